@@ -1,0 +1,180 @@
+"""Fixed little-endian record layouts, declared once.
+
+A record is a frozen class whose annotated fields, in order, are its bytes: no padding is ever
+inserted, so every field must already stand on its natural alignment and a record's length is a
+multiple of eight (``tests/unit/test_layouts.py`` checks both, and the native core compares every
+offset). Records are told apart by ``kind``; a stream of them is walked by ``length``.
+
+A layout never changes once a journal was written with it: a new field is a new ``version``.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_type_hints
+
+import msgspec
+
+U8 = Annotated[int, "B"]
+U16 = Annotated[int, "H"]
+U32 = Annotated[int, "I"]
+U64 = Annotated[int, "Q"]
+I32 = Annotated[int, "i"]
+I64 = Annotated[int, "q"]
+
+ClientId = Annotated[bytes, "40s"]
+"""A client's own identifier: 1 to 36 printable ASCII characters, zero-padded; all zero is none."""
+
+Name = Annotated[bytes, "32s"]
+"""A name of ours: printable ASCII, zero-padded."""
+
+Symbol = Annotated[bytes, "16s"]
+"""An asset's or instrument's symbol: printable ASCII, zero-padded."""
+
+Note = Annotated[bytes, "96s"]
+"""A sentence for people: printable ASCII, zero-padded, never parsed."""
+
+RECORD_PREFIX = struct.Struct("<HH")
+"""Length and kind: the first four bytes of every record."""
+
+
+class MalformedRecordError(ValueError):
+    """Bytes that are not a record of this vocabulary; the sender's fault."""
+
+
+class Field(NamedTuple):
+    """Where a field stands: its name, struct code, offset and size in bytes."""
+
+    name: str
+    code: str
+    offset: int
+    size: int
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A message of fixed length.
+
+    The first three fields of every record are ``length``, ``kind`` and ``version``; ``make``
+    fills them.
+    """
+
+    KIND: ClassVar[int]
+    VERSION: ClassVar[int]
+    LENGTH: ClassVar[int]
+    CODEC: ClassVar[struct.Struct]
+    FIELDS: ClassVar[tuple[Field, ...]]
+
+    @classmethod
+    def make(cls, **values: int | bytes) -> Self:
+        """Build a record from named fields; what is not named is zero.
+
+        Args:
+            values: integers in the field's range, or bytes no longer than the field.
+
+        Raises:
+            TypeError: a name that is not a field of this record.
+        """
+        filled: dict[str, Any] = {
+            field.name: b"" if field.code.endswith("s") else 0 for field in cls.FIELDS
+        }
+        unknown = values.keys() - filled.keys()
+        if unknown:
+            raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}")
+        filled |= {"length": cls.LENGTH, "kind": cls.KIND, "version": cls.VERSION} | values
+        for field in cls.FIELDS:
+            if field.code.endswith("s"):
+                filled[field.name] = filled[field.name].ljust(field.size, b"\0")
+        return cls(**filled)
+
+    def pack(self) -> bytes:
+        """Return the record's bytes.
+
+        Raises:
+            struct.error: a value that its field cannot hold.
+        """
+        return self.CODEC.pack(*msgspec.structs.astuple(self))
+
+    @classmethod
+    def unpack(cls, data: bytes | bytearray | memoryview, offset: int = 0) -> Self:
+        """Read one record of this kind at ``offset``, trusting its prefix."""
+        return cls(*cls.CODEC.unpack_from(data, offset))
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Vocabulary:
+    """The record kinds of one stream, such as the commands or the events."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.by_kind: dict[int, type[Record]] = {}
+
+    def record(self, kind: int, version: int = 1) -> Callable[[type[AnyRecord]], type[AnyRecord]]:
+        """Give a record class its kind and derive its codec from the annotations."""
+
+        def register(cls: type[AnyRecord]) -> type[AnyRecord]:
+            assert kind not in self.by_kind, f"{self.name} kind {kind} is taken"
+            cls.KIND, cls.VERSION = kind, version
+            cls.FIELDS = _fields(cls)
+            cls.CODEC = struct.Struct("<" + "".join(field.code for field in cls.FIELDS))
+            cls.LENGTH = cls.CODEC.size
+            self.by_kind[kind] = cls
+            return cls
+
+        return register
+
+    def walk(self, data: bytes | bytearray | memoryview) -> Iterator[tuple[int, type[Record]]]:
+        """Yield the offset and class of each record in ``data``.
+
+        Raises:
+            MalformedRecordError: an unknown kind, a length that is not the kind's, or a record
+                that is cut short; the offset is named.
+        """
+        offset, end = 0, len(data)
+        while offset < end:
+            if end - offset < RECORD_PREFIX.size:
+                raise MalformedRecordError(f"{self.name}: record cut short at byte {offset}")
+            length, kind = RECORD_PREFIX.unpack_from(data, offset)
+            cls = self.by_kind.get(kind)
+            if cls is None:
+                raise MalformedRecordError(f"{self.name}: unknown kind {kind} at byte {offset}")
+            if length != cls.LENGTH or length > end - offset:
+                raise MalformedRecordError(
+                    f"{self.name}: {cls.__name__} at byte {offset} says {length} bytes, "
+                    f"needs {cls.LENGTH} of the {end - offset} there"
+                )
+            yield offset, cls
+            offset += length
+
+    def unpack(self, data: bytes | bytearray | memoryview) -> Iterator[Record]:
+        """Yield the records in ``data``; raises as ``walk`` does."""
+        for offset, cls in self.walk(data):
+            yield cls.unpack(data, offset)
+
+
+def _fields(cls: type[Record]) -> tuple[Field, ...]:
+    hints = get_type_hints(cls, include_extras=True)
+    fields, offset = [], 0
+    for name in cls.__struct_fields__:
+        code: str = hints[name].__metadata__[0]
+        size = struct.calcsize("<" + code)
+        fields.append(Field(name, code, offset, size))
+        offset += size
+    return tuple(fields)
+
+
+def padded_text(text: str, size: int) -> bytes:
+    """Encode ASCII text into a zero-padded field.
+
+    Raises:
+        ValueError: text that is not printable ASCII or does not fit ``size`` bytes.
+    """
+    data = text.encode("ascii", errors="strict")
+    if len(data) > size or not all(32 <= byte < 127 for byte in data):
+        raise ValueError(f"not printable ASCII of at most {size} bytes: {text!r}")
+    return data.ljust(size, b"\0")
+
+
+def plain_text(data: bytes) -> str:
+    """Decode a zero-padded ASCII field."""
+    return data.rstrip(b"\0").decode("ascii")

@@ -1,0 +1,120 @@
+"""Every refusal of the venue, by number.
+
+Numbers are stable and never reused. Ranges: 1xx-2xx pre-trade risk and matching in the order of
+the checks (docs/risk.md), 3xx money and definitions, 4xx records and the sequencer, 1xxx gateways.
+"""
+
+from enum import IntEnum
+
+
+class RejectCode(IntEnum):
+    """Why a command was refused. The event that carries it says the limit and the usage."""
+
+    NONE = 0
+
+    # Who is asking.
+    ACCOUNT_UNKNOWN = 101
+    SESSION_NOT_ENTITLED = 102
+    SESSION_CLOSED = 103
+
+    # Kill switches, widest first.
+    VENUE_KILLED = 110
+    FIRM_KILLED = 111
+    ACCOUNT_KILLED = 112
+    SESSION_KILLED = 113
+    INSTRUMENT_KILLED = 114
+
+    # The instrument and its phase.
+    INSTRUMENT_UNKNOWN = 120
+    INSTRUMENT_CLOSED = 121
+    INSTRUMENT_HALTED = 122
+    ORDER_NOT_ALLOWED_IN_PHASE = 123
+
+    # The order's own fields.
+    FIELD_INVALID = 130
+    PRICE_REQUIRED = 131
+    PRICE_NOT_ALLOWED = 132
+    PRICE_OUT_OF_RANGE = 133
+    QUANTITY_BELOW_MINIMUM = 134
+    QUANTITY_ABOVE_MAXIMUM = 135
+    DISPLAY_QUANTITY_INVALID = 136
+    MINIMUM_QUANTITY_INVALID = 137
+    STOP_PRICE_INVALID = 138
+    EXPIRY_INVALID = 139
+    NOT_SUPPORTED = 140
+
+    # Price and value.
+    PRICE_OUTSIDE_COLLAR = 150
+    NO_REFERENCE_PRICE = 151
+    MARKET_WITHOUT_LIQUIDITY = 152
+    NOTIONAL_ABOVE_MAXIMUM = 160
+    NOTIONAL_BELOW_MINIMUM = 161
+
+    # Rates, identifiers, counts.
+    MESSAGE_RATE_EXCEEDED = 170
+    CLIENT_ORDER_ID_INVALID = 180
+    DUPLICATE_CLIENT_ORDER_ID = 181
+    CLIENT_ORDER_ID_MEMORY_FULL = 182
+    OPEN_ORDERS_EXCEEDED = 190
+    BOOK_FULL = 191
+
+    # Money.
+    POSITION_LIMIT_EXCEEDED = 200
+    INSUFFICIENT_FUNDS = 210
+
+    # Matching.
+    POST_ONLY_WOULD_TAKE = 220
+
+    # Amends and cancels.
+    ORDER_UNKNOWN = 230
+    ORDER_ALREADY_DONE = 231
+    AMEND_BELOW_FILLED = 232
+    AMEND_CHANGES_NOTHING = 233
+    INSTRUMENT_MISMATCH = 234
+    SIDE_MISMATCH = 235
+
+    # Money commands and definitions.
+    ALREADY_EXISTS = 300
+    ASSET_UNKNOWN = 301
+    FIRM_UNKNOWN = 302
+    AMOUNT_INVALID = 303
+    SUPPLY_EXCEEDED = 304
+    DUPLICATE_REFERENCE = 305
+    REFERENCE_INVALID = 306
+    REFERENCE_MEMORY_FULL = 307
+    WITHDRAWAL_UNKNOWN = 308
+    LIMITS_INVALID = 309
+    CAPACITY_EXCEEDED = 310
+    FEE_SCHEDULE_UNKNOWN = 311
+    PHASE_INVALID = 312
+    SCOPE_INVALID = 313
+    RULES_UNKNOWN = 314
+    NOT_CONFIGURED = 315
+    IDENTIFIER_INVALID = 316
+    SESSION_UNKNOWN = 317
+
+    # Records and the sequencer; these never reach the engine.
+    RECORD_UNKNOWN_KIND = 400
+    RECORD_WRONG_VERSION = 401
+    RECORD_WRONG_LENGTH = 402
+    SOURCE_NOT_AUTHORISED = 403
+    QUEUE_FULL = 404
+    VENUE_STOPPING = 405
+
+    # Gateways: authenticated, decodable, and refused before they could become a command.
+    GATEWAY_PRICE_MALFORMED = 1001
+    GATEWAY_PRICE_OFF_TICK = 1002
+    GATEWAY_QUANTITY_MALFORMED = 1003
+    GATEWAY_QUANTITY_OFF_LOT = 1004
+    GATEWAY_SYMBOL_UNKNOWN = 1005
+    GATEWAY_ACCOUNT_UNKNOWN = 1006
+    GATEWAY_ACCOUNT_NOT_ENTITLED = 1007
+    GATEWAY_SIDE_UNSUPPORTED = 1008
+    GATEWAY_ORDER_TYPE_UNSUPPORTED = 1009
+    GATEWAY_TIME_IN_FORCE_UNSUPPORTED = 1010
+    GATEWAY_CLIENT_ORDER_ID_MALFORMED = 1011
+    GATEWAY_FIELD_MISSING = 1012
+    GATEWAY_FIELD_MALFORMED = 1013
+    GATEWAY_SCOPE_UNSUPPORTED = 1014
+    GATEWAY_RIGHTS_MISSING = 1015
+    GATEWAY_OUT_OF_RANGE = 1016

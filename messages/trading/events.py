@@ -1,0 +1,604 @@
+"""Events: what became true, in the past tense, numbered 1, 2, 3, … without gaps.
+
+An event's ``number`` is the only position a consumer keeps. Units are those of the commands.
+Events carry state after the fact (leaves, balances, holds), so that a consumer needs no history
+to read one.
+"""
+
+from messages.layout import (
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    ClientId,
+    Name,
+    Note,
+    Record,
+    Symbol,
+    Vocabulary,
+)
+
+EVENTS = Vocabulary("events")
+
+LAST_OF_COMMAND = 1
+"""Set in ``flags`` on the last event of a command: a consumer may commit here."""
+
+
+class Event(Record, frozen=True, gc=False):
+    """What every event carries: its number, and the sequence, stamp and receipt of its command."""
+
+    length: U16
+    kind: U16
+    version: U8
+    flags: U8
+    reserved: U16
+    number: U64
+    sequence: U64
+    time_ns: I64
+    received_at_ns: I64
+
+
+class OrderEvent(Event, frozen=True, gc=False):
+    """An order's whole public state after the event.
+
+    ``session`` and ``connection`` are where the order came from. ``filled_value`` is the sum of
+    ticks x lots over its trades, so the average price is ``filled_value / filled_lots``.
+    ``price_ticks`` of a market order is its protection price. ``held_atoms`` is what the order
+    still ties up: quote atoms for a buy, base atoms for a sell.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    order_id: U64
+    side: U8
+    order_type: U8
+    time_in_force: U8
+    status: U8
+    self_trade_prevention: U8
+    order_flags: U8
+    reason: U16
+    price_ticks: I64
+    quantity_lots: I64
+    leaves_lots: I64
+    filled_lots: I64
+    filled_value: I64
+    stop_price_ticks: I64
+    display_lots: I64
+    minimum_lots: I64
+    expire_at_ns: I64
+    held_atoms: I64
+    client_order_id: ClientId
+
+
+@EVENTS.record(1)
+class OrderAccepted(OrderEvent, frozen=True, gc=False):
+    """An order passed risk and entered its book, or waits for its stop price."""
+
+
+@EVENTS.record(2)
+class OrderRejected(Event, frozen=True, gc=False):
+    """A new order was refused; nothing else changed. ``limit`` and ``usage`` explain ``code``."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    side: U8
+    order_type: U8
+    time_in_force: U8
+    self_trade_prevention: U8
+    order_flags: U8
+    spare_1: U8
+    code: U16
+    price_ticks: I64
+    quantity_lots: I64
+    stop_price_ticks: I64
+    limit: I64
+    usage: I64
+    client_order_id: ClientId
+
+
+@EVENTS.record(3)
+class OrderCancelled(OrderEvent, frozen=True, gc=False):
+    """An order left its book; ``reason`` is a CancelReason, the origin who asked, if anyone."""
+
+    origin_session: U32
+    origin_connection: U32
+    request_client_order_id: ClientId
+
+
+@EVENTS.record(4)
+class OrderExpired(OrderEvent, frozen=True, gc=False):
+    """An order's time ended, or an immediate order found nothing more; ``reason`` says which."""
+
+
+@EVENTS.record(5)
+class OrderAmended(OrderEvent, frozen=True, gc=False):
+    """An order has new terms; ``client_order_id`` is the new one, ``kept_priority`` 1 or 0."""
+
+    origin_session: U32
+    origin_connection: U32
+    kept_priority: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    previous_client_order_id: ClientId
+
+
+class RequestRejected(Event, frozen=True, gc=False):
+    """What a refused cancel, amend or query carries; ``order_id`` and ``status`` when known."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    order_id: U64
+    side: U8
+    status: U8
+    code: U16
+    spare_1: U32
+    limit: I64
+    usage: I64
+    client_order_id: ClientId
+    original_client_order_id: ClientId
+
+
+@EVENTS.record(6)
+class AmendRejected(RequestRejected, frozen=True, gc=False):
+    """An amend was refused; the order stands as it was."""
+
+
+@EVENTS.record(7)
+class CancelRejected(RequestRejected, frozen=True, gc=False):
+    """A cancel was refused."""
+
+
+@EVENTS.record(8)
+class OrderTriggered(OrderEvent, frozen=True, gc=False):
+    """A stop's price was reached: it acts now as a market or limit order."""
+
+
+@EVENTS.record(9)
+class OrderRestated(OrderEvent, frozen=True, gc=False):
+    """The venue itself changed an open order; ``reason`` is a CancelReason."""
+
+
+@EVENTS.record(10)
+class TradeExecuted(Event, frozen=True, gc=False):
+    """Two orders traded: the resting one (maker) and the incoming one (taker).
+
+    In an uncross (``is_auction``) the maker is the earlier order. Fees are in quote atoms,
+    negative for a rebate; balances are the accounts' whole balances after the trade.
+    """
+
+    instrument: U32
+    taker_side: U8
+    is_auction: U8
+    spare_1: U16
+    trade_id: U64
+    price_ticks: I64
+    quantity_lots: I64
+    notional_atoms: I64
+    base_atoms: I64
+    maker_order_id: U64
+    maker_account: U32
+    maker_session: U32
+    maker_connection: U32
+    maker_order_type: U8
+    maker_time_in_force: U8
+    maker_status: U8
+    maker_order_flags: U8
+    maker_price_ticks: I64
+    maker_stop_price_ticks: I64
+    maker_quantity_lots: I64
+    maker_leaves_lots: I64
+    maker_filled_lots: I64
+    maker_filled_value: I64
+    maker_fee_atoms: I64
+    maker_held_atoms: I64
+    maker_base_balance: I64
+    maker_quote_balance: I64
+    maker_client_order_id: ClientId
+    taker_order_id: U64
+    taker_account: U32
+    taker_session: U32
+    taker_connection: U32
+    taker_order_type: U8
+    taker_time_in_force: U8
+    taker_status: U8
+    taker_order_flags: U8
+    taker_price_ticks: I64
+    taker_stop_price_ticks: I64
+    taker_quantity_lots: I64
+    taker_leaves_lots: I64
+    taker_filled_lots: I64
+    taker_filled_value: I64
+    taker_fee_atoms: I64
+    taker_held_atoms: I64
+    taker_base_balance: I64
+    taker_quote_balance: I64
+    taker_client_order_id: ClientId
+
+
+@EVENTS.record(11)
+class BookLevelChanged(Event, frozen=True, gc=False):
+    """A price level's displayed quantity after a command; zero means the level is gone.
+
+    ``book_sequence`` counts the level changes of one instrument without gaps.
+    """
+
+    instrument: U32
+    side: U8
+    spare_1: U8
+    spare_2: U16
+    book_sequence: U64
+    price_ticks: I64
+    quantity_lots: I64
+    orders: U32
+    spare_3: U32
+
+
+@EVENTS.record(12)
+class OrderReported(OrderEvent, frozen=True, gc=False):
+    """The answer to a query: where the order stands."""
+
+    origin_session: U32
+    origin_connection: U32
+    request_id: ClientId
+
+
+@EVENTS.record(13)
+class QueryRejected(RequestRejected, frozen=True, gc=False):
+    """A query named no order of the account; ``original_client_order_id`` is the request id."""
+
+
+@EVENTS.record(14)
+class MassCancelled(Event, frozen=True, gc=False):
+    """A mass cancel is done; one OrderCancelled per order came before it."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    scope: U8
+    side: U8
+    spare_1: U16
+    cancelled: U32
+    client_order_id: ClientId
+
+
+@EVENTS.record(15)
+class MassCancelRejected(Event, frozen=True, gc=False):
+    """A mass cancel was refused."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    scope: U8
+    side: U8
+    code: U16
+    spare_1: U32
+    limit: I64
+    usage: I64
+    client_order_id: ClientId
+
+
+@EVENTS.record(16)
+class RefusalRecorded(Event, frozen=True, gc=False):
+    """A gateway refused a request; the fields are those of the RecordRefusal command."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    refused_kind: U16
+    code: U16
+    side: U8
+    order_type: U8
+    time_in_force: U8
+    spare_1: U8
+    order_id: U64
+    client_order_id: ClientId
+    original_client_order_id: ClientId
+    text: Note
+
+
+@EVENTS.record(17)
+class SessionOpened(Event, frozen=True, gc=False):
+    """A session has a live connection."""
+
+    session: U32
+    connection: U32
+
+
+@EVENTS.record(18)
+class SessionClosed(Event, frozen=True, gc=False):
+    """A session's connection is fenced off; ``cancelled`` orders went with it so far."""
+
+    session: U32
+    connection: U32
+    graceful: U8
+    spare_1: U8
+    spare_2: U16
+    cancelled: U32
+
+
+@EVENTS.record(20)
+class BalanceChanged(Event, frozen=True, gc=False):
+    """Money moved outside a trade; ``cause`` is a BalanceCause.
+
+    ``change_atoms`` is what was added to the balance, ``held_atoms`` all that is held after.
+    """
+
+    account: U32
+    asset: U32
+    cause: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    amount_atoms: I64
+    change_atoms: I64
+    balance_atoms: I64
+    held_atoms: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
+@EVENTS.record(21)
+class CommandRejected(Event, frozen=True, gc=False):
+    """A money, definition or operator command was refused; nothing changed.
+
+    ``subject`` is the id it was about (asset, instrument, account, …), ``refused_kind`` its kind.
+    """
+
+    account: U32
+    session: U32
+    refused_kind: U16
+    code: U16
+    subject: U32
+    source: U32
+    spare_1: U32
+    source_sequence: U64
+    limit: I64
+    usage: I64
+    reference: ClientId
+
+
+@EVENTS.record(30)
+class AssetCreated(Event, frozen=True, gc=False):
+    """An asset exists."""
+
+    asset: U32
+    scale: U8
+    spare_1: U8
+    spare_2: U16
+    supply_max_atoms: I64
+    symbol: Symbol
+
+
+@EVENTS.record(31)
+class InstrumentCreated(Event, frozen=True, gc=False):
+    """An instrument exists; units as in CreateInstrument."""
+
+    instrument: U32
+    base_asset: U32
+    quote_asset: U32
+    fee_schedule: U32
+    lot_atoms: I64
+    tick_lot_atoms: I64
+    tick_units: I64
+    lot_units: I64
+    price_decimals: U8
+    quantity_decimals: U8
+    spare_1: U16
+    spare_2: U32
+    symbol: Symbol
+
+
+@EVENTS.record(32)
+class FirmCreated(Event, frozen=True, gc=False):
+    """A firm exists."""
+
+    firm: U32
+    spare_1: U32
+    name: Name
+
+
+@EVENTS.record(33)
+class AccountCreated(Event, frozen=True, gc=False):
+    """An account exists."""
+
+    account: U32
+    firm: U32
+    owner_group: U32
+    account_kind: U8
+    self_trade_prevention: U8
+    spare_1: U16
+    name: Name
+
+
+@EVENTS.record(34)
+class AccountLimitsSet(Event, frozen=True, gc=False):
+    """An account has these limits."""
+
+    account: U32
+    open_orders_max: U32
+    message_burst: U32
+    spare_1: U32
+    message_interval_ns: I64
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(35)
+class AssetLimitsSet(Event, frozen=True, gc=False):
+    """An account has this credit line and largest position in an asset."""
+
+    account: U32
+    asset: U32
+    credit_line_atoms: I64
+    position_max_atoms: I64
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(36)
+class FeeScheduleDefined(Event, frozen=True, gc=False):
+    """A pair of fee rates has a number."""
+
+    fee_schedule: U32
+    maker_ppm: I32
+    taker_ppm: I32
+    operator: U32
+    approver: U32
+    spare_1: U32
+
+
+@EVENTS.record(37)
+class FeeScheduleAssigned(Event, frozen=True, gc=False):
+    """Later orders of an account use a schedule; instrument zero means all."""
+
+    account: U32
+    instrument: U32
+    fee_schedule: U32
+    operator: U32
+    approver: U32
+    spare_1: U32
+
+
+@EVENTS.record(38)
+class SessionGranted(Event, frozen=True, gc=False):
+    """A session has these rights on an account."""
+
+    account: U32
+    session: U32
+    rights: U8
+    cancel_on_disconnect: U8
+    spare_1: U16
+    firm: U32
+    disconnect_grace_ns: I64
+    operator: U32
+    approver: U32
+    name: Name
+
+
+@EVENTS.record(39)
+class InstrumentLimitsSet(Event, frozen=True, gc=False):
+    """An instrument has these bounds, as in SetInstrumentLimits."""
+
+    instrument: U32
+    orders_max: U32
+    price_ticks_min: I64
+    price_ticks_max: I64
+    quantity_lots_min: I64
+    quantity_lots_max: I64
+    notional_min_atoms: I64
+    notional_max_atoms: I64
+    display_lots_min: I64
+    reference_ticks: I64
+    collar_ppm: U32
+    protection_ppm: U32
+    band_ppm: U32
+    spare_1: U32
+    band_window_ns: I64
+    halt_ns: I64
+    auction_ns: I64
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(40)
+class VenueConfigured(Event, frozen=True, gc=False):
+    """The engine has these bounds, as in ConfigureVenue."""
+
+    client_ids_max: U32
+    references_max: U32
+    open_orders_max: U32
+    accounts_max: U32
+    instruments_max: U32
+    sessions_max: U32
+    client_id_window_ns: I64
+    indicative_interval_ns: I64
+    day_offset_ns: I64
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(41)
+class PhaseChanged(Event, frozen=True, gc=False):
+    """An instrument is in ``phase``, until ``until_ns`` if that is not zero."""
+
+    instrument: U32
+    phase: U8
+    previous_phase: U8
+    reason: U8
+    spare_1: U8
+    until_ns: I64
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(42)
+class Killed(Event, frozen=True, gc=False):
+    """No new orders of ``target`` in ``scope``; ``cancelled`` open ones went before this event."""
+
+    scope: U8
+    spare_1: U8
+    spare_2: U16
+    target: U32
+    cancelled: U32
+    operator: U32
+    approver: U32
+    spare_3: U32
+    text: Note
+
+
+@EVENTS.record(43)
+class Resumed(Event, frozen=True, gc=False):
+    """The kill switch of ``target`` in ``scope`` is lifted."""
+
+    scope: U8
+    spare_1: U8
+    spare_2: U16
+    target: U32
+    operator: U32
+    approver: U32
+    text: Note
+
+
+@EVENTS.record(44)
+class IndicativePriceChanged(Event, frozen=True, gc=False):
+    """Where the auction would uncross now; all zero when nothing would trade.
+
+    ``surplus_lots`` is what would stay unmatched at that price: positive on the buy side.
+    """
+
+    instrument: U32
+    spare_1: U32
+    price_ticks: I64
+    volume_lots: I64
+    surplus_lots: I64
+
+
+@EVENTS.record(45)
+class AuctionUncrossed(Event, frozen=True, gc=False):
+    """A call auction ended: ``volume_lots`` traded at ``price_ticks``, or nothing at zero."""
+
+    instrument: U32
+    trades: U32
+    price_ticks: I64
+    volume_lots: I64
+
+
+@EVENTS.record(46)
+class RulesActivated(Event, frozen=True, gc=False):
+    """Matching and risk run by rule set ``rules``."""
+
+    rules: U32
+    spare_1: U32

@@ -1,0 +1,148 @@
+"""The trading terms that commands and events share, with their wire values.
+
+Values are stable for ever: a journal written today is read with them in ten years.
+"""
+
+from enum import IntEnum, IntFlag
+
+PPM = 1_000_000
+"""Parts per million: the unit of fee rates, collars and bands."""
+
+AMOUNT_LIMIT = 1 << 62
+"""Every amount in atoms, and an asset's whole supply, stays below this (so sums fit int64)."""
+
+CLIENT_ID_LENGTH_MAX = 36
+
+
+class Side(IntEnum):
+    """The side of an order or a book."""
+
+    BUY = 1
+    SELL = 2
+
+
+class OrderType(IntEnum):
+    """How an order's price is found. A stop waits for the last price to reach its stop price."""
+
+    LIMIT = 1
+    MARKET = 2
+    STOP = 3
+    STOP_LIMIT = 4
+
+
+class TimeInForce(IntEnum):
+    """How long an order may rest."""
+
+    DAY = 1
+    GOOD_TILL_CANCEL = 2
+    IMMEDIATE_OR_CANCEL = 3
+    FILL_OR_KILL = 4
+    GOOD_TILL_DATE = 5
+
+
+class OrderFlag(IntFlag):
+    """Flags of an order; unknown bits are refused."""
+
+    POST_ONLY = 1
+    CASH_QUANTITY = 2  # reserved: the quantity is quote atoms to spend
+
+
+class SelfTradePrevention(IntEnum):
+    """What happens when two orders of one owner group would trade."""
+
+    ACCOUNT_DEFAULT = 0
+    CANCEL_RESTING = 1
+    CANCEL_INCOMING = 2
+    CANCEL_BOTH = 3
+    DECREMENT_AND_CANCEL = 4
+
+
+class OrderStatus(IntEnum):
+    """Where an order stands after the event that says it."""
+
+    PENDING_TRIGGER = 1
+    NEW = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    CANCELLED = 5
+    EXPIRED = 6
+    REJECTED = 7
+
+
+class Phase(IntEnum):
+    """An instrument's market phase."""
+
+    PRE_OPEN = 1  # orders gather, nothing is matched or indicated
+    CALL_AUCTION = 2  # orders gather, an indicative price is published, ends in one uncross
+    CONTINUOUS = 3
+    HALTED = 4  # cancels only
+    CLOSED = 5  # cancels only; day orders expired on entry
+
+
+class PhaseReason(IntEnum):
+    """Why a phase began."""
+
+    OPERATOR = 1
+    SCHEDULE = 2
+    PRICE_BAND = 3
+
+
+class Scope(IntEnum):
+    """What a kill switch, a resume or a mass cancel reaches."""
+
+    VENUE = 1
+    FIRM = 2
+    ACCOUNT = 3
+    SESSION = 4
+    INSTRUMENT = 5
+
+
+class AccountKind(IntEnum):
+    """Whose money an account holds."""
+
+    CLIENT = 1
+    HOUSE = 2
+
+
+class CancelOnDisconnect(IntEnum):
+    """Which orders go when a session's connection is lost."""
+
+    NONE = 0
+    SESSION = 1
+    ACCOUNT = 2
+
+
+class SessionRight(IntFlag):
+    """What a session may do for an account."""
+
+    TRADE = 1
+    DROP_COPY = 2
+
+
+class CancelReason(IntEnum):
+    """Why an order left the book without being filled."""
+
+    REQUESTED = 1
+    MASS_CANCEL = 2
+    IMMEDIATE_REMAINDER = 3  # what an IOC or market order could not fill
+    FILL_OR_KILL = 4
+    MINIMUM_QUANTITY = 5
+    SELF_TRADE = 6
+    KILL_SWITCH = 7
+    DISCONNECT = 8
+    DAY_ENDED = 9
+    DATE_REACHED = 10
+    PRICE_BAND = 11  # an immediate order's remainder when the band halted trading
+    PRICE_COLLAR = 12  # a stop-limit triggered outside the collar
+    BUST = 13  # reserved
+
+
+class BalanceCause(IntEnum):
+    """What moved a balance outside a trade."""
+
+    CREDIT = 1
+    DEBIT = 2
+    WITHDRAWAL_RESERVED = 3
+    WITHDRAWAL_COMMITTED = 4
+    WITHDRAWAL_RELEASED = 5
+    TRANSFER = 6  # reserved
