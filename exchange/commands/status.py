@@ -1,0 +1,133 @@
+"""Say what runs, where, and how far each part has come."""
+
+import argparse
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from exchange.errors import VenueAwayError
+from exchange.operator_link import connect
+from exchange.state import State
+from exchange.supervisor import POSTGRES, PROCESSES
+from messages.trading.answers import VenueStatus
+from runtime.link import LinkError
+from runtime.process import EXIT_OK, EXIT_UNAVAILABLE
+
+NAME = "status"
+HEALTH_SECONDS_MAX = 2.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report; the exit code is 0 only when every process is healthy."""
+    report = venue_report(State(options.state))
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    return EXIT_OK if report["healthy"] else EXIT_UNAVAILABLE
+
+
+def venue_report(state: State) -> dict[str, Any]:
+    """Gather what the processes and the core say of themselves."""
+    processes: dict[str, Any] = {}
+    for name in (POSTGRES, *PROCESSES):
+        page = state.page(name)
+        if page is None:
+            processes[name] = {"pid": None, "healthy": False, "addresses": {}}
+            continue
+        health = _health(page.metrics_port) if page.metrics_port else {"healthy": True}
+        processes[name] = {
+            "pid": page.pid,
+            "healthy": bool(health.get("healthy")),
+            "started_at_ns": page.started_at_ns,
+            "addresses": page.addresses,
+            "metrics_port": page.metrics_port,
+            "health": health,
+        }
+    venue = _venue_status(state)
+    fix = processes["fix_gateway"]
+    return {
+        "healthy": venue is not None and all(each["healthy"] for each in processes.values()),
+        "state": str(state.root),
+        "fix_address": fix["addresses"].get("fix", ""),
+        "processes": processes,
+        "venue": venue,
+        "sessions": fix.get("health", {}).get("sessions", {}),
+    }
+
+
+def _health(port: int) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(  # http on loopback, written by us
+            f"http://127.0.0.1:{port}/health", timeout=HEALTH_SECONDS_MAX
+        ) as answer:
+            body = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    except OSError as error:
+        return {"healthy": False, "error": str(error)}
+    health: dict[str, Any] = json.loads(body)
+    return health
+
+
+def _venue_status(state: State) -> dict[str, Any] | None:
+    async def ask() -> VenueStatus:
+        link = await connect(state, "admin")
+        try:
+            answer = await link.query("status")
+        finally:
+            await link.close()
+        return msgspec.msgpack.decode(answer.payload, type=VenueStatus)
+
+    try:
+        return dict(msgspec.to_builtins(asyncio.run(ask())))
+    except (VenueAwayError, LinkError):
+        return None
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(title=f"Rialto in {report['state']}", title_justify="left")
+    for heading in ("process", "pid", "healthy", "where", "says"):
+        table.add_column(heading, overflow="fold")
+    for name, process in report["processes"].items():
+        health = {k: v for k, v in process.get("health", {}).items() if k not in _SHOWN_ELSEWHERE}
+        table.add_row(
+            name,
+            str(process["pid"] or "-"),
+            "yes" if process["healthy"] else "NO",
+            ", ".join(f"{kind} {address}" for kind, address in process["addresses"].items()),
+            ", ".join(f"{key} {value}" for key, value in health.items()),
+        )
+    console.print(table)
+    venue = report["venue"]
+    if venue is None:
+        console.print("The core does not answer.")
+        return
+    console.print(
+        f"venue {venue['venue']}, engine {venue['engine']}, durability {venue['durability']}: "
+        f"command {venue['last_sequence']}, event {venue['last_event']}"
+    )
+    for link in venue["links"]:
+        if link["reads_events"]:
+            lag = venue["last_event"] - link["through_event"]
+            console.print(
+                f"  {link['principal']}: through event {link['through_event']}, lag {lag}"
+            )
+    for name, session in report["sessions"].items():
+        said = ", ".join(f"{key} {value}" for key, value in session.items())
+        console.print(f"  session {name}: {said}")
+
+
+_SHOWN_ELSEWHERE = frozenset({"healthy", "sessions"})

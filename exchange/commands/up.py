@@ -1,0 +1,84 @@
+"""Start the venue on this machine, and stop it on Ctrl-C or SIGTERM."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from exchange.bootstrap import counterparties, seed_venue
+from exchange.commands.status import venue_report
+from exchange.configuration import read_configuration
+from exchange.errors import CommandError
+from exchange.state import State, StateInUseError
+from exchange.supervisor import Supervisor
+from runtime.embedded_postgres import EmbeddedPostgresError
+from runtime.logs import configure_logs
+from runtime.process import EXIT_OK, run_process
+
+NAME = "up"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the venue until asked to stop; already running is not an error."""
+    configuration = read_configuration(options.config)
+    sessions = counterparties(options.sessions)
+    state = State(options.state)
+    state.prepare()
+    configure_logs("supervisor", level="warning" if sys.stderr.isatty() else "info")
+    try:
+        with state.held():
+            supervisor = Supervisor(
+                state,
+                configuration,
+                places(options),
+                seed=lambda: seed_venue(state, configuration, sessions),
+            )
+
+            async def main(stop: asyncio.Event) -> None:
+                await supervisor.run(
+                    stop, started=lambda: asyncio.to_thread(_welcome, state, options)
+                )
+
+            return run_process(main)
+    except StateInUseError as error:
+        Console().print(f"already running (process {error.pid})")
+        _welcome(state, options)
+        return EXIT_OK
+    except EmbeddedPostgresError as error:
+        raise CommandError(str(error)) from error
+
+
+def places(options: argparse.Namespace) -> list[str]:
+    """Return the options that tell another process where things live."""
+    return [
+        *("--state", str(Path(options.state).absolute())),
+        *("--config", str(Path(options.config).absolute())),
+        *("--sessions", str(Path(options.sessions).absolute())),
+    ]
+
+
+def _welcome(state: State, options: argparse.Namespace) -> None:
+    if options.quiet:
+        return
+    console = Console()
+    report = venue_report(state)
+    table = Table(title="Rialto is open", title_justify="left")
+    for heading in ("process", "pid", "where"):
+        table.add_column(heading)
+    for name, process in report["processes"].items():
+        where = ", ".join(f"{kind} {address}" for kind, address in process["addresses"].items())
+        table.add_row(name, str(process["pid"]), where)
+    console.print(table)
+    console.print(
+        f"FIX 4.4: connect to [bold]{report['fix_address']}[/bold], TargetCompID RIALTO; "
+        f"sessions are in {options.sessions},\ntheir passwords in {state.secrets}.\n"
+        "Next: ./rialto status, ./rialto admin --help, ./rialto demo. Ctrl-C stops everything."
+    )

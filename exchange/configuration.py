@@ -1,0 +1,283 @@
+"""The operator's configuration: what the TOML files under ``config/`` and ``sessions/`` may say.
+
+Everything here is strict: an unknown key, a missing one, a number out of its bounds or text that
+is not an exact decimal is refused with file, key and reason (``runtime.toml.SettingsError``).
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from runtime.toml import SettingsError, read_toml
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Identifier = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400 * 400)]
+Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
+SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
+NameText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,32}$")]
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of which every key is known."""
+
+
+class CoreTable(Strict):
+    """``[core]``: the sequencer, its journal, and the doors to it."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+    connections_max: Count = 64
+    batch_records_max: Count = 4096
+    batch_records_per_link_max: Count = 1024
+    queue_records_max: Count = 65536
+    queue_records_per_link_max: Count = 32768
+    frame_bytes_max: Annotated[int, msgspec.Meta(ge=65536, le=1 << 28)] = 4 << 20
+    link_send_buffer_bytes_max: Annotated[int, msgspec.Meta(ge=65536, le=1 << 30)] = 16 << 20
+    journal_segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 32)] = 64 << 20
+    event_segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 32)] = 64 << 20
+    check_interval: Count = 4096
+    snapshot_commands: Count = 200_000
+    snapshot_seconds: Seconds = 300.0
+    snapshots_kept: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+
+
+class FixTable(Strict):
+    """``[fix]``: the FIX acceptor."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+    comp_id: str = "RIALTO"
+
+
+class SettlementTable(Strict):
+    """``[settlement]``: the poster and the order-history projector."""
+
+    batch_events_max: Count = 20_000
+
+
+class PostgresTable(Strict):
+    """``[postgres]``: an embedded server, or the address of one."""
+
+    dsn: str = ""
+    password_file: str = ""
+    port: Port = 0
+
+
+class ObservabilityTable(Strict):
+    """``[observability]``: where each process shows its metrics and health."""
+
+    host: str = "127.0.0.1"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    core_port: Port = 0
+    follower_port: Port = 0
+    settlement_port: Port = 0
+    fix_port: Port = 0
+
+
+class SupervisorTable(Strict):
+    """``[supervisor]``: patience with the processes."""
+
+    start_seconds_max: Seconds = 60.0
+    stop_seconds_max: Seconds = 30.0
+    restarts_max: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
+    restart_window_seconds: Seconds = 60.0
+
+
+class BoundsTable(Strict):
+    """``[bounds]``: the engine's own limits, which become a ConfigureVenue command."""
+
+    client_ids_max: Count
+    references_max: Count
+    open_orders_max: Count
+    accounts_max: Count
+    instruments_max: Count
+    sessions_max: Count
+    client_id_window_seconds: Count
+    indicative_interval_milliseconds: Count
+    day_ends_utc: ClockTime
+
+
+class PrincipalTable(Strict):
+    """``[[principals]]``: who may connect to the core."""
+
+    number: Annotated[int, msgspec.Meta(ge=2, le=4095)]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    sends: Literal["operator", "trading", "nothing"]
+
+
+class VenueFile(Strict):
+    """``config/venue.toml``."""
+
+    name: NameText
+    engine: Literal["reference"]
+    durability: Literal["disk", "process"]
+    core: CoreTable
+    fix: FixTable
+    settlement: SettlementTable
+    postgres: PostgresTable
+    observability: ObservabilityTable
+    supervisor: SupervisorTable
+    bounds: BoundsTable
+    principals: list[PrincipalTable]
+
+
+class AssetTable(Strict):
+    """``[[asset]]``."""
+
+    id: Identifier
+    symbol: SymbolText
+    scale: Annotated[int, msgspec.Meta(ge=0, le=18)]
+    supply_max: Decimal
+
+
+class AssetsFile(Strict):
+    """``config/assets.toml``."""
+
+    asset: list[AssetTable]
+
+
+class LimitsTable(Strict):
+    """``[instrument.limits]``: becomes a SetInstrumentLimits command."""
+
+    orders_max: Count
+    price_min: Decimal
+    price_max: Decimal
+    quantity_min: Decimal
+    quantity_max: Decimal
+    notional_min: Decimal
+    notional_max: Decimal
+    display_min: Decimal
+    reference_price: Decimal
+    collar_percent: Decimal
+    protection_percent: Decimal
+    band_percent: Decimal
+    band_window_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+    halt_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+    auction_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+
+
+class InstrumentTable(Strict):
+    """``[[instrument]]``."""
+
+    id: Identifier
+    symbol: SymbolText
+    base: SymbolText
+    quote: SymbolText
+    tick_size: Decimal
+    lot_size: Decimal
+    fee_schedule: Identifier
+    phase: Literal["pre_open", "call_auction", "continuous", "halted", "closed"]
+    limits: LimitsTable
+
+
+class InstrumentsFile(Strict):
+    """``config/instruments.toml``."""
+
+    instrument: list[InstrumentTable]
+
+
+class ScheduleTable(Strict):
+    """``[[schedule]]``: a fee schedule."""
+
+    id: Identifier
+    name: NameText
+    maker_ppm: Annotated[int, msgspec.Meta(ge=-100_000, le=1_000_000)]
+    taker_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class AssignmentTable(Strict):
+    """``[[assignment]]``: which account uses which schedule."""
+
+    account: NameText
+    instrument: Annotated[str, msgspec.Meta(max_length=16)]
+    schedule: Identifier
+
+
+class FeesFile(Strict):
+    """``config/fees.toml``."""
+
+    schedule: list[ScheduleTable]
+    assignment: list[AssignmentTable] = []
+
+
+class Configuration(Strict):
+    """Everything under ``config/``, read and checked."""
+
+    venue: VenueFile
+    assets: list[AssetTable]
+    instruments: list[InstrumentTable]
+    fees: FeesFile
+
+
+def read_configuration(directory: Path) -> Configuration:
+    """Read the four files of a configuration directory and check what they say of each other.
+
+    Raises:
+        SettingsError: naming file, key and reason.
+    """
+    configuration = Configuration(
+        venue=read_toml(directory / "venue.toml", VenueFile),
+        assets=read_toml(directory / "assets.toml", AssetsFile).asset,
+        instruments=read_toml(directory / "instruments.toml", InstrumentsFile).instrument,
+        fees=read_toml(directory / "fees.toml", FeesFile),
+    )
+    _check_references(directory, configuration)
+    return configuration
+
+
+def _check_references(directory: Path, configuration: Configuration) -> None:
+    venue, fees = configuration.venue, configuration.fees
+    _unique(directory / "venue.toml", "principals", [p.number for p in venue.principals])
+    _unique(directory / "venue.toml", "principals", [p.name for p in venue.principals])
+    _unique(directory / "assets.toml", "asset", [a.id for a in configuration.assets])
+    _unique(directory / "assets.toml", "asset", [a.symbol for a in configuration.assets])
+    _unique(directory / "instruments.toml", "instrument", [i.id for i in configuration.instruments])
+    _unique(
+        directory / "instruments.toml", "instrument", [i.symbol for i in configuration.instruments]
+    )
+    _unique(directory / "fees.toml", "schedule", [s.id for s in fees.schedule])
+    assets = {asset.symbol for asset in configuration.assets}
+    schedules = {schedule.id for schedule in fees.schedule}
+    symbols = {instrument.symbol for instrument in configuration.instruments}
+    for at, instrument in enumerate(configuration.instruments):
+        where = f"{directory / 'instruments.toml'}: $.instrument[{at}]"
+        for key, symbol in (("base", instrument.base), ("quote", instrument.quote)):
+            if symbol not in assets:
+                raise SettingsError(f"{where}.{key}: no asset {symbol} in assets.toml")
+        if instrument.base == instrument.quote:
+            raise SettingsError(f"{where}.quote: the base asset again")
+        if instrument.fee_schedule not in schedules:
+            raise SettingsError(f"{where}.fee_schedule: no schedule {instrument.fee_schedule}")
+    for at, assignment in enumerate(fees.assignment):
+        where = f"{directory / 'fees.toml'}: $.assignment[{at}]"
+        if assignment.schedule not in schedules:
+            raise SettingsError(f"{where}.schedule: no schedule {assignment.schedule}")
+        if assignment.instrument and assignment.instrument not in symbols:
+            raise SettingsError(f"{where}.instrument: no instrument {assignment.instrument}")
+
+
+def _unique(path: Path, table: str, values: list[int] | list[str]) -> None:
+    seen: set[int | str] = set()
+    for at, value in enumerate(values):
+        if value in seen:
+            raise SettingsError(f"{path}: $.{table}[{at}]: {value} is there twice")
+        seen.add(value)
+
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,17})(?:\.([0-9]{1,18}))?")
+
+
+def scaled(text: str, decimals: int) -> int | None:
+    """Read decimal text as an integer of 10**-``decimals``; None if it is not exact there."""
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        return None
+    whole, fraction = match.group(1), (match.group(2) or "").rstrip("0")
+    if len(fraction) > decimals:
+        return None
+    return int(whole + fraction.ljust(decimals, "0"))

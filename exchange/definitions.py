@@ -1,0 +1,117 @@
+"""What the operator wants the venue to know, what it knows, and the commands between the two.
+
+A new venue is seeded by the same comparison that ``admin apply`` makes later: seeding is a
+difference from nothing. What cannot change once created (an asset's scale, a tick size, an
+account's firm) is reported as a conflict, never applied.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from messages.layout import Record, plain_text
+from messages.trading import commands, events
+
+_PAIRS: Final[dict[type[Record], tuple[type[Record], tuple[str, ...], bool]]] = {
+    # event: (command, what names the thing, may it change)
+    events.VenueConfigured: (commands.ConfigureVenue, (), True),
+    events.AssetCreated: (commands.CreateAsset, ("asset",), False),
+    events.FeeScheduleDefined: (commands.DefineFeeSchedule, ("fee_schedule",), False),
+    events.InstrumentCreated: (commands.CreateInstrument, ("instrument",), False),
+    events.InstrumentLimitsSet: (commands.SetInstrumentLimits, ("instrument",), True),
+    events.FirmCreated: (commands.CreateFirm, ("firm",), False),
+    events.AccountCreated: (commands.CreateAccount, ("account",), False),
+    events.AccountLimitsSet: (commands.SetAccountLimits, ("account",), True),
+    events.AssetLimitsSet: (commands.SetAssetLimits, ("account", "asset"), True),
+    events.FeeScheduleAssigned: (commands.AssignFeeSchedule, ("account", "instrument"), True),
+    events.SessionGranted: (commands.GrantSession, ("session", "account"), True),
+}
+_BY_COMMAND: Final = {command: (keys, may) for command, keys, may in _PAIRS.values()}
+_ORDER: Final = {pair[0]: place for place, pair in enumerate(_PAIRS.values())}
+_NOT_COMPARED: Final = frozenset(
+    {"length", "kind", "version", "flags", "group_left", "reserved", "number", "sequence"}
+    | {"time_ns", "received_at_ns", "source", "epoch", "source_sequence", "connection"}
+    | {"operator", "approver"}
+    | {"reference_ticks"}  # moves with every trade
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that configuration and venue do not say alike."""
+
+    subject: str
+    wanted: str
+    known: str
+    command: Record | None
+
+    @property
+    def is_conflict(self) -> bool:
+        """Say whether no command can bring the venue to what is wanted."""
+        return self.command is None
+
+
+def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Difference]:
+    """Say what would bring a venue to the wanted definitions, in an order it can be applied in.
+
+    Args:
+        wanted: definition commands, at most one for each thing.
+        definitions: the venue's own answer, as events.
+
+    Returns:
+        One difference for each thing that is missing or says something else. Things that the
+        venue knows and configuration does not name are left alone: removing is an operator's act.
+    """
+    known: dict[tuple[object, ...], Record] = {}
+    for event in definitions:
+        pair = _PAIRS.get(type(event))
+        if pair is not None:
+            known[_key(pair[0], pair[1], event)] = event
+    differences = []
+    for command in sorted(wanted, key=lambda record: _ORDER[type(record)]):
+        keys, may_change = _BY_COMMAND[type(command)]
+        event = known.get(_key(type(command), keys, command))
+        changed = _changed(command, event)
+        if event is None or changed:
+            differences.append(
+                Difference(
+                    subject=_subject(command, keys),
+                    wanted=_say(command, changed),
+                    known="nothing" if event is None else _say(event, changed),
+                    command=command if event is None or may_change else None,
+                )
+            )
+    return differences
+
+
+def _key(command: type[Record], keys: tuple[str, ...], record: Record) -> tuple[object, ...]:
+    return (command.__name__, *(getattr(record, key) for key in keys))
+
+
+def _changed(command: Record, event: Record | None) -> list[str]:
+    """Name the fields that both records have and that differ; all of them without an event."""
+    names = [
+        field.name
+        for field in command.FIELDS
+        if field.name not in _NOT_COMPARED and not field.name.startswith("spare_")
+    ]
+    if event is None:
+        return names
+    theirs = {field.name for field in event.FIELDS}
+    return [
+        name for name in names if name in theirs and getattr(command, name) != getattr(event, name)
+    ]
+
+
+def _subject(command: Record, keys: tuple[str, ...]) -> str:
+    name = "".join(f" {c.lower()}" if c.isupper() else c for c in type(command).__name__).strip()
+    return " ".join([name, *(f"{key} {getattr(command, key)}" for key in keys)])
+
+
+def _say(record: Record, names: list[str]) -> str:
+    values = ((name, getattr(record, name, None)) for name in names)
+    return ", ".join(
+        f"{name}={plain_text(value) if isinstance(value, bytes) else value}"
+        for name, value in values
+        if value is not None
+    )

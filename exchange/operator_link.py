@@ -1,0 +1,162 @@
+"""An operator's way into the core: send a command, wait for what became of it."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+from exchange.errors import CommandRefusedError, VenueAwayError
+from exchange.state import State
+from messages.layout import Record, plain_text
+from messages.trading.codes import RejectCode
+from messages.trading.commands import Command
+from messages.trading.events import EVENTS, CommandRejected
+from messages.trading.identity import source_number
+from runtime.link import Link, LinkError, LinkLost, LinkRefused
+from runtime.link_frames import Answer, Refusal
+
+ADMIN = "admin"
+OUTCOME_SECONDS_MAX = 15.0
+
+Outcome = Callable[[Record], bool]
+"""Says whether an event is what a command was to bring about."""
+
+
+class OperatorLink:
+    """One operator at a time, holding a link to the core as the principal ``admin``."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._source = source_number(link.welcome.principal, 0)
+        here = [place for place in link.welcome.positions if place.source == self._source]
+        self._epoch = here[0].epoch if here else 1
+        self._sequence = here[0].source_sequence if here else 0
+        self._events = link.events(link.welcome.last_event)
+        self.refused: list[Refusal] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, state: State) -> AsyncIterator[Self]:
+        """Connect to the core of a state directory.
+
+        Raises:
+            VenueAwayError: none answers there.
+        """
+        with (state.run / "operator.lock").open("w") as lock:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            refused: list[Refusal] = []
+            link = await connect(state, ADMIN, refused.extend)
+            operator = cls(link)
+            operator.refused = refused
+            try:
+                yield operator
+            finally:
+                await link.close()
+
+    async def query(self, what: str) -> Answer:
+        """Ask the core; see ``messages/trading/answers.py``."""
+        return await self._link.query(what)
+
+    async def definitions(self) -> list[Record]:
+        """Return what the venue knows, as events."""
+        return list(EVENTS.unpack((await self.query("definitions")).payload))
+
+    async def ask(self, command: Command, outcome: Outcome) -> Record:
+        """Send a command and return the event that it brought about.
+
+        Raises:
+            CommandRefusedError: the venue said no; the message has its code, limit and usage.
+            VenueAwayError: the link was lost before the outcome was known. Asking again is safe.
+        """
+        self._sequence += 1
+        identified = {
+            "source": self._source,
+            "epoch": self._epoch,
+            "source_sequence": self._sequence,
+        }
+        fields = {name: getattr(command, name) for name in command.__struct_fields__}
+        if not self._link.send(type(command)(**fields | identified).pack()):
+            raise VenueAwayError("the link to the core is full")
+        try:
+            async with asyncio.timeout(OUTCOME_SECONDS_MAX):
+                return await self._outcome(outcome)
+        except TimeoutError:
+            raise VenueAwayError(
+                f"no outcome in {OUTCOME_SECONDS_MAX:g} s; asking again is safe"
+            ) from None
+        except (LinkLost, LinkRefused) as error:
+            raise VenueAwayError(f"{error}; asking again is safe") from error
+
+    async def _outcome(self, outcome: Outcome) -> Record:
+        waiting = asyncio.ensure_future(anext(self._events))
+        while True:
+            done, _ = await asyncio.wait([waiting], timeout=0.1)
+            if self.refused:
+                waiting.cancel()
+                raise CommandRefusedError(f"refused: {RejectCode(self.refused[0].code).name}")
+            if not done:
+                continue
+            for event in EVENTS.unpack(waiting.result().data):
+                if isinstance(event, CommandRejected) and self._is_ours(event):
+                    raise CommandRefusedError(explain(event))
+                if outcome(event):
+                    return event
+            waiting = asyncio.ensure_future(anext(self._events))
+
+    def _is_ours(self, event: CommandRejected) -> bool:
+        return event.source == self._source and event.source_sequence == self._sequence
+
+
+def explain(event: CommandRejected) -> str:
+    """Say in words why the venue refused."""
+    code = RejectCode(event.code)
+    reference = plain_text(event.reference)
+    words = [f"refused: {code.name} ({code.value}), about {event.subject}"]
+    if reference:
+        words.append(f"reference {reference}")
+    if event.limit or event.usage:
+        words.append(f"limit {event.limit}, usage {event.usage}")
+    return ", ".join(words)
+
+
+async def connect(
+    state: State,
+    principal: str,
+    refusals: Callable[[Sequence[Refusal]], None] | None = None,
+) -> Link:
+    """Connect to the core of a state directory as a principal.
+
+    Raises:
+        VenueAwayError: none answers there.
+    """
+    address = core_address(state)
+    try:
+        if refusals is None:
+            return await Link.connect(address, principal, state.token(principal))
+        return await Link.connect(address, principal, state.token(principal), refusals=refusals)
+    except LinkError as error:
+        raise VenueAwayError(str(error)) from error
+
+
+def core_address(state: State) -> str:
+    """Say where the core of a state directory listens.
+
+    Raises:
+        VenueAwayError: it does not run.
+    """
+    page = state.page("core")
+    if page is None:
+        raise VenueAwayError(f"no venue runs in {state.root}; start one with ./rialto up")
+    return page.addresses.get("unix") or page.addresses["tcp"]
+
+
+def matching(kind: type[Record], **wanted: int | bytes) -> Outcome:
+    """Make an outcome: an event of a kind with these fields."""
+
+    def is_it(event: Record) -> bool:
+        return isinstance(event, kind) and all(
+            getattr(event, name) == value for name, value in wanted.items()
+        )
+
+    return is_it

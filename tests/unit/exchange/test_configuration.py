@@ -1,0 +1,86 @@
+"""Configuration is strict: what is wrong is named by file, key and reason."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from exchange.configuration import read_configuration, scaled
+from runtime.toml import SettingsError
+
+SHIPPED = Path(__file__).resolve().parents[3] / "config"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "config"))
+
+
+def edit(directory: Path, name: str, old: str, new: str) -> None:
+    path = directory / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_shipped_configuration_is_sound() -> None:
+    configuration = read_configuration(SHIPPED)
+    assert [instrument.symbol for instrument in configuration.instruments] == [
+        "BTC-USD",
+        "ETH-USD",
+        "ETH-BTC",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("venue.toml", "[fix]", "[fix]\ncolour = 1", r"venue\.toml: .*`colour` - at `\$\.fix`"),
+        ("venue.toml", 'durability = "disk"', "", r"venue\.toml: .*missing.*`durability`"),
+        ("venue.toml", "port = 9878", "port = 65536", r"venue\.toml: .*<= 65535.*\$\.fix\.port"),
+        ("venue.toml", 'durability = "disk"', 'durability = "hope"', r"venue\.toml: .*'hope'"),
+        ("venue.toml", 'name = "auditor"', 'name = "admin"', r"principals\[3\]: admin is there"),
+        ("assets.toml", 'symbol = "BTC"', 'symbol = "USD"', r"asset\[1\]: USD is there twice"),
+        ("assets.toml", "scale = 8", "scale = 19", r"assets\.toml: .*<= 18.*asset\[\.*"),
+        ("instruments.toml", 'base = "BTC"', 'base = "DOGE"', r"\[0\]\.base: no asset DOGE"),
+        ("instruments.toml", 'base = "BTC"', 'base = "USD"', r"\[0\]\.quote: the base asset"),
+        ("instruments.toml", '"0.01"', '"1e-2"', r"instruments\.toml: .*matching regex.*tick_size"),
+        ("instruments.toml", "fee_schedule = 1", "fee_schedule = 9", r"no schedule 9"),
+        ("fees.toml", "schedule = 2", "schedule = 9", r"assignment\[0\]\.schedule: no schedule 9"),
+        ("fees.toml", "taker_ppm = 500", "taker_ppm = -1", r"fees\.toml: .*>= 0.*taker_ppm"),
+        ("fees.toml", "[[schedule]]", "[[schedule]", r"fees\.toml: "),
+    ],
+)
+def test_what_is_wrong_is_named(directory: Path, name: str, old: str, new: str, said: str) -> None:
+    edit(directory, name, old, new)
+    with pytest.raises(SettingsError, match=said):
+        read_configuration(directory)
+
+
+def test_a_missing_file_is_named(directory: Path) -> None:
+    (directory / "fees.toml").unlink()
+    with pytest.raises(SettingsError, match=r"fees\.toml: No such file"):
+        read_configuration(directory)
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals", "expected"),
+    [
+        ("0", 2, 0),
+        ("1.5", 2, 150),
+        ("1.50", 1, 15),
+        ("1.05", 1, None),
+        ("01", 2, None),
+        ("1e2", 2, None),
+        ("-1", 2, None),
+        ("1.", 2, None),
+        ("NaN", 2, None),
+        ("1\n", 2, None),
+        ("٣", 2, None),
+        ("999999999999999999.999999999999999999", 18, 10**36 - 1),
+    ],
+)
+def test_decimals_are_read_exactly_or_not_at_all(
+    text: str, decimals: int, expected: int | None
+) -> None:
+    assert scaled(text, decimals) == expected
