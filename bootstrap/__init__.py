@@ -1,0 +1,1 @@
+"""What ``./rialto`` runs before the environment exists: standard library only."""

@@ -1,0 +1,101 @@
+"""What every test may ask for: the run's seed, and a PostgreSQL server with a fresh database."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import core as hypothesis_core
+
+from runtime.embedded_postgres import Dsn, EmbeddedPostgres
+
+SEED = pytest.StashKey[int]()
+TESTS_RUN = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="repeat the run that printed this seed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    seed = config.getoption("--seed")
+    if seed is None:
+        seed = int(os.environ.get("RIALTO_TEST_SEED") or secrets.randbits(32))
+    config.stash[SEED] = seed
+    config.stash[TESTS_RUN] = 0
+    # What hypothesis' own --hypothesis-seed sets.
+    hypothesis_core.global_force_seed = seed
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Python's global generator too, for the library that reaches for it.
+    random.seed(f"{item.config.stash[SEED]}:{item.nodeid}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if call.when == "call" and call.excinfo is None:
+        item.config.stash[TESTS_RUN] += 1
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    # A run in which everything was skipped proves nothing, and must not look green.
+    is_listing = session.config.getoption("--collect-only")
+    if exitstatus == pytest.ExitCode.OK and not is_listing and session.config.stash[TESTS_RUN] == 0:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    terminalreporter.write_line(f"seed: {config.stash[SEED]}")
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The number that makes this run repeatable."""
+    return pytestconfig.stash[SEED]
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest, seed: int) -> random.Random:
+    """A random generator that depends on the run's seed and the test's name alone."""
+    return random.Random(f"{seed}:{request.node.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Dsn]:
+    """One embedded server for the whole run: the way in as its owner."""
+    folder = Path(tempfile.mkdtemp(prefix="rialto-test-"))
+    # Where user namespaces are forbidden the server runs as nobody, who must get through.
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def database(postgres: Dsn) -> AsyncIterator[str]:
+    """A fresh, empty database: its address for asyncpg."""
+    name = f"test_{secrets.token_hex(8)}"
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        await connection.execute(f'create database "{name}"')
+        try:
+            yield postgres.url(database=name)
+        finally:
+            await connection.execute(f'drop database "{name}" with (force)')
+    finally:
+        await connection.close()
