@@ -11,6 +11,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from runtime.toml import SettingsError, read_toml
+from venue.settings import (
+    BatchSettings,
+    JournalSettings,
+    LinkSettings,
+    Principal,
+    SnapshotSettings,
+)
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Identifier = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
@@ -31,19 +38,11 @@ class CoreTable(Strict):
 
     host: str = "127.0.0.1"
     port: Port = 0
-    connections_max: Count = 64
-    batch_records_max: Count = 4096
-    batch_records_per_link_max: Count = 1024
-    queue_records_max: Count = 65536
-    queue_records_per_link_max: Count = 32768
-    frame_bytes_max: Annotated[int, msgspec.Meta(ge=65536, le=1 << 28)] = 4 << 20
-    link_send_buffer_bytes_max: Annotated[int, msgspec.Meta(ge=65536, le=1 << 30)] = 16 << 20
-    journal_segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 32)] = 64 << 20
-    event_segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 32)] = 64 << 20
-    check_interval: Count = 4096
-    snapshot_commands: Count = 200_000
-    snapshot_seconds: Seconds = 300.0
-    snapshots_kept: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+    journal: JournalSettings = JournalSettings()
+    batch: BatchSettings = BatchSettings()
+    links: LinkSettings = LinkSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
+    drain_seconds: Seconds = 10.0
 
 
 class FixTable(Strict):
@@ -102,14 +101,6 @@ class BoundsTable(Strict):
     day_ends_utc: ClockTime
 
 
-class PrincipalTable(Strict):
-    """``[[principals]]``: who may connect to the core."""
-
-    number: Annotated[int, msgspec.Meta(ge=2, le=4095)]
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-    sends: Literal["operator", "trading", "nothing"]
-
-
 class VenueFile(Strict):
     """``config/venue.toml``."""
 
@@ -123,7 +114,7 @@ class VenueFile(Strict):
     observability: ObservabilityTable
     supervisor: SupervisorTable
     bounds: BoundsTable
-    principals: list[PrincipalTable]
+    principals: dict[str, Principal]
 
 
 class AssetTable(Strict):
@@ -231,9 +222,7 @@ def read_configuration(directory: Path) -> Configuration:
 
 
 def _check_references(directory: Path, configuration: Configuration) -> None:
-    venue, fees = configuration.venue, configuration.fees
-    _unique(directory / "venue.toml", "principals", [p.number for p in venue.principals])
-    _unique(directory / "venue.toml", "principals", [p.name for p in venue.principals])
+    fees = configuration.fees
     _unique(directory / "assets.toml", "asset", [a.id for a in configuration.assets])
     _unique(directory / "assets.toml", "asset", [a.symbol for a in configuration.assets])
     _unique(directory / "instruments.toml", "instrument", [i.id for i in configuration.instruments])

@@ -1,8 +1,6 @@
 """Turn configuration text into definition commands: decimals to ticks, lots and atoms, exactly."""
 
-from pathlib import Path
-
-from fix_gateway.settings import AccountTable, SessionFile
+from fix_gateway.settings import AccountTable, SessionFile, copied_accounts, traded_accounts
 
 from exchange.configuration import AssetTable, Configuration, InstrumentTable, scaled
 from messages.layout import Record, padded_text
@@ -21,13 +19,13 @@ NANOSECONDS = 1_000_000_000
 
 
 def wanted_definitions(
-    configuration: Configuration, sessions: dict[Path, SessionFile]
+    configuration: Configuration, sessions: dict[str, SessionFile]
 ) -> list[Record]:
     """Return every definition that the configuration asks for, as commands.
 
     Args:
         configuration: checked.
-        sessions: the counterparties' files, by path.
+        sessions: the counterparties' files, by name, checked.
 
     Raises:
         SettingsError: a value that is not a whole number of its unit, or does not fit.
@@ -155,7 +153,7 @@ class _Instrument:
         return [created, limited]
 
     def _tick_lot_atoms(self) -> int:
-        """Return the quote atoms in a tick times a lot: a whole number, or notionals would round."""
+        """Return the quote atoms in a tick times a lot; a whole number, so notionals are exact."""
         decimals = self._price_decimals + self._quantity_decimals
         product = self._tick_units * self._lot_units * 10**self._quote.scale
         atoms, rest = divmod(product, 10**decimals)
@@ -201,32 +199,47 @@ def _decimals(text: str) -> int:
 
 
 def _counterparties(
-    sessions: dict[Path, SessionFile], assets: dict[str, AssetTable], wanted: list[Record]
+    sessions: dict[str, SessionFile], assets: dict[str, AssetTable], wanted: list[Record]
 ) -> dict[str, int]:
     """Add firms, accounts, limits and session rights; return account numbers by name."""
-    firms: dict[int, str] = {}
-    accounts: dict[str, int] = {}
-    for path, session in sorted(sessions.items()):
-        if firms.setdefault(session.firm.id, session.firm.name) != session.firm.name:
-            raise SettingsError(
-                f"{path}: firm.name: firm {session.firm.id} is "
-                f"{firms[session.firm.id]} in another file"
-            )
-        for account in session.account:
-            if account.name in accounts:
-                raise SettingsError(f"{path}: account {account.name} is defined twice")
-            accounts[account.name] = account.id
-            wanted += _account(path, session, account, assets)
+    firms = {session.firm.id: session.firm.name for session in sessions.values()}
     wanted += [
         commands.CreateFirm.make(firm=number, name=padded_text(name, 32))
-        for number, name in firms.items()
+        for number, name in sorted(firms.items())
     ]
+    accounts: dict[str, int] = {}
+    for name, session in sorted(sessions.items()):
+        for account in session.account:
+            accounts[account.name] = account.id
+            wanted += _account(name, session, account, assets)
+        wanted += [
+            _grant(name, session, account, SessionRight.TRADE)
+            for account in traded_accounts(session, sessions)
+        ]
+        wanted += [
+            _grant(name, session, account, SessionRight.DROP_COPY)
+            for account in copied_accounts(session, sessions)
+        ]
     return accounts
 
 
+def _grant(name: str, session: SessionFile, account: int, rights: SessionRight) -> Record:
+    return commands.GrantSession.make(
+        account=account,
+        session=session.id,
+        rights=rights,
+        cancel_on_disconnect=CancelOnDisconnect[session.cancel_on_disconnect.upper()],
+        firm=session.firm.id,
+        disconnect_grace_ns=session.disconnect_grace_seconds * NANOSECONDS,
+        name=padded_text(name, 32),
+    )
+
+
 def _account(
-    path: Path, session: SessionFile, account: AccountTable, assets: dict[str, AssetTable]
+    file: str, session: SessionFile, account: AccountTable, assets: dict[str, AssetTable]
 ) -> list[Record]:
+    limits = account.limits
+    rate = limits.messages_per_second
     records: list[Record] = [
         commands.CreateAccount.make(
             account=account.id,
@@ -238,22 +251,13 @@ def _account(
         ),
         commands.SetAccountLimits.make(
             account=account.id,
-            open_orders_max=account.limits.open_orders_max,
-            message_burst=account.limits.message_burst,
-            message_interval_ns=account.limits.message_interval_ns,
-        ),
-        commands.GrantSession.make(
-            account=account.id,
-            session=session.id,
-            rights=SessionRight.TRADE,
-            cancel_on_disconnect=CancelOnDisconnect[session.cancel_on_disconnect.upper()],
-            firm=session.firm.id,
-            disconnect_grace_ns=int(session.disconnect_grace_seconds * NANOSECONDS),
-            name=padded_text(session.name, 32),
+            open_orders_max=limits.open_orders_max,
+            message_burst=limits.message_burst,
+            message_interval_ns=NANOSECONDS // rate if rate else 0,
         ),
     ]
     for line in account.asset:
-        where = f"{path}: account {account.name}, asset {line.asset}"
+        where = f"{file}.toml: account {account.name}, asset {line.asset}"
         if line.asset not in assets:
             raise SettingsError(f"{where}: no such asset in assets.toml")
         records.append(

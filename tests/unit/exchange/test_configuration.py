@@ -39,7 +39,7 @@ def test_the_shipped_configuration_is_sound() -> None:
         ("venue.toml", 'durability = "disk"', "", r"venue\.toml: .*missing.*`durability`"),
         ("venue.toml", "port = 9878", "port = 65536", r"venue\.toml: .*<= 65535.*\$\.fix\.port"),
         ("venue.toml", 'durability = "disk"', 'durability = "hope"', r"venue\.toml: .*'hope'"),
-        ("venue.toml", 'name = "auditor"', 'name = "admin"', r"principals\[3\]: admin is there"),
+        ("venue.toml", "[core.batch]", "[core.batch]\nx = 1", r"venue\.toml: .*`x` - at `\$\.core"),
         ("assets.toml", 'symbol = "BTC"', 'symbol = "USD"', r"asset\[1\]: USD is there twice"),
         ("assets.toml", "scale = 8", "scale = 19", r"assets\.toml: .*<= 18.*asset\[\.*"),
         ("instruments.toml", 'base = "BTC"', 'base = "DOGE"', r"\[0\]\.base: no asset DOGE"),

@@ -1,0 +1,33 @@
+"""Run one process of the venue; the supervisor does this."""
+
+import argparse
+import asyncio
+
+from exchange import bootstrap
+from exchange.configuration import read_configuration
+from exchange.state import State
+from exchange.supervisor import PROCESSES
+from runtime.logs import configure_logs
+from runtime.process import die_with_parent, run_process
+
+NAME = "run"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the process's name."""
+    parser.add_argument("process", choices=PROCESSES)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the process until it is asked to stop."""
+    configuration = read_configuration(options.config)
+    configure_logs(options.process, level=configuration.venue.observability.level)
+    die_with_parent()
+    state = State(options.state)
+    state.prepare()
+    places = bootstrap.Places(state=state, sessions=options.sessions)
+
+    async def main(stop: asyncio.Event) -> None:
+        await bootstrap.PROCESS_MAINS[options.process](configuration, places, stop)
+
+    return run_process(main)
