@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from exchange.commands import admin, check, demo, reconcile, replay, run, status, up
 from exchange.errors import CommandError
+from exchange.places import places_parser
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK, exit_code_of
 from runtime.toml import SettingsError
 
@@ -31,17 +31,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rialto", description="An institutional crypto exchange with a FIX front."
     )
-    where = argparse.ArgumentParser(add_help=False)
-    root = Path(__file__).resolve().parent.parent
-    group = where.add_argument_group("where things live")
-    group.add_argument("--state", type=Path, default=root / ".rialto", metavar="DIR")
-    group.add_argument("--config", type=Path, default=root / "config", metavar="DIR")
-    group.add_argument("--sessions", type=Path, default=root / "sessions", metavar="DIR")
     subparsers = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
         summary = (command.__doc__ or "").partition("\n")[0]
         sub = subparsers.add_parser(
-            command.NAME, parents=[where], help=summary, description=summary
+            command.NAME, parents=[places_parser()], help=summary, description=summary
         )
         command.configure(sub)
         sub.set_defaults(run=command.run)

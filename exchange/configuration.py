@@ -5,6 +5,7 @@ is not an exact decimal is refused with file, key and reason (``runtime.toml.Set
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,6 @@ from venue.settings import (
     BatchSettings,
     JournalSettings,
     LinkSettings,
-    Principal,
     SnapshotSettings,
 )
 
@@ -26,6 +26,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400 * 400)]
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
 SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
 NameText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,32}$")]
+PrincipalName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -33,7 +34,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A table of which every key is known."""
 
 
-class CoreTable(Strict):
+class CoreTable(Strict, frozen=True):
     """``[core]``: the sequencer, its journal, and the doors to it."""
 
     host: str = "127.0.0.1"
@@ -45,7 +46,7 @@ class CoreTable(Strict):
     drain_seconds: Seconds = 10.0
 
 
-class FixTable(Strict):
+class FixTable(Strict, frozen=True):
     """``[fix]``: the FIX acceptor."""
 
     host: str = "127.0.0.1"
@@ -53,13 +54,13 @@ class FixTable(Strict):
     comp_id: str = "RIALTO"
 
 
-class SettlementTable(Strict):
+class SettlementTable(Strict, frozen=True):
     """``[settlement]``: the poster and the order-history projector."""
 
     batch_events_max: Count = 20_000
 
 
-class PostgresTable(Strict):
+class PostgresTable(Strict, frozen=True):
     """``[postgres]``: an embedded server, or the address of one."""
 
     dsn: str = ""
@@ -67,7 +68,7 @@ class PostgresTable(Strict):
     port: Port = 0
 
 
-class ObservabilityTable(Strict):
+class ObservabilityTable(Strict, frozen=True):
     """``[observability]``: where each process shows its metrics and health."""
 
     host: str = "127.0.0.1"
@@ -78,7 +79,7 @@ class ObservabilityTable(Strict):
     fix_port: Port = 0
 
 
-class SupervisorTable(Strict):
+class SupervisorTable(Strict, frozen=True):
     """``[supervisor]``: patience with the processes."""
 
     start_seconds_max: Seconds = 60.0
@@ -87,7 +88,7 @@ class SupervisorTable(Strict):
     restart_window_seconds: Seconds = 60.0
 
 
-class BoundsTable(Strict):
+class BoundsTable(Strict, frozen=True):
     """``[bounds]``: the engine's own limits, which become a ConfigureVenue command."""
 
     client_ids_max: Count
@@ -101,7 +102,15 @@ class BoundsTable(Strict):
     day_ends_utc: ClockTime
 
 
-class VenueFile(Strict):
+class PrincipalTable(Strict, frozen=True):
+    """``[principals.NAME]``: who may connect to the core, and what it may send."""
+
+    number: Annotated[int, msgspec.Meta(ge=2, le=4095)]
+    may_send: tuple[str, ...] = ()
+    links_max: Count = 4
+
+
+class VenueFile(Strict, frozen=True):
     """``config/venue.toml``."""
 
     name: NameText
@@ -114,10 +123,10 @@ class VenueFile(Strict):
     observability: ObservabilityTable
     supervisor: SupervisorTable
     bounds: BoundsTable
-    principals: dict[str, Principal]
+    principals: dict[PrincipalName, PrincipalTable]
 
 
-class AssetTable(Strict):
+class AssetTable(Strict, frozen=True):
     """``[[asset]]``."""
 
     id: Identifier
@@ -126,13 +135,13 @@ class AssetTable(Strict):
     supply_max: Decimal
 
 
-class AssetsFile(Strict):
+class AssetsFile(Strict, frozen=True):
     """``config/assets.toml``."""
 
     asset: list[AssetTable]
 
 
-class LimitsTable(Strict):
+class LimitsTable(Strict, frozen=True):
     """``[instrument.limits]``: becomes a SetInstrumentLimits command."""
 
     orders_max: Count
@@ -152,7 +161,7 @@ class LimitsTable(Strict):
     auction_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
-class InstrumentTable(Strict):
+class InstrumentTable(Strict, frozen=True):
     """``[[instrument]]``."""
 
     id: Identifier
@@ -166,13 +175,13 @@ class InstrumentTable(Strict):
     limits: LimitsTable
 
 
-class InstrumentsFile(Strict):
+class InstrumentsFile(Strict, frozen=True):
     """``config/instruments.toml``."""
 
     instrument: list[InstrumentTable]
 
 
-class ScheduleTable(Strict):
+class ScheduleTable(Strict, frozen=True):
     """``[[schedule]]``: a fee schedule."""
 
     id: Identifier
@@ -181,7 +190,7 @@ class ScheduleTable(Strict):
     taker_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
-class AssignmentTable(Strict):
+class AssignmentTable(Strict, frozen=True):
     """``[[assignment]]``: which account uses which schedule."""
 
     account: NameText
@@ -189,14 +198,14 @@ class AssignmentTable(Strict):
     schedule: Identifier
 
 
-class FeesFile(Strict):
+class FeesFile(Strict, frozen=True):
     """``config/fees.toml``."""
 
     schedule: list[ScheduleTable]
     assignment: list[AssignmentTable] = []
 
 
-class Configuration(Strict):
+class Configuration(Strict, frozen=True):
     """Everything under ``config/``, read and checked."""
 
     venue: VenueFile
@@ -250,7 +259,7 @@ def _check_references(directory: Path, configuration: Configuration) -> None:
             raise SettingsError(f"{where}.instrument: no instrument {assignment.instrument}")
 
 
-def _unique(path: Path, table: str, values: list[int] | list[str]) -> None:
+def _unique(path: Path, table: str, values: Sequence[int | str]) -> None:
     seen: set[int | str] = set()
     for at, value in enumerate(values):
         if value in seen:

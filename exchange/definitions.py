@@ -5,7 +5,7 @@ difference from nothing. What cannot change once created (an asset's scale, a ti
 account's firm) is reported as a conflict, never applied.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,15 +63,19 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
         venue knows and configuration does not name are left alone: removing is an operator's act.
     """
     known: dict[tuple[object, ...], Record] = {}
-    for event in definitions:
-        pair = _PAIRS.get(type(event))
+    for definition in definitions:
+        pair = _PAIRS.get(type(definition))
         if pair is not None:
-            known[_key(pair[0], pair[1], event)] = event
+            known[_key(pair[0], pair[1], definition)] = definition
     differences = []
     for command in sorted(wanted, key=lambda record: _ORDER[type(record)]):
         keys, may_change = _BY_COMMAND[type(command)]
-        event = known.get(_key(type(command), keys, command))
+        event: Record | None = known.get(_key(type(command), keys, command))
         changed = _changed(command, event)
+        if event is None and not any(
+            getattr(command, name) for name in changed if name not in keys
+        ):
+            continue  # limits of zero are what holds without a word
         if event is None or changed:
             differences.append(
                 Difference(
@@ -82,6 +86,19 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
                 )
             )
     return differences
+
+
+def outcome_of(command: Record) -> Callable[[Record], bool]:
+    """Return what recognises the event that says that a definition command became true."""
+    wanted, keys = next(
+        (event, keys) for event, (kind, keys, _) in _PAIRS.items() if kind is type(command)
+    )
+    named = tuple(getattr(command, key) for key in keys)
+
+    def is_it(event: Record) -> bool:
+        return isinstance(event, wanted) and tuple(getattr(event, key) for key in keys) == named
+
+    return is_it
 
 
 def _key(command: type[Record], keys: tuple[str, ...], record: Record) -> tuple[object, ...]:

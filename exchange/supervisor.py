@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from exchange.configuration import Configuration
@@ -22,6 +23,7 @@ POSTGRES = "postgres"
 PROCESSES = ("core", "follower", "settlement", "fix_gateway")
 """Started in this order, stopped in the reverse one."""
 
+LOG_TAIL_BYTES = 65536
 _POLL_SECONDS = 0.02
 _BACKOFF_SECONDS_MAX = 5.0
 
@@ -30,7 +32,8 @@ class ProcessFailedError(Exception):
     """A process ended in a way that a person has to look at, or too often."""
 
     def __init__(self, name: str, code: int, log_file: Path) -> None:
-        super().__init__(f"{name} ended with code {code}; its log is {log_file}")
+        said = _last_error(log_file)
+        super().__init__(f"{name} ended with code {code}{said}; its log is {log_file}")
         self.exit_code = code if code in NEVER_RESTART else EXIT_UNAVAILABLE
 
 
@@ -47,6 +50,7 @@ class Supervisor:
         configuration: Configuration,
         arguments: list[str],
         *,
+        prepare_database: Callable[[], Awaitable[None]],
         seed: Callable[[], Awaitable[None]],
     ) -> None:
         """Describe the venue; nothing happens before ``run``.
@@ -55,12 +59,14 @@ class Supervisor:
             state: a prepared state directory that is held.
             configuration: checked.
             arguments: ``--state``, ``--config`` and ``--sessions`` for the processes.
+            prepare_database: called once PostgreSQL answers.
             seed: called once the core answers, before the gateways start.
         """
         self._state = state
         self._settings = configuration.venue.supervisor
         self._postgres_settings = configuration.venue.postgres
         self._arguments = arguments
+        self._prepare_database = prepare_database
         self._seed = seed
         self._postgres: EmbeddedPostgres | None = None
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -88,6 +94,7 @@ class Supervisor:
     async def _start_all(self, stop: asyncio.Event) -> None:
         if not self._postgres_settings.dsn:
             await self._start_postgres()
+        await self._prepare_database()
         for name in PROCESSES:
             if stop.is_set():
                 return
@@ -219,5 +226,19 @@ class Supervisor:
         return self._state.logs / f"{name}.log"
 
 
+def _last_error(log_file: Path) -> str:
+    """Return what a process said last of why it ended, if it could."""
+    if not log_file.exists():
+        return ""
+    for line in reversed(log_file.read_bytes()[-LOG_TAIL_BYTES:].splitlines()):
+        try:
+            entry = msgspec.json.decode(line, type=dict[str, object])
+        except msgspec.DecodeError:
+            continue
+        if entry.get("level") in ("error", "critical"):
+            return f": {entry.get('error') or entry.get('reason') or entry.get('event')}"
+    return ""
+
+
 def _backoff(deaths: int) -> float:
-    return min(0.1 * 2 ** (deaths - 1), _BACKOFF_SECONDS_MAX)
+    return min(0.1 * float(2 ** (deaths - 1)), _BACKOFF_SECONDS_MAX)

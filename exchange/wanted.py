@@ -1,8 +1,7 @@
 """Turn configuration text into definition commands: decimals to ticks, lots and atoms, exactly."""
 
-from fix_gateway.settings import AccountTable, SessionFile, copied_accounts, traded_accounts
-
 from exchange.configuration import AssetTable, Configuration, InstrumentTable, scaled
+from fix_gateway.settings import AccountTable, SessionFile, copied_accounts, traded_accounts
 from messages.layout import Record, padded_text
 from messages.trading import commands
 from messages.trading.terms import (

@@ -81,7 +81,8 @@ def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
         uvloop.run(serve())
     except BaseException as error:  # the process edge: nothing runs after it
         code = exit_code_of(error)
-        log.critical("process_failed", exit_code=code, error=describe(error), exc_info=error)
+        trace = None if hasattr(error, "exit_code") else error  # a foreseen end needs no trace
+        log.critical("process_failed", exit_code=code, error=describe(error), exc_info=trace)
         return code
     return EXIT_OK
 

@@ -15,6 +15,7 @@ from exchange.definitions import compare
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
 from exchange.operator_link import OperatorLink, matching
+from exchange.places import places_parser
 from exchange.state import State
 from exchange.wanted import NANOSECONDS, wanted_definitions
 from messages.layout import padded_text
@@ -114,7 +115,9 @@ def _action(
     summary: str,
     action: Action,
 ) -> argparse.ArgumentParser:
-    parser = actions.add_parser(name, help=summary, description=summary)
+    parser = actions.add_parser(
+        name, parents=[places_parser(is_nested=True)], help=summary, description=summary
+    )
     parser.set_defaults(action=action)
     return parser
 

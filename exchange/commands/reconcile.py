@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import json
 
-from exchange.bootstrap import reconcile_venue
+import msgspec
+
+from exchange.bootstrap import reconcile_venue, report_lines
 from exchange.configuration import read_configuration
 from exchange.state import State
 from runtime.process import EXIT_OK
@@ -28,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
         reconcile_venue(configuration, State(options.state), seconds_max=options.seconds)
     )
     if options.json:
-        print(json.dumps(report.as_dict()))
+        print(json.dumps(msgspec.to_builtins(report) | {"is_clean": report.is_clean}))
     else:
-        for line in report.lines():
+        for line in report_lines(report):
             print(line)
     return EXIT_OK if report.is_clean else EXIT_DIFFERENT

@@ -3,15 +3,15 @@
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bootstrap import counterparties, seed_venue
+from exchange.bootstrap import counterparties, prepare_database, seed_venue
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.errors import CommandError
+from exchange.places import places_arguments
 from exchange.state import State, StateInUseError
 from exchange.supervisor import Supervisor
 from runtime.embedded_postgres import EmbeddedPostgresError
@@ -33,13 +33,23 @@ def run(options: argparse.Namespace) -> int:
     state = State(options.state)
     state.prepare()
     configure_logs("supervisor", level="warning" if sys.stderr.isatty() else "info")
+
+    async def seed() -> None:
+        differences = await seed_venue(state, configuration, sessions)
+        if differences and not options.quiet:
+            Console().print(
+                f"the venue differs from its configuration in {len(differences)} points"
+            )
+            Console().print("./rialto check says how; ./rialto admin apply would set them")
+
     try:
         with state.held():
             supervisor = Supervisor(
                 state,
                 configuration,
-                places(options),
-                seed=lambda: seed_venue(state, configuration, sessions),
+                places_arguments(options),
+                prepare_database=lambda: prepare_database(configuration, state),
+                seed=seed,
             )
 
             async def main(stop: asyncio.Event) -> None:
@@ -54,15 +64,6 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_OK
     except EmbeddedPostgresError as error:
         raise CommandError(str(error)) from error
-
-
-def places(options: argparse.Namespace) -> list[str]:
-    """Return the options that tell another process where things live."""
-    return [
-        *("--state", str(Path(options.state).absolute())),
-        *("--config", str(Path(options.config).absolute())),
-        *("--sessions", str(Path(options.sessions).absolute())),
-    ]
 
 
 def _welcome(state: State, options: argparse.Namespace) -> None:

@@ -113,7 +113,7 @@ class FixSession:
             async with asyncio.timeout(self.settings.logon_seconds):
                 await loop.create_connection(lambda: connection, host, port)
                 connection.log_on(reset=reset)
-                await asyncio.shield(connection.logged_on)
+                refused = await asyncio.shield(connection.logged_on)
         except TimeoutError:
             connection.abort()
             raise SessionLostError(
@@ -121,9 +121,9 @@ class FixSession:
             ) from None
         except OSError as error:
             raise SessionLostError(f"{self.settings.sender}: {error}") from error
-        except FixSessionError:
+        if refused is not None:
             connection.abort()
-            raise
+            raise refused
         self._connection = connection
 
     def send(self, message_type: str, fields: Body) -> int:
@@ -176,7 +176,7 @@ class _Connection(asyncio.Protocol):
         self._is_leaving = False
         self._gap_until = 0
         self.is_logged_on = False
-        self.logged_on: asyncio.Future[None] = loop.create_future()
+        self.logged_on: asyncio.Future[FixSessionError | None] = loop.create_future()
         self.ended: asyncio.Future[FixSessionError] = loop.create_future()
 
     # --- the transport ---
@@ -421,10 +421,9 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
         if not self.logged_on.done():
-            self.logged_on.set_exception(
+            self.logged_on.set_result(
                 reason
                 if isinstance(reason, LogonRefusedError)
                 else LogonRefusedError(f"{reason} before the logon was answered")
             )
-            self.logged_on.exception()  # retrieved, whoever waits or not
         self.ended.set_result(reason)

@@ -3,7 +3,7 @@
 import json
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TextIO
 
 SENT_MESSAGES_MAX: Final = 50_000
 
@@ -81,6 +81,7 @@ class FileSequenceStore(MemorySequenceStore):
     def __init__(self, path: Path, sent_messages_max: int = SENT_MESSAGES_MAX) -> None:
         super().__init__(sent_messages_max)
         self._path = path
+        self._file: TextIO | None = None
         self._lines = 0
         if path.exists():
             self._load()
@@ -103,7 +104,9 @@ class FileSequenceStore(MemorySequenceStore):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _load(self) -> None:
         for line in self._path.read_text().splitlines():
@@ -119,6 +122,7 @@ class FileSequenceStore(MemorySequenceStore):
             super().record_sent(number, _sent_message(message) if message else None)
 
     def _append(self, line: list[object]) -> None:
+        assert self._file is not None, "closed"
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         self._lines += 1
@@ -134,7 +138,7 @@ class FileSequenceStore(MemorySequenceStore):
             lines.append(["sent", last, None])
         unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines))
         unfinished.replace(self._path)
-        if hasattr(self, "_file"):
+        if self._file is not None:
             self._file.close()
         self._file = self._path.open("a")
         self._lines = len(lines)
