@@ -1,44 +1,55 @@
 """``python -m exchange``, which is ``./rialto`` once the environment is there."""
 
 import argparse
+import importlib
 import sys
 
-from exchange.commands import admin, check, demo, reconcile, replay, run, status, up
 from exchange.errors import CommandError
 from exchange.places import places_parser
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK, exit_code_of
-from runtime.toml import SettingsError
 
-COMMANDS = (up, demo, status, check, replay, reconcile, admin, run)
+COMMANDS = {
+    "up": "start the venue on this machine, and stop it on Ctrl-C or SIGTERM",
+    "demo": "trade over FIX as three firms, and prove that all books agree",
+    "status": "say what runs, where, and how far each part has come",
+    "check": "check configuration and sessions, and compare a running venue with them",
+    "replay": "replay the journal from its beginning and print the state's digest",
+    "reconcile": "compare engine, ledger and order history",
+    "admin": "operate: definitions, money, limits, phases, kill switches, sessions",
+    "run": "run one process of the venue; the supervisor does this",
+}
 
 
 def main(arguments: list[str]) -> int:
     """Run one command and return the process's exit code."""
-    options = _parser().parse_args(arguments)
+    if not __debug__:
+        sys.stderr.write("rialto: refuses to run under python -O: assertions are checks here\n")
+        return EXIT_CONFIGURATION
+    options = _parser(arguments).parse_args(arguments)
     try:
         return int(options.run(options))
-    except SettingsError as error:
-        sys.stderr.write(f"rialto: {error}\n")
-        return EXIT_CONFIGURATION
-    except CommandError as error:
-        sys.stderr.write(f"rialto: {error}\n")
-        return exit_code_of(error)
     except KeyboardInterrupt:
         return EXIT_OK
+    except Exception as error:
+        if not isinstance(error, CommandError) and not hasattr(error, "exit_code"):
+            raise
+        sys.stderr.write(f"rialto: {error}\n")
+        return exit_code_of(error)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rialto", description="An institutional crypto exchange with a FIX front."
     )
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    for command in COMMANDS:
-        summary = (command.__doc__ or "").partition("\n")[0]
-        sub = subparsers.add_parser(
-            command.NAME, parents=[places_parser()], help=summary, description=summary
-        )
-        command.configure(sub)
-        sub.set_defaults(run=command.run)
+    for name, summary in COMMANDS.items():
+        parents = [places_parser()]
+        sub = subparsers.add_parser(name, parents=parents, help=summary, description=summary)
+        if name in arguments[:1]:
+            # Only the command in hand is imported: most need a part of the venue, none all of it.
+            command = importlib.import_module(f"exchange.commands.{name}")
+            command.configure(sub)
+            sub.set_defaults(run=command.run)
     return parser
 
 

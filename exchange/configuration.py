@@ -37,6 +37,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class CoreTable(Strict, frozen=True):
     """``[core]``: the sequencer, its journal, and the doors to it."""
 
+    address: str = ""
     host: str = "127.0.0.1"
     port: Port = 0
     journal: JournalSettings = JournalSettings()

@@ -43,6 +43,7 @@ class OperatorLink:
         Raises:
             VenueAwayError: none answers there.
         """
+        core_address(state)  # before the lock: a directory without a venue is left alone
         with (state.run / "operator.lock").open("w") as lock:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             refused: list[Refusal] = []

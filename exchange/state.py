@@ -11,21 +11,29 @@
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from runtime.process import EXIT_IN_USE, is_alive
+from runtime.process import EXIT_CONFIGURATION, EXIT_IN_USE, is_alive
 
 UNIX_PATH_BYTES_MAX = 100
 """What fits the kernel's socket address (108 bytes), with a margin."""
 
 
-class StateInUseError(Exception):
+class StateError(Exception):
+    """The state directory cannot be used; the operator's to mend."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class StateInUseError(StateError):
     """Another supervisor has this state directory."""
 
     exit_code = EXIT_IN_USE
@@ -64,10 +72,17 @@ class State:
             directory.mkdir(mode=0o700, exist_ok=True)
 
     @property
-    def core_socket(self) -> Path | None:
-        """Where the core's Unix socket is; None where the path is too long to be one."""
+    def core_socket(self) -> Path:
+        """Where the core's Unix socket is: here, or in a short place where our path is too long."""
         path = self.run / "core.sock"
-        return path if len(os.fsencode(path)) <= UNIX_PATH_BYTES_MAX else None
+        if len(os.fsencode(path)) <= UNIX_PATH_BYTES_MAX:
+            return path
+        short = Path(tempfile.gettempdir()) / f"rialto-{os.getuid()}"
+        short.mkdir(mode=0o700, exist_ok=True)
+        status = short.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise StateError(f"{short}: not a directory of ours alone, and the socket goes there")
+        return short / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:24]}.sock"
 
     def token(self, principal: str) -> bytes:
         """Return a principal's secret, made on first use."""

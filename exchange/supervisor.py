@@ -98,7 +98,8 @@ class Supervisor:
         for name in PROCESSES:
             if stop.is_set():
                 return
-            await self._start(name, stop)
+            if not await self._start(name, stop):
+                raise ProcessFailedError(name, self._code(name), self._log_file(name))
             if name == "core" and not stop.is_set():
                 await self._seed()
 
@@ -122,8 +123,12 @@ class Supervisor:
         )
         log.info("postgres_started", port=dsn.port)
 
-    async def _start(self, name: str, stop: asyncio.Event) -> None:
-        """Start a process and wait for its page, which it writes when it serves."""
+    async def _start(self, name: str, stop: asyncio.Event) -> bool:
+        """Start a process and wait for its page, which it writes when it serves.
+
+        Returns:
+            False when it ended, or had to be ended, before it served.
+        """
         self._state.withdraw(name)
         with (self._state.logs / f"{name}.log").open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -140,11 +145,20 @@ class Supervisor:
             page = self._state.page(name)
             if page is not None and page.pid == process.pid:
                 log.info("process_started", name=name, pid=process.pid, addresses=page.addresses)
-                return
-            if process.returncode is not None or time.monotonic() > deadline:
-                code = process.returncode if process.returncode is not None else EXIT_UNAVAILABLE
-                raise ProcessFailedError(name, code, self._log_file(name))
+                return True
+            if process.returncode is not None:
+                return False
+            if time.monotonic() > deadline:
+                log.error("process_does_not_serve", name=name, pid=process.pid)
+                process.kill()
+                await process.wait()
+                return False
             await asyncio.sleep(_POLL_SECONDS)
+        return True
+
+    def _code(self, name: str) -> int:
+        code = self._running[name].returncode
+        return EXIT_UNAVAILABLE if code is None else code
 
     async def _watch_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:

@@ -60,31 +60,37 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
-def run_process(main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+def run_process(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     """Run ``main`` on a uvloop until it returns, and say how the process should exit.
 
     SIGTERM and SIGINT set the event that ``main`` is given; it then takes no more work, finishes
-    the batch in hand, records its position and returns.
+    the batch in hand, records its position and returns the exit code.
     """
     if not __debug__:
         sys.stderr.write("refusing to run under python -O: assertions are checks here\n")
         return EXIT_CONFIGURATION
 
-    async def serve() -> None:
+    async def serve() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await main(stop)
+        return await main(stop)
 
     try:
-        uvloop.run(serve())
+        return uvloop.run(serve())
     except BaseException as error:  # the process edge: nothing runs after it
         code = exit_code_of(error)
-        trace = None if hasattr(error, "exit_code") else error  # a foreseen end needs no trace
+        trace = None if _is_foreseen(error) else error
         log.critical("process_failed", exit_code=code, error=describe(error), exc_info=trace)
         return code
-    return EXIT_OK
+
+
+def _is_foreseen(error: BaseException) -> bool:
+    """Say whether an end has an exit code of its own, and so needs no trace to be understood."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_foreseen, error.exceptions))
+    return hasattr(error, "exit_code")
 
 
 def describe(error: BaseException) -> str:
@@ -104,6 +110,6 @@ def is_alive(pid: int) -> bool:
         return True
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(b")")[2].split()[0] != b"Z"

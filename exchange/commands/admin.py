@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from exchange import directory
-from exchange.bootstrap import apply_definitions, counterparties
 from exchange.commands.check import report
 from exchange.configuration import read_configuration
 from exchange.definitions import compare
@@ -16,16 +15,16 @@ from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
 from exchange.operator_link import OperatorLink, matching
 from exchange.places import places_parser
+from exchange.seeding import apply_definitions
 from exchange.state import State
 from exchange.wanted import NANOSECONDS, wanted_definitions
+from fix_gateway.settings import read_sessions
 from messages.layout import padded_text
 from messages.trading import commands, events
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id
 from messages.trading.terms import BalanceCause, Phase, Scope
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK
-
-NAME = "admin"
 
 Action = Callable[[OperatorLink, Directory, argparse.Namespace], Awaitable[int]]
 console = Console(highlight=False)
@@ -124,7 +123,7 @@ def _action(
 
 async def _apply(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
     configuration = read_configuration(options.config)
-    wanted = wanted_definitions(configuration, counterparties(options.sessions))
+    wanted = wanted_definitions(configuration, read_sessions(options.sessions))
     differences = compare(wanted, known.records)
     report(console, differences)
     if options.dry_run:

@@ -5,17 +5,15 @@ import asyncio
 
 from rich.console import Console
 
-from exchange.bootstrap import counterparties
 from exchange.configuration import read_configuration
 from exchange.definitions import Difference, compare
 from exchange.errors import VenueAwayError
 from exchange.operator_link import OperatorLink
 from exchange.state import State
 from exchange.wanted import wanted_definitions
+from fix_gateway.settings import read_sessions
 from messages.layout import Record
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK
-
-NAME = "check"
 
 
 def configure(_parser: argparse.ArgumentParser) -> None:
@@ -25,7 +23,7 @@ def configure(_parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is wrong or differs; exit 78 for a conflict, 0 otherwise."""
     configuration = read_configuration(options.config)
-    wanted = wanted_definitions(configuration, counterparties(options.sessions))
+    wanted = wanted_definitions(configuration, read_sessions(options.sessions))
     console = Console()
     console.print(f"configuration is sound: {len(wanted)} definitions")
     try:

@@ -16,7 +16,6 @@ from exchange.state import State
 from runtime.logs import configure_logs
 from runtime.process import EXIT_OK
 
-NAME = "demo"
 EXIT_DIFFERENT = 1
 
 

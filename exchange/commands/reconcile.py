@@ -6,12 +6,11 @@ import json
 
 import msgspec
 
-from exchange.bootstrap import reconcile_venue, report_lines
+from exchange.books import reconcile_venue, report_lines
 from exchange.configuration import read_configuration
 from exchange.state import State
 from runtime.process import EXIT_OK
 
-NAME = "reconcile"
 EXIT_DIFFERENT = 1
 
 

@@ -3,11 +3,12 @@
 import argparse
 import json
 
-from exchange.bootstrap import replay_journal
+from exchange.errors import CommandError
 from exchange.state import State
 from runtime.process import EXIT_OK
-
-NAME = "replay"
+from venue.engines import create_engine
+from venue.replay import replay
+from venue.state_files import Stores
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +19,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Replay; damage and a differing hash end with their own exit codes."""
-    result = replay_journal(State(options.state), options.engine)
+    result = _replay(State(options.state), options.engine)
     if options.json:
         print(json.dumps(result))
     else:
         for name, value in result.items():
             print(f"{name:<18} {value}")
     return EXIT_OK
+
+
+def _replay(state: State, engine: str) -> dict[str, object]:
+    """Replay a state directory's journal from its beginning.
+
+    Raises:
+        CommandError: there is none. VenueError: it is damaged, or the engine differs from it.
+    """
+    if not (state.venue / "journal").is_dir():
+        raise CommandError(f"no journal in {state.venue}")
+    result = replay(Stores.on_disk(state.venue).journal, create_engine(engine))
+    return {
+        "engine": engine,
+        "venue": result.venue.hex(),
+        "last_sequence": result.last_sequence,
+        "events": result.events,
+        "checks_compared": result.checks_compared,
+        "digest": result.digest.hex(),
+        "cut": str(result.cut) if result.cut else "none",
+    }

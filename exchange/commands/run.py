@@ -10,8 +10,6 @@ from exchange.supervisor import PROCESSES
 from runtime.logs import configure_logs
 from runtime.process import die_with_parent, run_process
 
-NAME = "run"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the process's name."""
@@ -27,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     state.prepare()
     places = bootstrap.Places(state=state, sessions=options.sessions)
 
-    async def main(stop: asyncio.Event) -> None:
-        await bootstrap.PROCESS_MAINS[options.process](configuration, places, stop)
+    async def main(stop: asyncio.Event) -> int:
+        return await bootstrap.PROCESS_MAINS[options.process](configuration, places, stop)
 
     return run_process(main)

@@ -19,7 +19,6 @@ from messages.trading.answers import VenueStatus
 from runtime.link import LinkError
 from runtime.process import EXIT_OK, EXIT_UNAVAILABLE
 
-NAME = "status"
 HEALTH_SECONDS_MAX = 2.0
 
 

@@ -7,18 +7,18 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bootstrap import counterparties, prepare_database, seed_venue
+from exchange.books import prepare_database
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.errors import CommandError
 from exchange.places import places_arguments
+from exchange.seeding import seed_venue
 from exchange.state import State, StateInUseError
 from exchange.supervisor import Supervisor
+from fix_gateway.settings import read_sessions
 from runtime.embedded_postgres import EmbeddedPostgresError
 from runtime.logs import configure_logs
 from runtime.process import EXIT_OK, run_process
-
-NAME = "up"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the venue until asked to stop; already running is not an error."""
     configuration = read_configuration(options.config)
-    sessions = counterparties(options.sessions)
+    sessions = read_sessions(options.sessions)
     state = State(options.state)
     state.prepare()
     configure_logs("supervisor", level="warning" if sys.stderr.isatty() else "info")
@@ -52,10 +52,11 @@ def run(options: argparse.Namespace) -> int:
                 seed=seed,
             )
 
-            async def main(stop: asyncio.Event) -> None:
+            async def main(stop: asyncio.Event) -> int:
                 await supervisor.run(
                     stop, started=lambda: asyncio.to_thread(_welcome, state, options)
                 )
+                return EXIT_OK
 
             return run_process(main)
     except StateInUseError as error:

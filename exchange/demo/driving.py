@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from exchange.demo.flow import SeededFlow
+from exchange.demo.orders import Request
 from exchange.demo.participant import DropCopy, Participant
 from exchange.demo.proof import since
 from exchange.demo.recorded import Step
@@ -16,6 +17,14 @@ _POLL_SECONDS: Final = 0.01
 _TURNS_AT_ONCE_MAX: Final = 32
 
 Participants = Mapping[str, Participant]
+
+
+class Asker(Protocol):
+    """Takes requests, as a ``Participant`` does."""
+
+    def submit(self, request: Request) -> bool:
+        """Send a request; False when it cannot be sent now."""
+        ...
 
 
 async def drive_seeded(
@@ -42,7 +51,7 @@ async def drive_seeded(
 
 async def drive_recorded(
     steps: Iterator[Step],
-    participants: Participants,
+    participants: Mapping[str, Asker],
     *,
     speed: float,
     stop: asyncio.Event,

@@ -95,7 +95,7 @@ def drop_copy_equals(told: Sequence[Report], copied: Sequence[Report]) -> Check:
         differences.append(f"quantity told {quantities[0]}, copied {quantities[1]}")
     return Check(
         "drop copy = executions",
-        f"{trades} executions = {copies} copies; {len(told)} reports = {len(copied)} copies",
+        f"{trades} executions, {copies} copies; {len(told)} reports, {len(copied)} copies",
         tuple(differences),
     )
 
@@ -121,12 +121,13 @@ def trades_equal(
     }
     found = {report.execution_id: _execution(report, units) for report in fills}
     differences = [
+        *([] if expected or fills else ["nothing was traded, so nothing was shown"]),
         *_repeats("told", fills),
         *_compare(found, expected, names=("told", "booked")),
     ]
     return Check(
         "executions = trades in PostgreSQL",
-        f"{len(fills)} executions = {len(expected)} sides of {len(booked)} trades",
+        f"{len(fills)} executions, {len(expected)} sides of {len(booked)} trades",
         tuple(differences),
     )
 
@@ -139,7 +140,9 @@ def sums_are_zero(sums: Mapping[str, tuple[int, int]]) -> Check:
     """
     return Check(
         "every asset sums to zero",
-        ", ".join(f"{asset} 0 of {count} entries" for asset, (count, _) in sorted(sums.items())),
+        ", ".join(
+            f"{asset} {total} of {count} entries" for asset, (count, total) in sorted(sums.items())
+        ),
         tuple(f"{asset}: {total} atoms too many" for asset, (_, total) in sums.items() if total)
         or (() if sums else ("nothing was posted",)),
     )
@@ -166,7 +169,8 @@ def nothing_is_open(
     ]
     return Check(
         "no order is left",
-        f"0 open of {placed} placed, 0 held in {len(held)} balances",
+        f"{len(open_orders)} open of {placed} placed, "
+        f"{sum(held.values())} held in {len(held)} balances",
         tuple(differences),
     )
 

@@ -56,7 +56,7 @@ async def read_booked(dsn: str, *, after: int, through: int, accounts: list[int]
     """
     connection = await connect(dsn, role=READER_ROLE, application="demo")
     try:
-        await _wait_for(connection, through)
+        await wait_until_booked(connection, through)
         trades = await connection.fetch(_TRADES, after)
         sums = await connection.fetch(_SUMS)
         open_orders = await connection.fetch(_OPEN_ORDERS, accounts)
@@ -71,7 +71,12 @@ async def read_booked(dsn: str, *, after: int, through: int, accounts: list[int]
     )
 
 
-async def _wait_for(connection: Connection, event_number: int) -> None:
+async def wait_until_booked(connection: Connection, event_number: int) -> None:
+    """Wait until ledger and order history have everything through an event.
+
+    Raises:
+        NotCaughtUpError: not in time.
+    """
     reached: dict[str, int] = {}
     try:
         async with asyncio.timeout(CATCH_UP_SECONDS_MAX):

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bootstrap import database_dsn, reconcile_venue, report_lines
+from exchange.books import database_dsn, reconcile_venue, report_lines
 from exchange.configuration import read_configuration
 from exchange.demo import driving, proof
 from exchange.demo.book_state import MarketState

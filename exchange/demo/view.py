@@ -57,7 +57,9 @@ class View:
     async def run(self, stop: asyncio.Event) -> None:
         """Show until asked to stop."""
         if not self._console.is_terminal:
-            await _every(LINE_SECONDS, lambda: self._console.print(self._line()), stop)
+            await _every(
+                LINE_SECONDS, lambda: self._console.print(self._line(), soft_wrap=True), stop
+            )
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             await _every(LIVE_SECONDS, lambda: live.update(self._screen(), refresh=True), stop)

@@ -1,0 +1,89 @@
+"""The database of a state directory, and whether it agrees with the core."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from exchange.configuration import Configuration
+from exchange.errors import VenueAwayError
+from exchange.operator_link import connect
+from exchange.state import State
+from messages.trading.answers import Balances
+from runtime import postgres
+from settlement import database
+from settlement.reconcile import AssetSum, EngineFigures, Holding, Report
+from settlement.reconcile_loader import reconcile
+
+POSTGRES = "postgres"
+
+
+def database_dsn(configuration: Configuration, state: State) -> str:
+    """Return the way into the database, with its password.
+
+    Raises:
+        VenueAwayError: the embedded server does not run.
+    """
+    table = configuration.venue.postgres
+    if not table.dsn:
+        page = state.page(POSTGRES)
+        if page is None:
+            raise VenueAwayError(f"no PostgreSQL runs in {state.root}; start one with ./rialto up")
+        password = state.postgres.with_name(f"{state.postgres.name}.password").read_text().strip()
+        return f"postgresql://rialto:{quote(password)}@{page.addresses[POSTGRES]}/{POSTGRES}"
+    if not table.password_file:
+        return table.dsn
+    password = Path(table.password_file).read_text().strip()
+    separator = "&" if "?" in table.dsn else "?"
+    return f"{table.dsn}{separator}password={quote(password, safe='')}"
+
+
+async def prepare_database(configuration: Configuration, state: State) -> None:
+    """Bring the database to this program's schema.
+
+    Raises:
+        DatabaseError: it is not one that we may use.
+    """
+    await database.migrate(database_dsn(configuration, state))
+
+
+async def reconcile_venue(
+    configuration: Configuration, state: State, *, seconds_max: float
+) -> Report:
+    """Compare the running core with the ledger at the same event.
+
+    Raises:
+        VenueAwayError: core or database do not run. LedgerBehindError: not in time.
+    """
+    link = await connect(state, "admin")
+    try:
+        answer = await link.query("balances")
+    finally:
+        await link.close()
+    figures = msgspec.msgpack.decode(answer.payload, type=Balances)
+    engine = EngineFigures(
+        event_number=answer.event_number,
+        balances=[Holding(*balance) for balance in figures.balances],
+        assets=[AssetSum(*asset) for asset in figures.assets],
+    )
+    connection = await postgres.connect(
+        database_dsn(configuration, state), application="reconcile", role=database.READER_ROLE
+    )
+    try:
+        return await reconcile(connection, engine, seconds_max=seconds_max)
+    finally:
+        await connection.close()
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Write a reconciliation for people."""
+    yield f"engine and ledger at event {report.event_number}"
+    for name, count in report.counts.items():
+        yield f"  {name.replace('_', ' ')}: {count}"
+    for difference in report.differences:
+        yield (
+            f"DIFFERENT {difference.what}, {difference.where}: "
+            f"engine {difference.engine}, ledger {difference.ledger}"
+        )
+    yield "clean" if report.is_clean else f"{len(report.differences)} differences"

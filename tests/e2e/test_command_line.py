@@ -1,0 +1,106 @@
+"""What an operator does from the command line, each of it twice."""
+
+import json
+from pathlib import Path
+
+from tests.e2e.venue_run import VenueRun
+
+
+def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> None:
+    run.start()
+    status = run.wait_healthy()
+    assert set(status["processes"]) == {
+        "postgres", "core", "follower", "settlement", "fix_gateway"
+    }  # fmt: skip
+    assert "already running" in run.done("up")
+    assert "the venue agrees with it" in run.done("check")
+    _move_money(run)
+    _change_and_apply(run)
+    _stop_and_go(run)
+    assert run.done("reconcile").endswith("clean\n")
+    assert run.stop() == 0
+    digests = {json.loads(run.done("replay", "--json"))["digest"] for _ in range(2)}
+    assert len(digests) == 1
+    assert run.command("status", "--json").returncode == 69
+    assert "no venue runs" in run.command("admin", "accounts").stderr
+    run.start()
+    assert "500.000000 USD" in run.done("admin", "accounts")
+    assert run.stop() == 0
+
+
+def _move_money(run: VenueRun) -> None:
+    credit = ("admin", "credit", "--account", "INST1", "--asset", "USD", "--reference", "r1")
+    for _ in range(2):
+        run.done(*credit, "--amount", "1000.5")
+    assert "1,000.500000 USD" in run.done("admin", "accounts")
+    money = ("--account", "INST1", "--asset", "USD")
+    run.done("admin", "reserve", *money, "--amount", "300.5", "--reference", "w1")
+    assert "held 300.500000 USD" in run.done("admin", "accounts")
+    run.done("admin", "commit", "--account", "INST1", "--reference", "w1")
+    run.done("admin", "debit", *money, "--amount", "200", "--reference", "d1")
+    assert "500.000000 USD" in run.done("admin", "accounts")
+    refused = run.command("admin", "debit", *money, "--amount", "500.01", "--reference", "d2")
+    assert refused.returncode == 1
+    assert "INSUFFICIENT_FUNDS (210)" in refused.stderr
+    wrong = run.command("admin", "credit", *money, "--amount", "1e3", "--reference", "x")
+    assert wrong.returncode == 64
+    assert "not a decimal amount" in wrong.stderr
+
+
+def _change_and_apply(run: VenueRun) -> None:
+    instruments = run.config / "instruments.toml"
+    _edit(instruments, 'notional_max = "50000000"', 'notional_max = "49000000"')
+    assert "admin apply would set it" in run.done("check")
+    assert "1 applied, 0 left alone" in run.done("admin", "apply")
+    assert "the venue agrees with it" in run.done("admin", "apply")
+    _edit(instruments, "fee_schedule = 1", "fee_schedule = 2")
+    conflict = run.command("admin", "apply")
+    assert conflict.returncode == 78
+    assert "cannot be changed" in conflict.stdout
+    _edit(instruments, "fee_schedule = 2", "fee_schedule = 1")
+    _edit(run.config / "venue.toml", "[core]", "[core]\ncolour = 1")
+    assert "`colour` - at `$.core`" in run.command("check").stderr
+    _edit(run.config / "venue.toml", "[core]\ncolour = 1", "[core]")
+
+
+def _stop_and_go(run: VenueRun) -> None:
+    for _ in range(2):
+        run.done("admin", "phase", "BTC-USD", "halted")
+    run.done("admin", "phase", "BTC-USD", "continuous")
+    for scope in (["venue"], ["account", "INST1"], ["instrument", "BTC-USD"], ["firm", "MM1"]):
+        for _ in range(2):
+            run.done("admin", "kill", *scope, "--text", "drill")
+        for _ in range(2):
+            run.done("admin", "resume", *scope)
+    run.done("admin", "limits", "--account", "INST1", "--open-orders", "7")
+    assert "open_orders_max 7" in run.done("admin", "limits", "--account", "INST1")
+    assert "name MM1" in run.done("admin", "sessions")
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, path
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_damaged_journal_is_not_started_on(run: VenueRun) -> None:
+    run.start()
+    assert run.stop() == 0
+    journal = run.state.venue / "journal"
+    segment = min(journal.iterdir())
+    data = bytearray(segment.read_bytes())
+    at = data.index(b"BTC-USD") + 2
+    data[at] ^= 0x40
+    segment.write_bytes(data)
+    outcome = run.command("up")
+    assert outcome.returncode == 65, outcome.stderr
+    assert segment.name in outcome.stderr
+    assert run.command("replay").returncode == 65
+
+
+def test_a_second_core_on_the_same_state_is_refused(run: VenueRun) -> None:
+    run.start()
+    before = run.pids()
+    assert run.command("run", "core").returncode == 75
+    assert run.pids() == before
+    assert run.wait_healthy()["healthy"]
