@@ -1,0 +1,126 @@
+"""What configuration asks of a venue, and what is left to ask of one that knows part of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from exchange.configuration import read_configuration
+from exchange.definitions import compare, outcome_of
+from exchange.wanted import wanted_definitions
+from fix_gateway.settings import read_sessions
+from messages.layout import Record
+from messages.trading import commands, events
+from messages.trading.terms import SessionRight
+from runtime.toml import SettingsError
+from venue.reference.engine import ReferenceEngine
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+
+
+def edit(directory: Path, name: str, old: str, new: str) -> None:
+    path = directory / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def wanted(directory: Path) -> list[Record]:
+    return wanted_definitions(read_configuration(directory), read_sessions(ROOT / "sessions"))
+
+
+def engine_after(asked: list[Record]) -> list[Record]:
+    """Return what an engine knows after these commands, all of which it must accept."""
+    engine = ReferenceEngine()
+    for number, record in enumerate(asked, start=1):
+        fields = {name: getattr(record, name) for name in record.__struct_fields__}
+        numbered = type(record)(**fields | {"sequence": number, "time_ns": number})
+        for event in events.EVENTS.unpack(engine.apply(numbered.pack())):
+            assert not isinstance(event, events.CommandRejected), (record, event)
+    return list(events.EVENTS.unpack(engine.definitions()))
+
+
+def in_order(asked: list[Record]) -> list[Record]:
+    return [d.command for d in compare(asked, []) if d.command is not None]
+
+
+def test_the_engine_accepts_the_shipped_definitions_and_then_agrees_with_them() -> None:
+    asked = wanted(ROOT / "config")
+    known = engine_after(in_order(asked))
+    assert compare(asked, known) == []
+
+
+def test_decimals_become_ticks_lots_and_atoms_exactly() -> None:
+    asked = wanted(ROOT / "config")
+    instrument = next(r for r in asked if isinstance(r, commands.CreateInstrument))
+    assert (instrument.tick_units, instrument.price_decimals) == (1, 2)
+    assert (instrument.lot_units, instrument.quantity_decimals) == (1, 4)
+    assert (instrument.lot_atoms, instrument.tick_lot_atoms) == (10_000, 1)
+    limits = next(r for r in asked if isinstance(r, commands.SetInstrumentLimits))
+    assert limits.price_ticks_max == 1_000_000_000
+    assert limits.collar_ppm == 100_000
+    assert limits.halt_ns == 60_000_000_000
+
+
+def test_a_drop_copy_session_gets_no_right_to_trade() -> None:
+    grants = [r for r in wanted(ROOT / "config") if isinstance(r, commands.GrantSession)]
+    rights = {(grant.session, grant.account): grant.rights for grant in grants}
+    assert rights[3, 1003] == SessionRight.TRADE
+    assert rights[4, 1003] == SessionRight.DROP_COPY
+
+
+def test_a_changed_limit_is_one_difference_that_can_be_applied(directory: Path) -> None:
+    known = engine_after(in_order(wanted(directory)))
+    edit(directory, "instruments.toml", 'notional_max = "50000000"', 'notional_max = "1000"')
+    (difference,) = compare(wanted(directory), known)
+    assert isinstance(difference.command, commands.SetInstrumentLimits)
+    assert difference.subject == "set instrument limits instrument 1"
+    assert difference.wanted == "notional_max_atoms=1000000000"
+    assert difference.known == "notional_max_atoms=50000000000000"
+
+
+def test_what_cannot_change_is_a_conflict(directory: Path) -> None:
+    known = engine_after(in_order(wanted(directory)))
+    edit(directory, "instruments.toml", "fee_schedule = 1", "fee_schedule = 2")
+    (difference,) = compare(wanted(directory), known)
+    assert difference.is_conflict
+    assert difference.wanted == "fee_schedule=2"
+
+
+def test_an_outcome_is_recognised_by_what_names_the_thing() -> None:
+    is_it = outcome_of(commands.SetAssetLimits.make(account=7, asset=2, credit_line_atoms=5))
+    assert is_it(events.AssetLimitsSet.make(account=7, asset=2))
+    assert not is_it(events.AssetLimitsSet.make(account=7, asset=3))
+    assert not is_it(events.AccountLimitsSet.make(account=7))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            "assets.toml",
+            '"1000000000000"',
+            '"0.0000001"',
+            "USD.supply_max: .* more than 6 decimals",
+        ),
+        ("assets.toml", '"1000000000000"', '"999999999999999999"', r"not below 2\*\*62"),
+        ("instruments.toml", 'lot_size = "0.0001"', 'lot_size = "0.000000001"', "atoms of BTC"),
+        ("instruments.toml", 'tick_size = "0.01"', 'tick_size = "0.001"', "atoms of USD"),
+        ("instruments.toml", 'price_min = "0.01"', 'price_min = "0.015"', "whole number of ticks"),
+        ("instruments.toml", 'quantity_min = "0.0001"', 'quantity_min = "0.00015"', "of lots"),
+        ("instruments.toml", 'collar_percent = "10"', 'collar_percent = "101"', "0 to 100"),
+        ("instruments.toml", 'tick_size = "0.01"', 'tick_size = "0.00"', "must be above zero"),
+        ("fees.toml", 'account = "MM1"', 'account = "MM9"', "no session file names account MM9"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(
+    directory: Path, name: str, old: str, new: str, said: str
+) -> None:
+    edit(directory, name, old, new)
+    with pytest.raises(SettingsError, match=said):
+        wanted(directory)
