@@ -1,6 +1,7 @@
 """The composition root: which adapters the processes are made of, and how they find each other."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -209,6 +210,9 @@ async def _page(
     async with observability(registry, health, host=host, port=port) as metrics_port:
 
         def announce(addresses: dict[str, str]) -> None:
+            # What was made so far stays: later collections need not walk it again.
+            gc.collect()
+            gc.freeze()
             places.state.announce(
                 ProcessPage(
                     name=name,

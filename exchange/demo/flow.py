@@ -141,7 +141,7 @@ class Institution:
         self._fair = fair
         self._chance = chance
         self._ids = Numbering(prefix)
-        self._mistakes = Mistakes(account, markets, chance)
+        self.mistakes = Mistakes(account, markets, chance)
         self._actions: dict[Callable[[OwnOrders], Request | None], int] = {
             self._take: 30,
             self._take_at_market: 14,
@@ -244,7 +244,7 @@ class Institution:
         return requests.order_status(self._account, self._ids.next_id(), order)
 
     def _err(self, orders: OwnOrders) -> Request | None:
-        return self._mistakes.next_request(self._ids.next_id(), orders)
+        return self.mistakes.next_request(self._ids.next_id(), orders)
 
     def _order(self, market: Market, terms: Terms, purpose: str) -> Request:
         if not terms.lots:
@@ -290,12 +290,21 @@ class SeededFlow:
             )
             for name, half_spread_ppm in (("MM1", 50), ("MM2", 90))
         }
-        self._traders["INST1"] = Institution(
+        self._institution = Institution(
             "INST1", traded, self._fair, _chance(seed, "INST1"), prefix=f"INST1-{run}"
         )
 
+        self._traders["INST1"] = self._institution
+
     def next_request(self, orders: Mapping[str, OwnOrders]) -> tuple[str, Request] | None:
         """Return a session's name and its next request; None when it has nothing to do now."""
+        mistakes = self._institution.mistakes
+        offers = sum(
+            len(orders[name].touchable(symbol=mistakes.symbol, side=SELL))
+            for name in ("MM1", "MM2")
+        )
+        # So many cannot all go before a request of now arrives.
+        mistakes.may_cross = offers >= _LEVELS
         name = self._chance.choices(list(self._SHARES), list(self._SHARES.values()))[0]
         self._fair.step()
         request = self._traders[name].next_request(orders[name])

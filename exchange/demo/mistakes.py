@@ -21,6 +21,8 @@ class Mistakes:
         self._market = next(iter(markets.values()))
         self._chance = chance
         self._used_id = ""
+        self.may_cross = False
+        """Whether others surely offer, so that a post-only buy through them must be refused."""
         self._kinds = (
             self._unknown_symbol,
             self._off_tick,
@@ -36,6 +38,11 @@ class Mistakes:
         if resting:
             self._used_id = resting[0].client_order_id
         return self._chance.choice(self._kinds)(client_order_id)
+
+    @property
+    def symbol(self) -> str:
+        """Where mistakes are made."""
+        return self._market.symbol
 
     def _order(
         self,
@@ -89,6 +96,8 @@ class Mistakes:
         return replace(request, purpose=_purpose(code), refusal=int(code))
 
     def _crossing_post_only(self, client_order_id: str) -> Request:
+        if not self.may_cross:
+            return self._off_tick(client_order_id)
         return self._order(
             client_order_id, RejectCode.POST_ONLY_WOULD_TAKE, percent=103, is_post_only=True
         )

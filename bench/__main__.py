@@ -1,0 +1,28 @@
+"""``./rialto bench core|path|settlement|fix [options]``: measure one part, beside its limits."""
+
+import importlib
+import sys
+from typing import Final
+
+PARTS: Final = {
+    "core": "the engine in process, beside a bare book",
+    "path": "a command through link, sequencer and journal, beside sync and socket",
+    "settlement": "trades from a backlog into the ledger, beside bare COPY",
+    "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one part's benchmark with the options that follow its name."""
+    if not arguments or arguments[0] not in PARTS:
+        print("usage: ./rialto bench <part> [--json] [--help]\n")
+        for name, summary in PARTS.items():
+            print(f"  {name:<12}{summary}")
+        return 0 if arguments and arguments[0] in ("-h", "--help") else 64
+    name, *rest = arguments
+    sys.argv = [f"bench {name}", *rest]
+    return int(importlib.import_module(f"bench.{name}").main() or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,311 @@
+"""How fast settlement drains a backlog of trades, beside what bare COPY does in the same run.
+
+    python -m bench.settlement [--trades N] [--batch-events N] [--with-order-history] [--json]
+
+The stream is generated before the clock starts: for each trade a maker's order, a taker's order,
+the trade itself and two level changes, as the engine would emit them. Measured are:
+
+- ``bare_copy``: the same trades and entries through COPY into tables without index, check or
+  trigger, committed in batches of the same size; rows made beforehand. This is the limit.
+- ``decode``: events to rows, without the database.
+- ``ledger``: the poster as it runs, from the first event to the last commit.
+- ``both``: the poster and the order-history projector side by side, until both are done.
+
+Every figure is trades a second of wall clock.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from messages.layout import Record
+from messages.trading.events import (
+    LAST_OF_COMMAND,
+    AccountCreated,
+    AssetCreated,
+    BalanceChanged,
+    BookLevelChanged,
+    FirmCreated,
+    InstrumentCreated,
+    OrderAccepted,
+    TradeExecuted,
+)
+from messages.trading.identity import client_id
+from messages.trading.terms import BalanceCause, OrderStatus, OrderType, Side, TimeInForce
+from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.postgres import connect
+from settlement import database
+from settlement.adapters.memory import MemoryBatch, MemoryFeed
+from settlement.consumer import FeedConsumer
+from settlement.ledger import LedgerProjection
+from settlement.ledger_batch import ENTRY_COLUMNS, TRADE_COLUMNS
+from settlement.service import SettlementService
+from settlement.settings import SettlementSettings
+
+VENUE = bytes(range(16))
+QUOTE, FIRST_BASE, INSTRUMENTS = 1, 2, 4
+FRAME_BYTES = 1 << 20
+DEPOSIT_ATOMS = 1 << 44
+START_NS = 1_700_000_000_000_000_000
+
+Fields = dict[str, int | bytes]
+
+
+class Stream:
+    """Event records in frames, as the core would send them."""
+
+    def __init__(self, seed: int) -> None:
+        self.frames: list[MemoryBatch] = []
+        self._random = random.Random(seed)
+        self._number = 0
+        self._orders = 0
+        self._trades = 0
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._first = 1
+
+    def command(self, *events: tuple[type[Record], Fields]) -> None:
+        """Append the events of one command."""
+        for index, (record, values) in enumerate(events, start=1):
+            self._number += 1
+            flags = LAST_OF_COMMAND if index == len(events) else 0
+            data = record.make(
+                number=self._number,
+                sequence=self._number,
+                time_ns=START_NS + self._number * 1000,
+                flags=flags,
+                **values,
+            ).pack()
+            self._pending.append(data)
+            self._size += len(data)
+        if self._size >= FRAME_BYTES:
+            self.close_frame()
+
+    def close_frame(self) -> None:
+        """End the frame in hand."""
+        if self._pending:
+            self.frames.append(MemoryBatch(self._first, self._number, b"".join(self._pending)))
+            self._first, self._pending, self._size = self._number + 1, [], 0
+
+    def define(self, accounts: int) -> None:
+        """Define assets, instruments and accounts, and give every account money."""
+        for asset in range(QUOTE, FIRST_BASE + INSTRUMENTS):
+            self.command((AssetCreated, {"asset": asset, "scale": 8, "symbol": b"A%d" % asset}))
+        for index in range(INSTRUMENTS):
+            market: Fields = {"base_asset": FIRST_BASE + index, "quote_asset": QUOTE}
+            name: Fields = {"instrument": index + 1, "symbol": b"I%d" % index}
+            self.command((InstrumentCreated, name | market))
+        self.command((FirmCreated, {"firm": 1, "name": b"firm"}))
+        for account in range(1, accounts + 1):
+            self.command((AccountCreated, {"account": account, "firm": 1, "name": b"account"}))
+            for asset in range(QUOTE, FIRST_BASE + INSTRUMENTS):
+                money: Fields = {"asset": asset, "cause": BalanceCause.CREDIT, "account": account}
+                amounts: Fields = {"amount_atoms": DEPOSIT_ATOMS, "change_atoms": DEPOSIT_ATOMS}
+                self.command((BalanceChanged, money | amounts))
+
+    def trade(self, accounts: int) -> None:
+        """Append a maker's order and a taker's order that fills it."""
+        chance = self._random
+        maker, taker = chance.sample(range(1, accounts + 1), 2)
+        instrument = chance.randint(1, INSTRUMENTS)
+        taker_side = chance.choice((Side.BUY, Side.SELL))
+        price, lots = chance.randint(90_000, 110_000), chance.randint(1, 100)
+        self._orders += 2
+        self._trades += 1
+        ids = self._orders - 1, self._orders
+        names = client_id(f"maker-{ids[0]:012d}"), client_id(f"taker-{ids[1]:012d}")
+        order: Fields = {
+            "instrument": instrument,
+            "order_type": OrderType.LIMIT,
+            "time_in_force": TimeInForce.DAY,
+            "status": OrderStatus.NEW,
+            "price_ticks": price,
+            "quantity_lots": lots,
+            "leaves_lots": lots,
+        }
+        level: Fields = {"instrument": instrument, "price_ticks": price}
+        made: Fields = {"account": maker, "order_id": ids[0], "client_order_id": names[0]}
+        took: Fields = {"account": taker, "order_id": ids[1], "client_order_id": names[1]}
+        self.command(
+            (OrderAccepted, order | made | {"side": 3 - taker_side}),
+            (BookLevelChanged, level | {"quantity_lots": lots}),
+        )
+        sides: Fields = {}
+        for side, account, order_id, name, fee in (
+            ("maker", maker, ids[0], names[0], -(price * lots // 20_000)),
+            ("taker", taker, ids[1], names[1], price * lots // 5_000 + 1),
+        ):
+            sides |= {
+                f"{side}_account": account,
+                f"{side}_order_id": order_id,
+                f"{side}_client_order_id": name,
+                f"{side}_fee_atoms": fee,
+                f"{side}_status": OrderStatus.FILLED,
+                f"{side}_quantity_lots": lots,
+                f"{side}_filled_lots": lots,
+                f"{side}_filled_value": lots * price,
+            }
+        money: Fields = {"notional_atoms": price * lots, "base_atoms": lots * 1000}
+        trade: Fields = {"trade_id": self._trades, "taker_side": taker_side, "quantity_lots": lots}
+        self.command(
+            (OrderAccepted, order | took | {"side": taker_side}),
+            (TradeExecuted, level | money | trade | sides),
+            (BookLevelChanged, level),
+        )
+
+
+def generate(trades: int, *, accounts: int, seed: int) -> list[MemoryBatch]:
+    """Make the whole stream."""
+    stream = Stream(seed)
+    stream.define(accounts)
+    for _ in range(trades):
+        stream.trade(accounts)
+    stream.close_frame()
+    return stream.frames
+
+
+async def measure_decode(frames: Sequence[MemoryBatch]) -> float:
+    """Turn all events into ledger rows; returns the seconds it took."""
+    projection = LedgerProjection()
+    started = time.perf_counter()
+    for frame in frames:
+        projection.decode([frame])
+    return time.perf_counter() - started
+
+
+async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_events: int) -> float:
+    """COPY the same rows into bare tables; returns the seconds it took."""
+    projection = LedgerProjection()
+    trades, entries, events = [], [], 0
+    batches = []
+    for frame in frames:
+        ready, _ = projection.decode([frame])
+        trades += ready.trades
+        entries += ready.entries
+        events += frame.last - frame.first + 1
+        if events >= batch_events:
+            batches.append((trades, entries))
+            trades, entries, events = [], [], 0
+    batches.append((trades, entries))
+    connection = await connect(dsn)
+    await connection.execute("create schema bare")
+    for table in ("trades", "entries"):
+        await connection.execute(f"create table bare.{table} (like settlement.{table})")
+    started = time.perf_counter()
+    for trades, entries in batches:
+        async with connection.transaction():
+            for table, columns, rows in (
+                ("trades", TRADE_COLUMNS, trades),
+                ("entries", ENTRY_COLUMNS, entries),
+            ):
+                await connection.copy_records_to_table(
+                    table, schema_name="bare", columns=columns, records=rows
+                )
+    seconds = time.perf_counter() - started
+    await connection.execute("drop schema bare cascade")
+    await connection.close()
+    return seconds
+
+
+async def measure_service(
+    dsn: str, frames: Sequence[MemoryBatch], *, batch_events: int, with_order_history: bool
+) -> tuple[float, float]:
+    """Run the service until everything is committed; returns seconds for ledger and for all."""
+    stop = asyncio.Event()
+    settings = SettlementSettings(dsn=dsn, batch_events_max=batch_events)
+    service = SettlementService(
+        settings, lambda _venue: MemoryFeed(frames, venue=VENUE), CollectorRegistry()
+    )
+    consumers: list[FeedConsumer[Any]] = [service.poster]
+    if with_order_history:
+        consumers.append(service.projector)
+    last = frames[-1].last
+    started = time.perf_counter()
+    ledger_seconds = 0.0
+    async with asyncio.TaskGroup() as group:
+        for consumer in consumers:
+            group.create_task(consumer.run(stop))
+        while any(consumer.position < last for consumer in consumers):
+            await asyncio.sleep(0.005)
+            if not ledger_seconds and service.poster.position == last:
+                ledger_seconds = time.perf_counter() - started
+        stop.set()
+    return ledger_seconds or time.perf_counter() - started, time.perf_counter() - started
+
+
+async def measure(arguments: argparse.Namespace, dsn: str) -> dict[str, float | int]:
+    """Measure everything on a fresh database."""
+    count, batch_events = arguments.trades, arguments.batch_events
+    frames = generate(count, accounts=arguments.accounts, seed=arguments.seed)
+    figures: dict[str, float | int] = {
+        "trades": count,
+        "accounts": arguments.accounts,
+        "events": frames[-1].last,
+        "batch_events": batch_events,
+        "seed": arguments.seed,
+    }
+    await database.migrate(dsn)
+    figures["decode_per_second"] = round(count / await measure_decode(frames))
+    bare = await measure_bare_copy(dsn, frames, batch_events)
+    figures["bare_copy_per_second"] = round(count / bare)
+    ledger, _ = await measure_service(
+        dsn, frames, batch_events=batch_events, with_order_history=False
+    )
+    figures["ledger_per_second"] = round(count / ledger)
+    figures["ledger_of_bare_copy"] = round(bare / ledger, 2)
+    if arguments.with_order_history:
+        await database.migrate(dsn, revision="base")
+        await database.migrate(dsn)
+        ledger, both = await measure_service(
+            dsn, frames, batch_events=batch_events, with_order_history=True
+        )
+        figures["ledger_beside_order_history_per_second"] = round(count / ledger)
+        figures["both_per_second"] = round(count / both)
+    return figures
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--trades", type=int, default=200_000)
+    parser.add_argument("--accounts", type=int, default=1_000)
+    parser.add_argument("--batch-events", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--with-order-history", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    # The poster logs each batch at debug: printing that would be part of the measurement.
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet)
+    folder = Path(tempfile.mkdtemp(prefix="rialto-bench-"))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder / "postgres")
+    try:
+        dsn = server.start().url()
+        figures = uvloop.run(measure(arguments, dsn))
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+    if arguments.json:
+        print(json.dumps(figures))
+        return 0
+    for name, value in figures.items():
+        print(f"{name:42} {value:>12,}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
