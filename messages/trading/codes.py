@@ -100,6 +100,7 @@ class RejectCode(IntEnum):
     SOURCE_NOT_AUTHORISED = 403
     QUEUE_FULL = 404
     VENUE_STOPPING = 405
+    STORAGE_FULL = 406
 
     # Gateways: authenticated, decodable, and refused before they could become a command.
     GATEWAY_PRICE_MALFORMED = 1001

@@ -1,0 +1,137 @@
+"""PostgreSQL for processes that must outlive its outages.
+
+A connection that fails in the middle of a transaction says nothing about its outcome: whoever
+gets an outage here drops the connection, connects again and looks.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+Result = TypeVar("Result")
+
+IDLE_TRANSACTION_MILLISECONDS_MAX = 60_000
+"""After this the server itself ends a transaction whose client fell silent, freeing its locks."""
+
+_TRANSIENT_CLASSES = frozenset(
+    {
+        "08",  # the connection
+        "40",  # rolled back: serialization, deadlock
+        "53",  # out of disk, memory or connections
+        "57",  # shut down, starting up, ended by an operator
+        "58",  # the server's own system calls
+    }
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Say whether an error means that the server is away or lost, rather than that we are wrong.
+
+    After an outage the outcome of the transaction in hand is unknown. A disk that is full, a
+    server that starts up and a deadlock count as outages: each passes without our doing.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = getattr(error, "sqlstate", None)
+        return state is not None and state[:2] in _TRANSIENT_CLASSES
+    if isinstance(error, asyncpg.InterfaceError):
+        # Said of a connection that went away unnoticed; all else of this class is misuse by us.
+        return type(error) is asyncpg.InterfaceError and "closed" in str(error)
+    # A connection that was cut inside a message is a protocol error to asyncpg.
+    return isinstance(error, OSError | TimeoutError | EOFError | asyncpg.InternalClientError)
+
+
+async def connect(
+    dsn: str,
+    *,
+    role: str | None = None,
+    application: str = "rialto",
+    seconds_max: float = 10.0,
+) -> Connection:
+    """Open one connection that works as ``role`` and commits durably.
+
+    Args:
+        dsn: as asyncpg reads it.
+        role: taken on from the first statement; ``None`` keeps the login's own.
+        application: what the server shows of us.
+        seconds_max: for the whole of connecting.
+
+    Raises:
+        OSError, asyncpg.PostgresError: ``is_outage`` tells which may pass.
+    """
+    return await asyncpg.connect(
+        dsn, timeout=seconds_max, server_settings=_server_settings(role, application)
+    )
+
+
+async def create_pool(
+    dsn: str,
+    *,
+    role: str | None = None,
+    application: str = "rialto",
+    connections_max: int = 4,
+    seconds_max: float = 10.0,
+) -> Pool:
+    """Open a pool of such connections; ``seconds_max`` bounds each statement too."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=connections_max,
+        timeout=seconds_max,
+        command_timeout=seconds_max,
+        server_settings=_server_settings(role, application),
+    )
+
+
+def _server_settings(role: str | None, application: str) -> dict[str, str]:
+    settings = {
+        "application_name": application,
+        # A server may have been configured to lose the last commits in a power cut; money not.
+        "synchronous_commit": "on",
+        "idle_in_transaction_session_timeout": str(IDLE_TRANSACTION_MILLISECONDS_MAX),
+        # A client that vanished without a word (a cut cable) is noticed and its locks freed.
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        # A batch's statements are few and large: compiling their plans costs more than it saves.
+        "jit": "off",
+    }
+    return settings if role is None else settings | {"role": role}
+
+
+def drop(connection: Connection) -> None:
+    """Give a connection up at once, without waiting for a server that may be gone."""
+    if not connection.is_closed():
+        connection.terminate()
+
+
+async def with_connection(
+    dsn: str,
+    work: Callable[[Connection], Awaitable[Result]],
+    *,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Result:
+    """Open a connection for one piece of work, and close it whatever happens."""
+    connection = await connect(dsn, **settings)
+    try:
+        return await work(connection)
+    finally:
+        if connection.is_closed():
+            drop(connection)
+        else:
+            await _close(connection)
+
+
+async def _close(connection: Connection) -> None:
+    try:
+        await connection.close(timeout=5.0)
+    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        drop(connection)

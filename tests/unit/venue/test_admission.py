@@ -1,0 +1,120 @@
+"""Admission: who may send what, how much may wait, and whose turn it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.trading.codes import RejectCode
+from messages.trading.commands import AdvanceTime, Credit, GroupHeader, LinkLost
+from messages.trading.identity import source_number
+from tests.venue_support import GATEWAY, MAY_SEND, command
+from venue.admission import Admission, Inbox, MalformedCommandsError
+from venue.settings import BatchSettings, Principal
+
+SETTINGS = BatchSettings(
+    commands_max=10, commands_per_link_max=3, queued_per_link_max=8, queued_max=12
+)
+
+
+def inbox(number: int = GATEWAY) -> Inbox:
+    return Inbox("gateway", Principal(number=number, token_file="", may_send=MAY_SEND))
+
+
+def changed(record: bytes, offset: int, value: bytes) -> bytes:
+    return record[:offset] + value + record[offset + len(value) :]
+
+
+def code_of(record: bytes) -> RejectCode:
+    refusals = Admission(SETTINGS).admit(inbox(), record)
+    return RejectCode(refusals[0].code) if refusals else RejectCode.NONE
+
+
+def test_what_may_be_sent_is_queued_byte_for_byte() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    records = [command(number) for number in range(3)]
+    assert admission.admit(link, b"".join(records)) == []
+    assert admission.take(10) == records
+    assert not admission
+
+
+def test_what_may_not_be_sent_is_refused_with_its_code() -> None:
+    good = command(1)
+    own = source_number(GATEWAY, 1)
+    assert code_of(good) is RejectCode.NONE
+    assert code_of(changed(good, 2, b"\xff\x7f")) is RejectCode.RECORD_UNKNOWN_KIND
+    assert code_of(changed(good, 4, b"\x02")) is RejectCode.RECORD_WRONG_VERSION
+    longer = changed(good, 0, (len(good) + 8).to_bytes(2, "little")) + bytes(8)
+    assert code_of(longer) is RejectCode.RECORD_WRONG_LENGTH
+    assert code_of(command(1, principal=4)) is RejectCode.SOURCE_NOT_AUTHORISED
+    assert code_of(changed(good, 6, b"\x01")) is RejectCode.SOURCE_NOT_AUTHORISED
+    for kind in (Credit, AdvanceTime, LinkLost, GroupHeader):
+        record = kind.make(source=own, source_sequence=1).pack()
+        assert code_of(record) is RejectCode.SOURCE_NOT_AUTHORISED, kind
+
+
+def test_a_refusal_names_the_command_and_lets_the_others_pass() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    bad = changed(command(2), 4, b"\x07")
+    refusals = admission.admit(link, command(1) + bad + command(3))
+    assert [(r.source, r.epoch, r.source_sequence) for r in refusals] == [
+        (source_number(GATEWAY, 1), 1, 2)
+    ]
+    assert admission.take(10) == [command(1), command(3)]
+
+
+@pytest.mark.parametrize("data", [bytes(10), bytes(64), command(1)[:-8], b"\xff" * 64])
+def test_what_cannot_be_walked_ends_the_link(data: bytes) -> None:
+    with pytest.raises(MalformedCommandsError):
+        Admission(SETTINGS).admit(inbox(), data)
+
+
+def test_a_full_queue_is_an_explicit_refusal() -> None:
+    admission = Admission(SETTINGS)
+    one, other, third = inbox(), inbox(), inbox()
+    refusals = admission.admit(one, b"".join(command(n) for n in range(20)))
+    assert [r.code for r in refusals] == [RejectCode.QUEUE_FULL] * 12, "8 a link"
+    refusals = admission.admit(other, b"".join(command(n) for n in range(8)))
+    assert [r.code for r in refusals] == [RejectCode.QUEUE_FULL] * 4, "12 in all"
+    admission.take(10)
+    assert admission.admit(third, command(1)) == []
+
+
+def test_nobody_starves() -> None:
+    admission = Admission(SETTINGS)
+    greedy, modest = inbox(), inbox()
+    admission.admit(greedy, b"".join(command(n) for n in range(8)))
+    admission.admit(modest, command(1, session=2))
+    first = admission.take(10)
+    assert first == [command(0), command(1), command(2), command(1, session=2)]
+    assert len(admission.take(10)) == 3
+    assert len(admission.take(10)) == 2
+    assert admission.queued == 0
+
+
+def test_turns_go_round_when_a_batch_is_full() -> None:
+    admission = Admission(SETTINGS)
+    links = [inbox() for _ in range(3)]
+    for session, link in enumerate(links, start=1):
+        admission.admit(link, b"".join(command(n, session=session) for n in range(4)))
+    taken = [admission.take(3) for _ in range(4)]
+    sessions = [{int.from_bytes(r[52:56], "little") for r in batch} for batch in taken]
+    assert sessions == [{1}, {2}, {3}, {1, 2, 3}]
+
+
+def test_while_closed_everything_is_refused_but_the_sequencers_own() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    admission.closed_with = RejectCode.VENUE_STOPPING
+    assert admission.admit(link, command(1))[0].code == RejectCode.VENUE_STOPPING
+    admission.admit_internal(b"own")
+    assert admission.take(10) == [b"own"]
+
+
+def test_a_lost_links_commands_come_before_the_news_of_it() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    admission.admit(link, command(1) + command(2))
+    link.is_closed = True
+    admission.admit_internal(b"lost", link)
+    assert admission.has_leftovers(GATEWAY)
+    assert admission.take(10) == [command(1), command(2), b"lost"]
+    assert not admission.has_leftovers(GATEWAY)
+    assert admission.queued == 0

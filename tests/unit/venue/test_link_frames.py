@@ -1,0 +1,90 @@
+"""The link's frames: any cut of the stream gives the same frames, and nothing huge is kept."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from runtime.link_frames import (
+    EventBatch,
+    FrameError,
+    FrameReader,
+    FrameType,
+    Refusal,
+    TcpAddress,
+    UnixAddress,
+    events_frame,
+    frame,
+    parse_address,
+    parse_events,
+    parse_read,
+    parse_refusals,
+    proof_of,
+    read_frame,
+    refused_frame,
+)
+
+
+def test_any_cut_of_the_stream_gives_the_same_frames(chance: random.Random) -> None:
+    sent = [
+        (chance.choice(list(FrameType)), chance.randbytes(chance.randint(0, 200)))
+        for _ in range(100)
+    ]
+    stream = b"".join(frame(kind, payload) for kind, payload in sent)
+    for _ in range(50):
+        reader, found, at = FrameReader(256), [], 0
+        while at < len(stream):
+            step = chance.choice((1, 3, 5, 64, 1000))
+            found += reader.feed(stream[at : at + step])
+            at += step
+        assert found == sent
+
+
+def test_a_length_above_the_limit_is_refused_at_once() -> None:
+    FrameReader(100).feed(frame(FrameType.COMMANDS, bytes(100)))
+    with pytest.raises(FrameError, match="limit"):
+        FrameReader(100).feed(frame(FrameType.COMMANDS, bytes(101))[:5])
+    with pytest.raises(FrameError, match="limit"):
+        FrameReader().feed(bytes(5))
+
+
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(FrameError, match="type 99"):
+        FrameReader().feed(b"\x01\x00\x00\x00\x63")
+
+
+def test_payloads_come_back_as_they_were() -> None:
+    batch = EventBatch(5, 9, b"records")
+    ((_, payload),) = FrameReader().feed(events_frame(batch))
+    assert parse_events(payload) == batch
+    ((_, payload),) = FrameReader().feed(read_frame(77))
+    assert parse_read(payload) == 77
+    refusals = [Refusal(1, 2, 3, 404, 1), Refusal(4, 5, 1 << 60, 400, 60000)]
+    ((_, payload),) = FrameReader().feed(refused_frame(refusals))
+    assert parse_refusals(payload) == refusals
+
+
+def test_payloads_of_the_wrong_size_are_refused() -> None:
+    for parse in (parse_read, parse_events, parse_refusals):
+        with pytest.raises(FrameError):
+            parse(b"short")
+
+
+def test_addresses_are_unix_or_tcp() -> None:
+    assert parse_address("unix:/run/core.sock") == UnixAddress("/run/core.sock")
+    assert parse_address("tcp:127.0.0.1:80") == TcpAddress("127.0.0.1", 80)
+    assert parse_address("tcp:[::1]:80") == TcpAddress("::1", 80)
+    for text in ("", "unix:", "tcp:host", "tcp::80", "tcp:host:65536", "tcp:host:-1", "/a", "u:x"):
+        with pytest.raises(ValueError, match="not unix:"):
+            parse_address(text)
+
+
+def test_a_proof_depends_on_all_that_it_proves() -> None:
+    proofs = {
+        proof_of(b"token", nonce=b"n", principal="a"),
+        proof_of(b"other", nonce=b"n", principal="a"),
+        proof_of(b"token", nonce=b"m", principal="a"),
+        proof_of(b"token", nonce=b"n", principal="b"),
+    }
+    assert len(proofs) == 4

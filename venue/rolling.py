@@ -1,0 +1,67 @@
+"""The rolling hash: what the venue published, in 32 bytes.
+
+H(k) = SHA-256(H(k-1) | every event of commands (k-1) x interval + 1 to k x interval), and
+H(0) = SHA-256 of the venue's UUID. It does not depend on how commands were batched. A check
+between boundaries shows the running hash and changes nothing.
+"""
+
+import hashlib
+import struct
+from typing import NamedTuple
+
+CHECK = struct.Struct("<QQQ32s")
+
+
+class Check(NamedTuple):
+    """The rolling hash after a command, as it stands in the journal."""
+
+    sequence: int
+    event_number: int
+    interval: int
+    digest: bytes
+
+    def pack(self) -> bytes:
+        """Return the payload of a CHECK frame."""
+        return CHECK.pack(*self)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> "Check":
+        """Read the payload of a CHECK frame."""
+        return cls._make(CHECK.unpack(payload))
+
+
+class RollingHash:
+    """The running hash of one venue's events."""
+
+    def __init__(self, interval: int, *, venue: bytes) -> None:
+        """Begin a new venue's."""
+        self.interval = interval
+        self.sequence = 0
+        self.event_number = 0
+        self._hash = hashlib.sha256(hashlib.sha256(venue).digest())
+
+    def restore(self, check: Check) -> None:
+        """Go on from a boundary."""
+        assert check.sequence % check.interval == 0, check
+        self.interval = check.interval
+        self.sequence, self.event_number = check.sequence, check.event_number
+        self._hash = hashlib.sha256(check.digest)
+
+    def left(self) -> int:
+        """Return how many commands fit before the next boundary; a batch never crosses one."""
+        return self.interval - self.sequence % self.interval
+
+    def add(self, events: bytes, *, sequence: int, event_number: int) -> Check | None:
+        """Add the events of the commands through ``sequence``; return the check at a boundary."""
+        assert self.sequence < sequence <= self.sequence + self.left(), sequence
+        self._hash.update(events)
+        self.sequence, self.event_number = sequence, event_number
+        if sequence % self.interval:
+            return None
+        check = self.check()
+        self._hash = hashlib.sha256(check.digest)
+        return check
+
+    def check(self) -> Check:
+        """Return the hash as it stands."""
+        return Check(self.sequence, self.event_number, self.interval, self._hash.digest())
