@@ -1,0 +1,104 @@
+"""What must hold of any run, watched from its events and the engine's own figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from messages.trading import events as e
+from messages.trading.terms import OrderStatus, Phase
+from venue.reference.engine import ReferenceEngine
+
+FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+
+
+class Watch:
+    """Sees every event of a run, in order."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.trade_id = 0
+        self.done: set[int] = set()
+        self.leaves: dict[int, int] = {}
+        self.filled: dict[int, int] = {}
+        self.book_sequences: dict[int, int] = {}
+        self.phases: dict[int, int] = {}
+        self.levels: dict[tuple[int, int, int], int] = {}
+        self.has_lowered_a_line = False
+        self.lines: dict[tuple[int, int], int] = {}
+
+    def see(self, told: bytes) -> None:
+        """Check the events of one command."""
+        events: list[Any] = list(e.EVENTS.unpack(told))
+        for event in events:
+            self.number += 1
+            assert event.number == self.number
+            assert event.flags == (1 if event is events[-1] else 0)
+            self._see(event)
+        for instrument, phase in self.phases.items():
+            if phase == Phase.CONTINUOUS:
+                self._require_not_crossed(instrument)
+
+    def _see(self, event: Any) -> None:
+        if isinstance(event, e.TradeExecuted):
+            self._see_trade(event)
+        elif isinstance(event, e.OrderReported):
+            self._see_state(event.order_id, event)
+        elif isinstance(event, e.OrderEvent):
+            assert event.order_id not in self.done, event
+            if event.status in FINAL:
+                self.done.add(event.order_id)
+                assert event.leaves_lots == event.held_atoms == 0
+            self.leaves[event.order_id] = event.leaves_lots
+            self._see_state(event.order_id, event)
+        elif isinstance(event, e.BookLevelChanged):
+            sequence = self.book_sequences.get(event.instrument, 0) + 1
+            assert event.book_sequence == sequence
+            self.book_sequences[event.instrument] = sequence
+            self.levels[event.instrument, event.side, event.price_ticks] = event.orders
+            assert (event.quantity_lots > 0) == (event.orders > 0)
+        elif isinstance(event, e.PhaseChanged):
+            self.phases[event.instrument] = event.phase
+        elif isinstance(event, e.AssetLimitsSet):
+            key = (event.account, event.asset)
+            if event.credit_line_atoms < self.lines.get(key, 0):
+                self.has_lowered_a_line = True
+            self.lines[key] = event.credit_line_atoms
+
+    def _see_state(self, order_id: int, event: Any) -> None:
+        assert event.filled_lots == self.filled.get(order_id, 0)
+        if event.status not in FINAL:
+            assert event.leaves_lots == event.quantity_lots - event.filled_lots > 0
+
+    def _see_trade(self, event: e.TradeExecuted) -> None:
+        self.trade_id += 1
+        assert event.trade_id == self.trade_id
+        sides = (
+            (event.maker_order_id, event.maker_leaves_lots, event.maker_filled_lots),
+            (event.taker_order_id, event.taker_leaves_lots, event.taker_filled_lots),
+        )
+        for order_id, leaves, filled in sides:
+            assert order_id not in self.done
+            assert leaves == self.leaves[order_id] - event.quantity_lots >= 0
+            self.leaves[order_id] = leaves
+            self.filled[order_id] = self.filled.get(order_id, 0) + event.quantity_lots
+            assert filled == self.filled[order_id]
+            if leaves == 0:
+                self.done.add(order_id)
+
+    def _require_not_crossed(self, instrument: int) -> None:
+        prices: dict[int, list[int]] = {1: [], 2: []}
+        for (number, side, price), orders in self.levels.items():
+            if number == instrument and orders:
+                prices[side].append(price)
+        assert max(prices[1], default=0) < min(prices[2], default=1 << 62)
+
+    def check_money(self, engine: ReferenceEngine) -> None:
+        """Check that money adds up, and that nobody is below the credit line."""
+        sums: dict[int, int] = {}
+        for account, asset, balance, held in engine.balances():
+            sums[asset] = sums.get(asset, 0) + balance
+            assert held >= 0
+            if not self.has_lowered_a_line:
+                assert balance - held + self.lines.get((account, asset), 0) >= 0
+        for asset, supply, fees in engine.assets():
+            assert sums.get(asset, 0) + fees == supply >= 0

@@ -1,0 +1,107 @@
+"""Long mixed flows: invariants at every step, and replay and snapshots that change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+
+import pytest
+
+from messages.trading import events as e
+from messages.trading.codes import RejectCode
+from tests.property.flow import Coverage, Flow
+from tests.property.invariants import Watch
+from venue.reference.engine import ReferenceEngine
+from venue.reference.snapshot_reader import SnapshotMalformedError
+
+COMMANDS = 4_000
+NEVER_IN_THE_ENGINE = {RejectCode.NONE} | {code for code in RejectCode if code >= 400}
+
+
+@pytest.mark.parametrize("calm", [True, False])
+def test_invariants_hold_at_every_step(chance: random.Random, calm: bool) -> None:
+    engine, watch = ReferenceEngine(), Watch()
+    flow = Flow(chance.getrandbits(32), calm=calm)
+    for step, (_, told) in enumerate(flow.run(engine, COMMANDS)):
+        watch.see(told)
+        if step % 20 == 0:
+            watch.check_money(engine)
+        if step % 500 == 0:  # restoring checks that holds are those of orders and withdrawals
+            snapshot = engine.snapshot()
+            other = ReferenceEngine()
+            other.restore(snapshot)
+            assert other.snapshot() == snapshot
+
+
+def test_replay_in_any_batches_gives_the_same_events_and_digest(chance: random.Random) -> None:
+    engine = ReferenceEngine()
+    flow = Flow(chance.getrandbits(32))
+    run = list(flow.run(engine, COMMANDS))
+    told = b"".join(events for _, events in run)
+    commands = [command for command, _ in run]
+    other, again, at = ReferenceEngine(), bytearray(), 0
+    while at < len(commands):
+        size = chance.randint(1, 300)
+        again += other.apply(b"".join(commands[at : at + size]))
+        at += size
+    assert bytes(again) == told
+    digests = {hashlib.sha256(each.snapshot()).digest() for each in (engine, other)}
+    assert len(digests) == 1
+
+
+def test_a_snapshot_and_the_tail_are_the_whole(chance: random.Random) -> None:
+    engine = ReferenceEngine()
+    flow = Flow(chance.getrandbits(32))
+    restored: ReferenceEngine | None = None
+    cut = chance.randrange(COMMANDS)
+    for step, (command, told) in enumerate(flow.run(engine, COMMANDS)):
+        if restored is not None:
+            assert restored.apply(command) == told
+            assert restored.next_deadline() == engine.next_deadline()
+        elif step == cut:
+            restored = ReferenceEngine()
+            restored.restore(engine.snapshot())
+    assert restored is not None
+    assert restored.snapshot() == engine.snapshot()
+    assert restored.definitions() == engine.definitions()
+    assert restored.balances() == engine.balances()
+    assert restored.sources(3) == engine.sources(3)
+
+
+def test_a_damaged_snapshot_is_refused_or_is_another_state(chance: random.Random) -> None:
+    engine = ReferenceEngine()
+    for _ in Flow(chance.getrandbits(32), calm=True).run(engine, 300):
+        pass
+    snapshot = engine.snapshot()
+    for _ in range(300):
+        damaged = bytearray(snapshot)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        other = ReferenceEngine()
+        try:
+            other.restore(bytes(damaged))
+        except SnapshotMalformedError:
+            assert other.last_sequence == 0
+        else:
+            assert other.snapshot() == damaged
+    for cut in (0, 1, 63, len(snapshot) // 2, len(snapshot) - 1, len(snapshot) - 16):
+        with pytest.raises(SnapshotMalformedError):
+            ReferenceEngine().restore(snapshot[:cut])
+
+
+def test_the_flow_reaches_every_refusal_and_every_event() -> None:
+    """Fails when a refusal can no longer be reached, or a new one is not; the seeds are fixed."""
+    coverage: Coverage = Counter()
+    for seed in range(6):
+        flow = Flow(seed)
+        for _ in flow.run(ReferenceEngine(), 12_000):
+            pass
+        coverage += flow.coverage
+    codes = {detail for _, detail in coverage}
+    assert not [
+        code.name
+        for code in RejectCode
+        if code not in NEVER_IN_THE_ENGINE and code.name not in codes
+    ]
+    kinds = {name for name, _ in coverage}
+    assert not [kind.__name__ for kind in e.EVENTS.by_kind.values() if kind.__name__ not in kinds]

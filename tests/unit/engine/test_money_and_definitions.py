@@ -1,0 +1,368 @@
+"""Promises of money commands, definitions, limits and sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from messages.layout import Record, padded_text
+from messages.trading import commands as c
+from messages.trading import events as e
+from messages.trading.identity import client_id, source_number
+from messages.trading.terms import AMOUNT_LIMIT, Phase, Scope
+from tests.unit.engine.scenario import (
+    ALAN,
+    ALICE,
+    BASE,
+    BOB,
+    BOOK,
+    GATEWAY,
+    RICH,
+    SECOND,
+    Market,
+    without_levels,
+)
+
+NAME = padded_text("name", 32)
+SYMBOL = padded_text("SYM", 16)
+
+
+@pytest.fixture
+def market() -> Market:
+    return Market()
+
+
+def money(
+    market: Market, kind: type[Record], amount: int, reference: str, **fields: Any
+) -> list[str]:
+    values: dict[str, Any] = {"account": ALICE, "asset": BASE, "amount_atoms": amount} | fields
+    return market.send(kind, reference=client_id(reference), **values)
+
+
+def test_credits_and_debits_change_balance_and_supply() -> None:
+    market = Market(funds=0)
+    assert money(market, c.Credit, 100, "a") == ["CREDIT 100 balance 100 held 0"]
+    assert money(market, c.Debit, 101, "b") == ["command rejected INSUFFICIENT_FUNDS 100 101"]
+    assert money(market, c.Debit, 100, "b") == ["DEBIT 100 balance 0 held 0"]
+    assert market.engine.assets()[0] == (BASE, 0, 0)
+
+
+def test_a_withdrawal_is_held_and_then_gone_or_free_again(market: Market) -> None:
+    money(market, c.ReserveWithdrawal, 100, "w1")
+    assert money(market, c.ReserveWithdrawal, 50, "w2") == [
+        f"WITHDRAWAL_RESERVED 50 balance {RICH} held 150"
+    ]
+    assert market.send(c.CommitWithdrawal, reference=client_id("w1")) == [
+        f"WITHDRAWAL_COMMITTED 100 balance {RICH - 100} held 50"
+    ]
+    assert market.send(c.ReleaseWithdrawal, account=ALICE, reference=client_id("w2")) == [
+        f"WITHDRAWAL_RELEASED 50 balance {RICH - 100} held 0"
+    ]
+    repeat = ["command rejected DUPLICATE_REFERENCE 0 0"]
+    assert market.send(c.CommitWithdrawal, reference=client_id("w1")) == repeat
+    unknown = ["command rejected WITHDRAWAL_UNKNOWN 0 0"]
+    assert market.send(c.ReleaseWithdrawal, reference=client_id("w3")) == unknown
+
+
+def test_held_money_cannot_leave(market: Market) -> None:
+    market.sell(10, at=100)
+    lines = money(market, c.ReserveWithdrawal, RICH - 99, "w")
+    assert lines == [f"command rejected INSUFFICIENT_FUNDS {RICH - 100} {RICH - 99}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        ({"asset": 9}, "ASSET_UNKNOWN 0 0"),
+        ({"amount_atoms": 0}, f"AMOUNT_INVALID {AMOUNT_LIMIT - 1} 0"),
+        ({"amount_atoms": AMOUNT_LIMIT}, f"AMOUNT_INVALID {AMOUNT_LIMIT - 1} {AMOUNT_LIMIT}"),
+        ({"reference": bytes(40)}, "REFERENCE_INVALID 0 0"),
+        ({"reference": client_id("r1")}, "DUPLICATE_REFERENCE 0 0"),
+        (
+            {"amount_atoms": (1 << 60) - 4 * RICH},
+            f"SUPPLY_EXCEEDED {1 << 60} {(1 << 60) + 1}",
+        ),
+    ],
+)
+def test_a_credit_is_refused(market: Market, fields: dict[str, Any], line: str) -> None:
+    money(market, c.Credit, 1, "r1")
+    values: dict[str, Any] = {"account": ALICE, "asset": BASE, "amount_atoms": 1}
+    values["reference"] = client_id("n")
+    assert market.send(c.Credit, **(values | fields)) == [f"command rejected {line}"]
+
+
+def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
+    used = 8
+    market.configure(references_max=used + 1)
+    assert money(market, c.Credit, 1, "last")[0].startswith("CREDIT")
+    assert money(market, c.Credit, 1, "more") == [
+        f"command rejected REFERENCE_MEMORY_FULL {used + 1} {used + 2}"
+    ]
+    market.later(10**9 * SECOND)
+    assert money(market, c.Credit, 1, "last") == ["command rejected DUPLICATE_REFERENCE 0 0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "line"),
+    [
+        (c.CreateAsset, {"asset": 0, "symbol": SYMBOL}, "IDENTIFIER_INVALID 0 0"),
+        (c.CreateAsset, {"asset": 3}, "IDENTIFIER_INVALID 0 0"),
+        (c.CreateAsset, {"asset": BASE, "symbol": SYMBOL}, "ALREADY_EXISTS 0 0"),
+        (c.CreateAsset, {"asset": 3, "symbol": SYMBOL, "scale": 19}, "FIELD_INVALID 18 19"),
+        (
+            c.CreateAsset,
+            {"asset": 3, "symbol": SYMBOL},
+            f"AMOUNT_INVALID {AMOUNT_LIMIT - 1} 0",
+        ),
+        (c.CreateFirm, {"firm": 0, "name": NAME}, "IDENTIFIER_INVALID 0 0"),
+        (c.CreateFirm, {"firm": 1, "name": NAME}, "ALREADY_EXISTS 0 0"),
+        (c.CreateAccount, {"account": 0, "name": NAME}, "IDENTIFIER_INVALID 0 0"),
+        (c.CreateAccount, {"account": ALICE, "name": NAME}, "ALREADY_EXISTS 0 0"),
+        (c.CreateAccount, {"account": 99, "name": NAME, "firm": 9}, "FIRM_UNKNOWN 0 0"),
+        (c.CreateAccount, {"account": 99, "name": NAME, "firm": 1}, "FIELD_INVALID 0 0"),
+        (c.CreateInstrument, {"instrument": 0, "symbol": SYMBOL}, "IDENTIFIER_INVALID 0 0"),
+        (c.CreateInstrument, {"instrument": BOOK, "symbol": SYMBOL}, "ALREADY_EXISTS 0 0"),
+        (c.CreateInstrument, {"instrument": 2, "symbol": SYMBOL}, "ASSET_UNKNOWN 0 0"),
+        (
+            c.CreateInstrument,
+            {"instrument": 2, "symbol": SYMBOL, "base_asset": 1, "quote_asset": 2},
+            "FEE_SCHEDULE_UNKNOWN 0 0",
+        ),
+        (
+            c.CreateInstrument,
+            {
+                "instrument": 2,
+                "symbol": SYMBOL,
+                "base_asset": 1,
+                "quote_asset": 2,
+                "fee_schedule": 1,
+            },
+            "FIELD_INVALID 0 0",
+        ),
+        (c.DefineFeeSchedule, {"fee_schedule": 0}, "IDENTIFIER_INVALID 0 0"),
+        (c.DefineFeeSchedule, {"fee_schedule": 1}, "ALREADY_EXISTS 0 0"),
+        (
+            c.DefineFeeSchedule,
+            {"fee_schedule": 2, "taker_ppm": 1_000_001},
+            "FIELD_INVALID 1000000 1000001",
+        ),
+        (c.AssignFeeSchedule, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        (c.AssignFeeSchedule, {"account": BOB, "fee_schedule": 9}, "FEE_SCHEDULE_UNKNOWN 0 0"),
+        (c.AssignFeeSchedule, {"account": BOB, "instrument": 9}, "INSTRUMENT_UNKNOWN 0 0"),
+        (c.SetAccountLimits, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        (c.SetAccountLimits, {"account": BOB, "message_interval_ns": -1}, "LIMITS_INVALID 0 0"),
+        (c.SetAssetLimits, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        (c.SetAssetLimits, {"account": BOB, "asset": 9}, "ASSET_UNKNOWN 0 0"),
+        (c.SetInstrumentLimits, {"instrument": 9}, "INSTRUMENT_UNKNOWN 0 0"),
+        (c.SetInstrumentLimits, {"instrument": BOOK}, "LIMITS_INVALID 0 0"),
+        (c.ChangePhase, {"instrument": 9, "phase": 1}, "INSTRUMENT_UNKNOWN 0 0"),
+        (c.Kill, {"scope": 9}, "SCOPE_INVALID 0 9"),
+        (c.Kill, {"scope": Scope.VENUE, "target": 1}, "IDENTIFIER_INVALID 0 1"),
+        (c.Kill, {"scope": Scope.FIRM, "target": 9}, "FIRM_UNKNOWN 0 0"),
+        (c.Kill, {"scope": Scope.ACCOUNT, "target": 9}, "ACCOUNT_UNKNOWN 0 0"),
+        (c.Resume, {"scope": Scope.SESSION, "target": 9}, "SESSION_UNKNOWN 0 0"),
+        (c.Resume, {"scope": Scope.INSTRUMENT, "target": 9}, "INSTRUMENT_UNKNOWN 0 0"),
+        (c.ActivateRules, {"rules": 2}, "RULES_UNKNOWN 1 2"),
+        (c.GrantSession, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        (c.GrantSession, {"account": BOB}, "IDENTIFIER_INVALID 0 0"),
+        (c.GrantSession, {"account": BOB, "session": 5, "firm": 9}, "FIRM_UNKNOWN 0 0"),
+        (c.GrantSession, {"account": BOB, "session": 5, "firm": 1}, "IDENTIFIER_INVALID 2 1"),
+        (
+            c.GrantSession,
+            {"account": BOB, "session": 2, "firm": 2, "rights": 4},
+            "FIELD_INVALID 0 0",
+        ),
+        (c.OpenSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
+        (c.OpenSession, {"session": 1, "connection": 1}, "IDENTIFIER_INVALID 2 1"),
+        (c.CloseSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
+        (c.CloseSession, {"session": 1, "connection": 2}, "SESSION_CLOSED 1 2"),
+        (c.ConfigureVenue, {"day_offset_ns": -1}, "LIMITS_INVALID 0 0"),
+    ],
+)
+def test_a_definition_is_refused(
+    market: Market, kind: type[Record], fields: dict[str, Any], line: str
+) -> None:
+    before = market.engine.definitions()
+    assert market.send(kind, **fields) == [f"command rejected {line}"]
+    assert market.engine.definitions() == before
+
+
+def test_capacities_are_the_configured_ones(market: Market) -> None:
+    market.configure(accounts_max=5, sessions_max=4, instruments_max=2)
+    values: dict[str, Any] = {
+        "firm": 1,
+        "account_kind": 1,
+        "self_trade_prevention": 1,
+        "name": NAME,
+    }
+    assert market.send(c.CreateAccount, account=51, **values) == ["AccountCreated"]
+    assert market.send(c.CreateAccount, account=52, **values) == [
+        "command rejected CAPACITY_EXCEEDED 5 6"
+    ]
+    assert market.grant(ALICE, session=4) == ["SessionGranted"]
+    assert market.grant(ALICE, session=5) == ["command rejected CAPACITY_EXCEEDED 4 5"]
+    assert market.create_instrument(2) == ["InstrumentCreated"]
+    assert market.create_instrument(3) == ["command rejected CAPACITY_EXCEEDED 2 3"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_no_order_can_be_worth_2_to_the_62(market: Market, more: int) -> None:
+    price, lots = 1 << 30, 1 << 31
+    lines = market.limit(price_ticks_max=price - 1 + more, quantity_lots_max=lots // 2 * 2)
+    # ticks x lots x 2 < 2**62
+    assert lines == (
+        [f"command rejected LIMITS_INVALID {AMOUNT_LIMIT - 1} {AMOUNT_LIMIT}"]
+        if more
+        else ["InstrumentLimitsSet"]
+    )
+
+
+def test_open_orders_keep_counting_in_the_bound_on_products(market: Market) -> None:
+    market.buy(1, at=90)
+    few_dear = {"price_ticks_max": 1 << 60, "quantity_lots_max": 1}
+    many_cheap = {"price_ticks_max": 1, "quantity_lots_max": 1 << 58, "reference_ticks": 0}
+    for bounds in (few_dear, many_cheap):
+        assert market.limit(**bounds)[0].startswith("command rejected LIMITS_INVALID")
+    market.cancel(1)
+    for bounds in (few_dear, many_cheap):
+        assert market.limit(**bounds) == ["InstrumentLimitsSet"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_credit_lines_and_supply_stay_below_2_to_the_62(market: Market, more: int) -> None:
+    room = AMOUNT_LIMIT - 1 - (1 << 60)
+    market.send(c.SetAssetLimits, account=BOB, asset=BASE, credit_line_atoms=1000)
+    lines = market.send(
+        c.SetAssetLimits, account=ALICE, asset=BASE, credit_line_atoms=room - 1000 + more
+    )
+    assert lines == (
+        [f"command rejected LIMITS_INVALID {room} {room + 1}"] if more else ["AssetLimitsSet"]
+    )
+
+
+def test_later_orders_use_the_assigned_fee_schedule(market: Market) -> None:
+    market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=10_000, taker_ppm=0)
+    market.send(c.DefineFeeSchedule, fee_schedule=3, maker_ppm=20_000, taker_ppm=0)
+    market.sell(1, at=100)
+    market.send(c.AssignFeeSchedule, account=ALICE, fee_schedule=2)
+    market.sell(1, at=100)
+    market.send(c.AssignFeeSchedule, account=ALICE, instrument=BOOK, fee_schedule=3)
+    market.sell(1, at=100)
+    market.buy(3, at=100, account=BOB)
+    fees = [each.maker_fee_atoms for each in market.records if isinstance(each, e.TradeExecuted)]
+    assert fees == [0, 2, 4]
+
+
+def test_an_instrument_without_limits_cannot_leave_closed(market: Market) -> None:
+    market.create_instrument(2)
+    assert market.phase(Phase.CONTINUOUS, instrument=2) == ["command rejected LIMITS_INVALID 0 0"]
+
+
+# Sessions.
+
+
+def test_a_closed_connection_is_fenced_and_a_new_one_must_be_numbered_higher(
+    market: Market,
+) -> None:
+    market.buy(1, at=90)
+    assert market.close(1) == ["closed 1 on 1 cancelled 0"]
+    assert market.buy(1, at=90) == ["rejected SESSION_CLOSED 0 1"]
+    assert market.cancel(1) == ["cancel rejected SESSION_CLOSED 0 1"]
+    assert market.open(1, connection=3) == ["opened 1 on 3"]
+    assert market.cancel(1, connection=1) == ["cancel rejected SESSION_CLOSED 3 1"]
+    assert market.cancel(1, connection=3)[0] == "cancelled 1 REQUESTED"
+
+
+def test_a_new_connection_closes_the_former(market: Market) -> None:
+    assert market.open(1, connection=2) == ["closed 1 on 1 cancelled 0", "opened 1 on 2"]
+
+
+@pytest.mark.parametrize(("mode", "gone"), [(0, []), (1, [1, 2]), (2, [1, 2, 3])])
+def test_cancel_on_disconnect(market: Market, mode: int, gone: list[int]) -> None:
+    market.grant(ALICE, session=4)
+    market.open(4, connection=1)
+    market.grant(ALAN, cancel_on_disconnect=mode)
+    market.buy(1, at=90)
+    market.buy(1, at=90, account=ALAN)
+    market.buy(1, at=90, session=4)
+    lines = [f"cancelled {each} DISCONNECT" for each in gone]
+    assert without_levels(market.close(1)) == [*lines, f"closed 1 on 1 cancelled {len(gone)}"]
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_within_its_grace_a_session_may_come_back_for_its_orders(
+    market: Market, returns: bool
+) -> None:
+    market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
+    market.buy(1, at=90)
+    assert market.close(1) == ["closed 1 on 1 cancelled 0"]
+    assert market.later(5 * SECOND - 1) == []
+    if returns:
+        market.open(1, connection=2)
+    lines = without_levels(market.later(1))
+    assert lines == ([] if returns else ["cancelled 1 DISCONNECT"])
+
+
+def test_a_lost_link_closes_the_sessions_it_carried(market: Market) -> None:
+    market.send(
+        c.OpenSession,
+        session=2,
+        connection=9,
+        source=source_number(GATEWAY + 1, 2),
+        source_sequence=1,
+    )
+    assert market.send(c.LinkLost, principal=GATEWAY) == [
+        "closed 1 on 1 cancelled 0",
+        "closed 3 on 1 cancelled 0",
+    ]
+
+
+def test_rights_can_be_taken_away(market: Market) -> None:
+    market.grant(ALICE, rights=2)
+    assert market.buy(1, at=90) == ["rejected SESSION_NOT_ENTITLED 1 2"]
+    market.grant(ALICE, rights=0)
+    assert market.buy(1, at=90) == ["rejected SESSION_NOT_ENTITLED 1 0"]
+
+
+# Sources and records.
+
+
+def test_a_source_is_heard_once_per_number_and_anew_in_a_higher_epoch(market: Market) -> None:
+    source = source_number(GATEWAY, 77)
+
+    def ask(epoch: int, number: int) -> list[str]:
+        return market.buy(1, at=90, source=source, epoch=epoch, source_sequence=number)
+
+    assert ask(1, 5) != []
+    assert [ask(1, 5), ask(1, 4), ask(0, 9)] == [[], [], []]
+    assert ask(1, 6) != []
+    assert ask(2, 1) != []
+    assert ask(1, 7) == []
+    assert market.engine.last_sequence == market.sequence
+    assert (source, 2, 1) in market.engine.sources(GATEWAY)
+
+
+def test_kinds_of_later_versions_are_refused(market: Market) -> None:
+    market.sequence += 1
+    header = c.OpenSession.make(sequence=market.sequence, time_ns=market.now_ns).pack()
+    record = (len(header) + 8).to_bytes(2, "little") + (25).to_bytes(2, "little")
+    events = list(e.EVENTS.unpack(market.engine.apply(record + header[4:] + bytes(8))))
+    assert [(each.refused_kind, each.code) for each in events] == [(25, 140)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("sequence", "time"), [(0, 0), (2, 0), (1, -1)])
+def test_a_gap_in_the_sequence_or_a_stamp_going_back_ends_the_process(
+    market: Market, sequence: int, time: int
+) -> None:
+    record = c.AdvanceTime.make(
+        sequence=market.sequence + sequence, time_ns=market.now_ns + time
+    ).pack()
+    with pytest.raises(AssertionError):
+        market.engine.apply(record)
+
+
+def test_group_headers_and_rules_are_accepted(market: Market) -> None:
+    assert market.send(c.GroupHeader, group_left=2) == []
+    assert market.send(c.ActivateRules, rules=1) == ["RulesActivated"]

@@ -1,0 +1,106 @@
+"""Promises of snapshots, definitions and the choice of an engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from messages.layout import Record
+from messages.trading import commands as c
+from messages.trading import events as e
+from messages.trading.identity import client_id
+from messages.trading.terms import OrderType, Phase, Scope, TimeInForce
+from tests.unit.engine.scenario import ALICE, BOB, BOOK, SECOND, Market
+from venue.engines import ENGINES, create_engine
+from venue.reference.engine import ReferenceEngine
+from venue.reference.snapshot_reader import SnapshotMalformedError
+from venue.reference.state_records import STATE
+
+
+@pytest.mark.parametrize("record", STATE.by_kind.values(), ids=lambda each: each.__name__)
+def test_fields_stand_on_their_natural_alignment(record: type[Record]) -> None:
+    assert record.LENGTH % 8 == 0
+    for field in record.FIELDS:
+        assert field.code.endswith("s") or field.offset % field.size == 0, field
+
+
+def busy_market() -> Market:
+    """Return a market in which every kind of state record is needed."""
+    market = Market(maker_ppm=10, taker_ppm=777)
+    market.configure(indicative_interval_ns=SECOND)
+    market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
+    market.send(c.SetAssetLimits, account=BOB, asset=1, credit_line_atoms=7)
+    market.send(c.AssignFeeSchedule, account=BOB, fee_schedule=1)
+    market.send(c.ReserveWithdrawal, account=BOB, asset=1, amount_atoms=5, reference=client_id("w"))
+    market.sell(10, at=101, display_lots=4)
+    market.sell(3, at=101, account=31)
+    market.buy(6, at=101, account=BOB)
+    market.buy(5, at=99, account=BOB, time_in_force=TimeInForce.DAY)
+    market.buy(5, order_type=OrderType.STOP, stop_price_ticks=120, account=BOB)
+    market.amend(4, account=BOB, quantity_lots=4, client_order_id=client_id("amended"))
+    market.mass_cancel(Scope.SESSION, account=31, client_order_id=client_id("mass"))
+    market.kill(Scope.FIRM, 3)
+    market.close(1)
+    market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 60 * SECOND)
+    return market
+
+
+def test_a_restored_engine_goes_on_as_if_nothing_had_happened() -> None:
+    market = busy_market()
+    snapshot = market.engine.snapshot()
+    kinds = {type(each) for each in STATE.unpack(snapshot)}
+    assert kinds == set(STATE.by_kind.values())
+    other = ReferenceEngine()
+    other.restore(snapshot)
+    assert other.snapshot() == snapshot
+    assert other.next_deadline() == market.engine.next_deadline()
+    assert other.definitions() == market.engine.definitions()
+    lines = market.later(120 * SECOND)
+    assert "cancelled 1 DISCONNECT" in lines
+    market.sell(6, at=99)
+    for each in c.COMMANDS.unpack(market.journal):
+        if each.sequence > other.last_sequence:  # type: ignore[attr-defined]
+            other.apply(each.pack())
+    assert other.snapshot() == market.engine.snapshot()
+
+
+def test_a_malformed_snapshot_changes_nothing() -> None:
+    market = busy_market()
+    snapshot = market.engine.snapshot()
+    first = next(iter(STATE.walk(snapshot)))[1].LENGTH
+    for damaged in (b"", b"x" * 80, snapshot[first:], snapshot[:-8], snapshot + snapshot[:first]):
+        with pytest.raises(SnapshotMalformedError):
+            market.engine.restore(damaged)
+    assert market.engine.snapshot() == snapshot
+
+
+def test_definitions_describe_what_is_now() -> None:
+    market = busy_market()
+    described = list(e.EVENTS.unpack(market.engine.definitions()))
+    assert {each.number for each in described} == {0}  # type: ignore[attr-defined]
+    by_kind = [type(each).__name__ for each in described]
+    assert by_kind == [
+        "VenueConfigured",
+        *["AssetCreated"] * 2,
+        "FeeScheduleDefined",
+        *["FirmCreated"] * 3,
+        "InstrumentCreated",
+        "InstrumentLimitsSet",
+        "PhaseChanged",
+        *["AccountCreated", "AccountLimitsSet"] * 3,
+        "AssetLimitsSet",
+        "FeeScheduleAssigned",
+        "AccountCreated",
+        "AccountLimitsSet",
+        *["SessionGranted"] * 4,
+        "Killed",
+    ]
+    phase = next(each for each in described if isinstance(each, e.PhaseChanged))
+    assert (phase.instrument, phase.phase) == (BOOK, Phase.CALL_AUCTION)
+    assert ReferenceEngine().definitions() == b""
+
+
+def test_an_engine_is_chosen_by_name() -> None:
+    for name in ENGINES:
+        assert create_engine(name).last_sequence == 0
+    with pytest.raises(ValueError, match="unknown engine 'quick'"):
+        create_engine("quick")

@@ -1,0 +1,161 @@
+"""Who owns what: assets, firms, accounts and their balances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from venue.reference.values import BUY
+
+if TYPE_CHECKING:
+    from venue.reference.client_ids import MassCancelId
+    from venue.reference.orders import Order
+
+
+class Asset:
+    """An asset, all of it that is in the venue, and the fees the venue took in it.
+
+    The balances of all accounts and ``fees_atoms`` add up to ``supply_atoms``, always.
+    ``credit_lines_atoms`` is the sum of all accounts' credit lines.
+    """
+
+    __slots__ = (
+        "credit_lines_atoms",
+        "fees_atoms",
+        "number",
+        "scale",
+        "supply_atoms",
+        "supply_max_atoms",
+        "symbol",
+    )
+
+    def __init__(self, *, number: int, scale: int, supply_max_atoms: int, symbol: bytes) -> None:
+        self.number = number
+        self.scale = scale
+        self.supply_max_atoms = supply_max_atoms
+        self.symbol = symbol
+        self.supply_atoms = 0
+        self.fees_atoms = 0
+        self.credit_lines_atoms = 0
+
+
+class Firm:
+    """A firm."""
+
+    __slots__ = ("is_killed", "name", "number")
+
+    def __init__(self, *, number: int, name: bytes) -> None:
+        self.number = number
+        self.name = name
+        self.is_killed = False
+
+
+class Balance:
+    """What an account has of one asset.
+
+    ``held_atoms`` is tied up by open orders and withdrawals, ``buying_atoms`` is what its open
+    buys would bring.
+    """
+
+    __slots__ = (
+        "balance_atoms",
+        "buying_atoms",
+        "credit_line_atoms",
+        "held_atoms",
+        "position_max_atoms",
+    )
+
+    def __init__(self) -> None:
+        self.balance_atoms = 0
+        self.held_atoms = 0
+        self.credit_line_atoms = 0
+        self.position_max_atoms = 0
+        self.buying_atoms = 0
+
+    @property
+    def available_atoms(self) -> int:
+        """What orders may still tie up."""
+        return self.balance_atoms - self.held_atoms + self.credit_line_atoms
+
+    @property
+    def free_atoms(self) -> int:
+        """What may leave the venue: never borrowed money."""
+        return self.balance_atoms - self.held_atoms
+
+
+class Account:
+    """An account, its limits, its open orders by id (oldest first) and its client ids.
+
+    ``group`` is what self-trade prevention compares: the owner group, or the account itself when
+    it belongs to none. ``next_free_ns`` is the throttle's state.
+    """
+
+    __slots__ = (
+        "balances",
+        "client_ids",
+        "fee_schedules",
+        "firm",
+        "group",
+        "is_killed",
+        "kind",
+        "message_burst",
+        "message_interval_ns",
+        "name",
+        "next_free_ns",
+        "number",
+        "open_orders",
+        "open_orders_max",
+        "owner_group",
+        "self_trade_prevention",
+    )
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        firm: Firm,
+        owner_group: int,
+        kind: int,
+        self_trade_prevention: int,
+        name: bytes,
+    ) -> None:
+        self.number = number
+        self.firm = firm
+        self.owner_group = owner_group
+        self.group = owner_group or -number
+        self.kind = kind
+        self.self_trade_prevention = self_trade_prevention
+        self.name = name
+        self.is_killed = False
+        self.open_orders_max = 0
+        self.message_burst = 0
+        self.message_interval_ns = 0
+        self.next_free_ns = 0
+        self.balances: dict[int, Balance] = {}
+        self.open_orders: dict[int, Order] = {}
+        self.client_ids: dict[bytes, Order | MassCancelId] = {}
+        self.fee_schedules: dict[int, int] = {}
+
+    def balance(self, asset: int) -> Balance:
+        """Return what it has of an asset; an asset it never had is all zeros."""
+        balance = self.balances.get(asset)
+        if balance is None:
+            balance = self.balances[asset] = Balance()
+        return balance
+
+
+class Withdrawal:
+    """Money held until custody says that it left, or will not."""
+
+    __slots__ = ("account", "amount_atoms", "asset")
+
+    def __init__(self, *, account: Account, asset: int, amount_atoms: int) -> None:
+        self.account = account
+        self.asset = asset
+        self.amount_atoms = amount_atoms
+
+
+def change_hold(order: Order, held_atoms: int) -> None:
+    """Let an order tie up ``held_atoms`` from here on."""
+    holding = order.quote if order.side == BUY else order.base
+    holding.held_atoms += held_atoms - order.held_atoms
+    order.held_atoms = held_atoms

@@ -1,0 +1,190 @@
+"""Sessions: their rights, and the fence around the connection that speaks for them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messages.trading.codes import RejectCode
+from messages.trading.commands import CloseSession, GrantSession, LinkLost, OpenSession
+from messages.trading.events import SessionClosed, SessionGranted, SessionOpened
+from messages.trading.identity import principal_of
+from messages.trading.terms import AMOUNT_LIMIT
+from risk.decisions import Refused
+from venue.reference.cancels import cancel_all, tradable_accounts
+from venue.reference.deadlines import SESSION_GRACE
+from venue.reference.event_writer import shape
+from venue.reference.rejections import reject_command
+from venue.reference.sessions import Session
+from venue.reference.state import VenueState
+from venue.reference.values import (
+    CANCEL_ACCOUNT_ORDERS,
+    CANCEL_SESSION_ORDERS,
+    DISCONNECT,
+)
+
+_SESSION_GRANTED: Final = shape(SessionGranted)
+_SESSION_OPENED: Final = shape(SessionOpened)
+_SESSION_CLOSED: Final = shape(SessionClosed)
+
+RIGHTS_KNOWN: Final = 3
+
+
+def grant_session(venue: VenueState, command: GrantSession) -> None:
+    """Give a session rights on an account, or take them away.
+
+    Name, cancel on disconnect and grace are the session's own: the latest grant's hold.
+    """
+    refused = _decide_grant(venue, command)
+    if refused is not None:
+        reject_command(venue, command, refused, subject=command.session)
+        return
+    session = venue.sessions.get(command.session)
+    if session is None:
+        firm = venue.firms[command.firm]
+        session = venue.sessions[command.session] = Session(number=command.session, firm=firm)
+    session.name = command.name
+    session.cancel_on_disconnect = command.cancel_on_disconnect
+    session.disconnect_grace_ns = command.disconnect_grace_ns
+    if command.rights:
+        session.rights[command.account] = command.rights
+    else:
+        session.rights.pop(command.account, None)
+    fields = grant_fields(
+        session,
+        account=command.account,
+        rights=command.rights,
+        operator=command.operator,
+        approver=command.approver,
+    )
+    venue.events.emit(_SESSION_GRANTED, *fields)
+
+
+def grant_fields(
+    session: Session, *, account: int, rights: int, operator: int = 0, approver: int = 0
+) -> tuple[int | bytes, ...]:
+    """Return the fields of SessionGranted."""
+    return (
+        account,
+        session.number,
+        rights,
+        session.cancel_on_disconnect,
+        0,
+        session.firm.number,
+        session.disconnect_grace_ns,
+        operator,
+        approver,
+        session.name,
+    )
+
+
+def _decide_grant(venue: VenueState, command: GrantSession) -> Refused | None:
+    assert venue.configuration is not None
+    account = venue.accounts.get(command.account)
+    if account is None:
+        return Refused(RejectCode.ACCOUNT_UNKNOWN)
+    if command.session == 0:
+        return Refused(RejectCode.IDENTIFIER_INVALID)
+    if command.firm not in venue.firms:
+        return Refused(RejectCode.FIRM_UNKNOWN)
+    session = venue.sessions.get(command.session)
+    # A session acts for the accounts of one firm, its own, for ever.
+    if account.firm.number != command.firm:
+        return Refused(RejectCode.IDENTIFIER_INVALID, account.firm.number, command.firm)
+    if session is not None and session.firm.number != command.firm:
+        return Refused(RejectCode.IDENTIFIER_INVALID, session.firm.number, command.firm)
+    if (
+        command.rights > RIGHTS_KNOWN
+        or command.cancel_on_disconnect > CANCEL_ACCOUNT_ORDERS
+        or not 0 <= command.disconnect_grace_ns < AMOUNT_LIMIT
+    ):
+        return Refused(RejectCode.FIELD_INVALID)
+    limit = venue.configuration.sessions_max
+    if session is None and len(venue.sessions) >= limit:
+        return Refused(RejectCode.CAPACITY_EXCEEDED, limit, len(venue.sessions) + 1)
+    return None
+
+
+def open_session(venue: VenueState, command: OpenSession) -> None:
+    """Let a new connection speak for a session; an older one is closed first."""
+    session = venue.sessions.get(command.session)
+    if session is None or command.connection <= session.last_connection:
+        refused = (
+            Refused(RejectCode.SESSION_UNKNOWN)
+            if session is None
+            else Refused(
+                RejectCode.IDENTIFIER_INVALID, session.last_connection + 1, command.connection
+            )
+        )
+        reject_command(venue, command, refused, subject=command.session)
+        return
+    if session.connection:
+        _close(venue, session, is_graceful=False)
+    end_grace(venue, session)
+    session.connection = session.last_connection = command.connection
+    session.principal = principal_of(command.source)
+    venue.events.emit(_SESSION_OPENED, session.number, session.connection)
+
+
+def close_session(venue: VenueState, command: CloseSession) -> None:
+    """Fence a connection off; a connection that is not the live one was fenced off before."""
+    session = venue.sessions.get(command.session)
+    refused = None
+    if session is None:
+        refused = Refused(RejectCode.SESSION_UNKNOWN)
+    elif session.connection == 0 or command.connection != session.connection:
+        refused = Refused(RejectCode.SESSION_CLOSED, session.connection, command.connection)
+    if refused is not None:
+        reject_command(venue, command, refused, subject=command.session)
+        return
+    assert session is not None
+    _close(venue, session, is_graceful=command.graceful != 0)
+
+
+def lose_link(venue: VenueState, command: LinkLost) -> None:
+    """Close every open session that a gateway carried, the smallest number first."""
+    for number in sorted(venue.sessions):
+        session = venue.sessions[number]
+        if session.connection and session.principal == command.principal:
+            _close(venue, session, is_graceful=False)
+
+
+def _close(venue: VenueState, session: Session, *, is_graceful: bool) -> None:
+    connection = session.connection
+    session.connection = 0
+    cancelled = 0
+    if session.cancel_on_disconnect:
+        if session.disconnect_grace_ns:
+            session.grace_until_ns = venue.last_time_ns + session.disconnect_grace_ns
+            venue.deadlines.add(session.grace_until_ns, SESSION_GRACE, session.number)
+        else:
+            cancelled = cancel_for_disconnect(venue, session)
+    venue.events.emit(
+        _SESSION_CLOSED, session.number, connection, 1 if is_graceful else 0, 0, 0, cancelled
+    )
+
+
+def end_grace(venue: VenueState, session: Session) -> None:
+    """Forget that orders of a lost connection would go: it came back, or they went."""
+    if session.grace_until_ns:
+        venue.deadlines.remove(session.grace_until_ns, SESSION_GRACE, session.number)
+        session.grace_until_ns = 0
+
+
+def cancel_for_disconnect(venue: VenueState, session: Session) -> int:
+    """Cancel what a lost connection should take with it; return how many orders went.
+
+    SESSION means the orders that came through the session, ACCOUNT all orders of every account
+    that it may trade for.
+    """
+    mode = session.cancel_on_disconnect
+    if mode == CANCEL_SESSION_ORDERS:
+        accounts = [each for each in venue.accounts.values() if each.firm is session.firm]
+    else:
+        accounts = tradable_accounts(venue, session)
+    orders = [
+        order
+        for account in accounts
+        for order in account.open_orders.values()
+        if mode == CANCEL_ACCOUNT_ORDERS or order.session == session.number
+    ]
+    return cancel_all(venue, orders, reason=DISCONNECT)

@@ -1,0 +1,312 @@
+"""The reference engine: dispatches commands, one at a time, to the parts that act on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from messages.layout import RECORD_PREFIX, Record
+from messages.trading.codes import RejectCode
+from messages.trading.commands import (
+    COMMANDS,
+    ActivateRules,
+    AdvanceTime,
+    AmendOrder,
+    AssignFeeSchedule,
+    CancelOrder,
+    ChangePhase,
+    CloseSession,
+    Command,
+    CommitWithdrawal,
+    ConfigureVenue,
+    CreateAccount,
+    CreateAsset,
+    CreateFirm,
+    CreateInstrument,
+    Credit,
+    Debit,
+    DefineFeeSchedule,
+    GrantSession,
+    GroupHeader,
+    Kill,
+    LinkLost,
+    MassCancel,
+    OpenSession,
+    PlaceOrder,
+    QueryOrder,
+    RecordRefusal,
+    ReleaseWithdrawal,
+    ReserveWithdrawal,
+    Resume,
+    SetAccountLimits,
+    SetAssetLimits,
+    SetInstrumentLimits,
+)
+from messages.trading.events import RulesActivated
+from messages.trading.identity import principal_of
+from risk.decisions import Refused
+from venue.reference.amend import amend_order
+from venue.reference.cancels import cancel, mass_cancel, query_order, record_refusal
+from venue.reference.connections import close_session, grant_session, lose_link, open_session
+from venue.reference.definitions import (
+    assign_fee_schedule,
+    configure_venue,
+    create_account,
+    create_asset,
+    create_firm,
+    create_instrument,
+    define_fee_schedule,
+)
+from venue.reference.description import describe
+from venue.reference.entry import place_order
+from venue.reference.event_writer import shape
+from venue.reference.limits import set_account_limits, set_asset_limits, set_instrument_limits
+from venue.reference.money import (
+    commit_withdrawal,
+    credit,
+    debit,
+    release_withdrawal,
+    reserve_withdrawal,
+)
+from venue.reference.rejections import (
+    AMEND_REJECTED,
+    CANCEL_REJECTED,
+    QUERY_REJECTED,
+    reject_command,
+    reject_mass_cancel,
+    reject_order,
+    reject_request,
+)
+from venue.reference.snapshot import write_snapshot
+from venue.reference.snapshot_reader import read_snapshot
+from venue.reference.state import RULES, VenueState
+from venue.reference.switches import kill, resume
+from venue.reference.timers import advance_time
+from venue.reference.transitions import change_phase
+
+Handler = Callable[[VenueState, Any], None]
+
+_RULES_ACTIVATED: Final = shape(RulesActivated)
+
+
+def _activate_rules(venue: VenueState, command: ActivateRules) -> None:
+    if command.rules != RULES:
+        refused = Refused(RejectCode.RULES_UNKNOWN, RULES, command.rules)
+        reject_command(venue, command, refused, subject=command.rules)
+        return
+    venue.rules = command.rules
+    venue.events.emit(_RULES_ACTIVATED, command.rules, 0)
+
+
+def _ignore(venue: VenueState, command: GroupHeader) -> None:
+    """Accept a group's header: its records act one by one."""
+
+
+HANDLERS: Final[dict[type[Record], Handler]] = {
+    PlaceOrder: place_order,
+    CancelOrder: cancel,
+    AmendOrder: amend_order,
+    MassCancel: mass_cancel,
+    QueryOrder: query_order,
+    RecordRefusal: record_refusal,
+    OpenSession: open_session,
+    CloseSession: close_session,
+    LinkLost: lose_link,
+    Credit: credit,
+    Debit: debit,
+    ReserveWithdrawal: reserve_withdrawal,
+    CommitWithdrawal: commit_withdrawal,
+    ReleaseWithdrawal: release_withdrawal,
+    CreateAsset: create_asset,
+    CreateInstrument: create_instrument,
+    CreateFirm: create_firm,
+    CreateAccount: create_account,
+    SetAccountLimits: set_account_limits,
+    SetAssetLimits: set_asset_limits,
+    DefineFeeSchedule: define_fee_schedule,
+    AssignFeeSchedule: assign_fee_schedule,
+    GrantSession: grant_session,
+    SetInstrumentLimits: set_instrument_limits,
+    ConfigureVenue: configure_venue,
+    ChangePhase: change_phase,
+    Kill: kill,
+    Resume: resume,
+    ActivateRules: _activate_rules,
+    GroupHeader: _ignore,
+    AdvanceTime: advance_time,
+}
+
+RESERVED_KINDS: Final = frozenset({*range(10, 20), 25, 44, 45})
+"""Kinds of later versions: quotes, lists, transfers, busts. Refused, whatever they hold."""
+
+_ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, GroupHeader, LinkLost)
+
+
+def _refuse_unconfigured(venue: VenueState, command: Command) -> None:
+    refused = Refused(RejectCode.NOT_CONFIGURED)
+    if isinstance(command, PlaceOrder):
+        reject_order(venue, command, refused)
+    elif isinstance(command, MassCancel):
+        reject_mass_cancel(venue, command, refused)
+    elif isinstance(command, AmendOrder | CancelOrder):
+        reject_request(
+            venue,
+            AMEND_REJECTED if isinstance(command, AmendOrder) else CANCEL_REJECTED,
+            command,
+            refused,
+            order=None,
+            client_order_id=command.client_order_id,
+            original_client_order_id=command.original_client_order_id,
+        )
+    elif isinstance(command, QueryOrder):
+        reject_request(
+            venue,
+            QUERY_REJECTED,
+            command,
+            refused,
+            order=None,
+            client_order_id=command.client_order_id,
+            original_client_order_id=command.request_id,
+        )
+    else:
+        reject_command(venue, command, refused, subject=0)
+
+
+class ReferenceEngine:
+    """An Engine (``venue.ports``) in plain Python."""
+
+    def __init__(self) -> None:
+        self._venue = VenueState()
+        self._parts = {
+            cls.KIND: (cls, cls.CODEC.unpack_from, handler) for cls, handler in HANDLERS.items()
+        }
+        assert self._parts.keys() == COMMANDS.by_kind.keys()
+
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last command applied; zero before the first."""
+        return self._venue.last_sequence
+
+    @property
+    def last_event(self) -> int:
+        """The number of the last event emitted; zero before the first."""
+        return self._venue.events.number
+
+    @property
+    def last_time_ns(self) -> int:
+        """The stamp of the last command applied; zero before the first."""
+        return self._venue.last_time_ns
+
+    def apply(self, commands: bytes) -> bytes:
+        """Apply whole records, numbered and stamped by the sequencer; return the event records.
+
+        A record that is not of this vocabulary never gets here: the core refuses it before it is
+        sequenced. One that does is a broken invariant, as is a gap in the sequence.
+        """
+        events = self._venue.events
+        offset, end = 0, len(commands)
+        while offset < end:
+            length, kind = RECORD_PREFIX.unpack_from(commands, offset)
+            part = self._parts.get(kind)
+            if part is None:
+                assert kind in RESERVED_KINDS, (kind, offset)
+                self._refuse_reserved(commands, offset)
+            else:
+                cls, unpack_from, handler = part
+                assert length == cls.LENGTH, (kind, length)
+                self._apply_one(cls(*unpack_from(commands, offset)), handler)
+            offset += length
+        assert offset == end, (offset, end)
+        data = bytes(events.data)
+        events.data.clear()
+        return data
+
+    def _apply_one(self, command: Any, handler: Handler) -> None:
+        venue = self._venue
+        if not self._admit(command):
+            return
+        events = venue.events
+        data_at = len(events.data)
+        if venue.configuration is not None:
+            gone = venue.client_ids.gone
+            window_ns = venue.configuration.client_id_window_ns
+            if gone and gone[0][0] + window_ns <= venue.last_time_ns:
+                venue.client_ids.forget(now_ns=venue.last_time_ns, window_ns=window_ns)
+            handler(venue, command)
+        elif isinstance(command, _ALWAYS_ACCEPTED):
+            handler(venue, command)
+        else:
+            _refuse_unconfigured(venue, command)
+        events.end_command(data_at)
+
+    def _admit(self, command: Any) -> bool:
+        """Take over a command's number and stamp; say whether it is not a repeat."""
+        venue, events = self._venue, self._venue.events
+        sequence = command.sequence
+        time_ns = command.time_ns
+        assert command.version == 1, command.version
+        assert sequence == venue.last_sequence + 1, (sequence, venue.last_sequence)
+        assert time_ns >= venue.last_time_ns, (time_ns, venue.last_time_ns)
+        venue.last_sequence = events.sequence = sequence
+        venue.last_time_ns = events.time_ns = time_ns
+        events.received_at_ns = command.received_at_ns
+        source = command.source
+        if source:
+            position = (command.epoch, command.source_sequence)
+            if position <= venue.sources.get(source, (-1, 0)):
+                return False
+            venue.sources[source] = position
+        return True
+
+    def _refuse_reserved(self, commands: bytes, offset: int) -> None:
+        # OpenSession is a bare header, and every record begins with one.
+        assert RECORD_PREFIX.unpack_from(commands, offset)[0] >= OpenSession.LENGTH, offset
+        self._apply_one(OpenSession.unpack(commands, offset), _refuse_as_unsupported)
+
+    def snapshot(self) -> bytes:
+        """Return the state: equal states give equal bytes; SHA-256 of them is the digest."""
+        return write_snapshot(self._venue)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take over the state of ``snapshot``.
+
+        Raises:
+            SnapshotMalformedError: not a snapshot of this engine and layout version.
+        """
+        self._venue = read_snapshot(snapshot)
+
+    def next_deadline(self) -> int:
+        """Return the stamp, in nanoseconds, at which AdvanceTime is due; zero for none."""
+        return self._venue.deadlines.next_at_ns()
+
+    def sources(self, principal: int) -> list[tuple[int, int, int]]:
+        """Return (source, epoch, source sequence) for each source of a principal seen so far."""
+        return [
+            (source, *position)
+            for source, position in sorted(self._venue.sources.items())
+            if principal_of(source) == principal
+        ]
+
+    def definitions(self) -> bytes:
+        """Return event records, all numbered zero, that describe what is defined now."""
+        return describe(self._venue)
+
+    def balances(self) -> list[tuple[int, int, int, int]]:
+        """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""
+        return [
+            (account.number, asset, balance.balance_atoms, balance.held_atoms)
+            for _, account in sorted(self._venue.accounts.items())
+            for asset, balance in sorted(account.balances.items())
+            if balance.balance_atoms or balance.held_atoms
+        ]
+
+    def assets(self) -> list[tuple[int, int, int]]:
+        """Return (asset, supply atoms, fees collected atoms), sorted."""
+        return [
+            (asset.number, asset.supply_atoms, asset.fees_atoms)
+            for _, asset in sorted(self._venue.assets.items())
+        ]
+
+
+def _refuse_as_unsupported(venue: VenueState, command: Command) -> None:
+    reject_command(venue, command, Refused(RejectCode.NOT_SUPPORTED), subject=0)

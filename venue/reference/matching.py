@@ -1,0 +1,321 @@
+"""Continuous matching: price-time priority, self-trade prevention, price bands.
+
+An incoming order trades with the best opposite price, earliest order first, each trade at the
+resting order's price, until it is done, finds no more, or the price band stops trading.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messages.trading.events import TradeExecuted
+from messages.trading.terms import AMOUNT_LIMIT
+from risk.decisions import fee_of_fill, is_outside_band
+from venue.reference.accounts import change_hold
+from venue.reference.book import BookSide
+from venue.reference.event_writer import RESTATED, shape
+from venue.reference.instruments import Instrument
+from venue.reference.orders import Order
+from venue.reference.phases import halt_by_band
+from venue.reference.state import (
+    VenueState,
+    cancel_order,
+    close_order,
+    expire_order,
+    hold_of,
+)
+from venue.reference.values import (
+    BUY,
+    CANCEL_BOTH,
+    CANCEL_INCOMING,
+    CANCEL_RESTING,
+    CONTINUOUS,
+    FILL_OR_KILL,
+    FILLED,
+    IMMEDIATE_REMAINDER,
+    MINIMUM_QUANTITY,
+    PARTIALLY_FILLED,
+    PRICE_BAND,
+    SELF_TRADE,
+    UNFILLED_OR_KILLED,
+)
+
+_TRADE: Final = shape(TradeExecuted)
+
+
+def execute_order(venue: VenueState, order: Order) -> None:
+    """Let an accepted order act on the book now: trade what it can, then rest or go.
+
+    Where nothing is matched (orders gather for an auction), it rests.
+    """
+    instrument = order.instrument
+    if instrument.phase == CONTINUOUS:
+        if (order.time_in_force == FILL_OR_KILL or order.minimum_lots) and not _is_fillable(
+            venue, order
+        ):
+            is_all = order.time_in_force == FILL_OR_KILL
+            expire_order(venue, order, reason=UNFILLED_OR_KILLED if is_all else MINIMUM_QUANTITY)
+            return
+        _match(venue, order)
+    if order.leaves_lots == 0:
+        return
+    if order.is_immediate:
+        is_halted = instrument.phase != CONTINUOUS
+        expire_order(venue, order, reason=PRICE_BAND if is_halted else IMMEDIATE_REMAINDER)
+        return
+    rest_order(venue, order)
+
+
+def rest_order(venue: VenueState, order: Order) -> None:
+    """Put an order at the back of its price's queue."""
+    book = order.instrument.book
+    side = book.bids if order.side == BUY else book.asks
+    side.append(order)
+    venue.events.touched[side, order.price_ticks] = book
+
+
+def _match(venue: VenueState, taker: Order) -> None:
+    instrument = taker.instrument
+    book = instrument.book
+    is_buy = taker.side == BUY
+    side = book.asks if is_buy else book.bids
+    group = taker.account.group
+    limit_ticks = taker.price_ticks
+    level = side.best
+    if level is None:
+        return
+    has_band = _roll_band_window(venue, instrument)
+    while level is not None and taker.leaves_lots:
+        price_ticks = level.price_ticks
+        if price_ticks > limit_ticks if is_buy else price_ticks < limit_ticks:
+            return
+        if has_band and _is_beyond_band(instrument, price_ticks):
+            halt_by_band(venue, instrument)
+            return
+        maker = level.head
+        assert maker is not None, price_ticks
+        if maker.account.group == group:
+            prevent_self_trade(venue, incoming=taker, resting=maker, is_incoming_resting=False)
+        else:
+            shown_lots = maker.shown_lots
+            lots = min(taker.leaves_lots, shown_lots)
+            venue.events.touched[side, price_ticks] = book
+            side.take(maker, lots)
+            taker.leaves_lots -= lots
+            record_trade(venue, maker=maker, taker=taker, lots=lots, price_ticks=price_ticks)
+        level = side.best
+
+
+def _roll_band_window(venue: VenueState, instrument: Instrument) -> bool:
+    """Begin the band window that the present stamp is in; say whether there is a band."""
+    limits = instrument.limits
+    if limits.band_ppm == 0:
+        return False
+    now_ns = venue.last_time_ns
+    if now_ns >= instrument.band_window_at_ns + limits.band_window_ns:
+        instrument.band_window_at_ns = now_ns - now_ns % limits.band_window_ns
+        instrument.band_ticks = instrument.band_next_ticks
+    return True
+
+
+def _is_beyond_band(instrument: Instrument, price_ticks: int) -> bool:
+    return is_outside_band(
+        price_ticks=price_ticks,
+        reference_ticks=instrument.band_ticks,
+        band_ppm=instrument.limits.band_ppm,
+    )
+
+
+def _is_fillable(venue: VenueState, taker: Order) -> bool:
+    """Say whether enough could trade now: all of a fill-or-kill, the minimum of the others.
+
+    Hidden quantity counts. Own orders do not: when the resting one would be cancelled it is
+    passed over, in the other modes of self-trade prevention counting stops at it.
+    """
+    instrument = taker.instrument
+    needed = taker.minimum_lots or taker.leaves_lots
+    side = instrument.book.asks if taker.side == BUY else instrument.book.bids
+    has_band = _roll_band_window(venue, instrument)
+    for level in side:
+        price_ticks = level.price_ticks
+        is_reached = (
+            price_ticks <= taker.price_ticks
+            if taker.side == BUY
+            else price_ticks >= taker.price_ticks
+        )
+        if not is_reached or (has_band and _is_beyond_band(instrument, price_ticks)):
+            return False
+        shown_lots, hidden_lots, is_blocked = 0, 0, False
+        for resting in level:
+            if resting.account.group == taker.account.group:
+                if taker.self_trade_prevention == CANCEL_RESTING:
+                    continue
+                is_blocked = True
+                break
+            shown_lots += resting.shown_lots
+            hidden_lots += resting.leaves_lots - resting.shown_lots
+        # A refreshed tranche queues behind the own order, so it is out of reach.
+        needed -= shown_lots if is_blocked else shown_lots + hidden_lots
+        if needed <= 0:
+            return True
+        if is_blocked:
+            return False
+    return False
+
+
+def prevent_self_trade(
+    venue: VenueState, *, incoming: Order, resting: Order, is_incoming_resting: bool
+) -> None:
+    """Do what the incoming order's mode says instead of trading with its own group.
+
+    In an uncross both are in the book (``is_incoming_resting``).
+    """
+    mode = incoming.self_trade_prevention
+    if mode == CANCEL_RESTING:
+        cancel_order(venue, resting, reason=SELF_TRADE)
+    elif mode == CANCEL_INCOMING:
+        cancel_order(venue, incoming, reason=SELF_TRADE)
+    elif mode == CANCEL_BOTH:
+        cancel_order(venue, resting, reason=SELF_TRADE)
+        cancel_order(venue, incoming, reason=SELF_TRADE)
+    else:
+        lots = min(incoming.leaves_lots, resting.leaves_lots)
+        _decrement(venue, resting, lots, is_resting=True)
+        _decrement(venue, incoming, lots, is_resting=is_incoming_resting)
+
+
+def _decrement(venue: VenueState, order: Order, lots: int, *, is_resting: bool) -> None:
+    if lots == order.leaves_lots:
+        cancel_order(venue, order, reason=SELF_TRADE)
+        return
+    if is_resting:
+        reduce_resting(venue, order, lots)
+    else:
+        order.leaves_lots -= lots
+    order.quantity_lots -= lots
+    if order.side == BUY:
+        order.base.buying_atoms -= lots * order.instrument.lot_atoms
+    rehold(order)
+    order.reason = SELF_TRADE
+    venue.events.order(RESTATED, order)
+    order.reason = 0
+
+
+def reduce_resting(venue: VenueState, order: Order, lots: int) -> None:
+    """Take lots off a resting order, in its place; its level is told when it shows less."""
+    book = order.instrument.book
+    side: BookSide = book.bids if order.side == BUY else book.asks
+    shown_lots = order.shown_lots
+    side.reduce(order, lots)
+    if order.shown_lots != shown_lots:
+        venue.events.touched[side, order.price_ticks] = book
+
+
+def rehold(order: Order) -> None:
+    """Let an order hold what its present leaves, price, rates and fee credit need."""
+    change_hold(
+        order,
+        hold_of(
+            order,
+            leaves_lots=order.leaves_lots,
+            price_ticks=order.price_ticks,
+            maker_ppm=order.maker_ppm,
+            taker_ppm=order.taker_ppm,
+        ),
+    )
+
+
+def _settle_fill(order: Order, *, lots: int, notional_atoms: int, rate_ppm: int) -> int:
+    """Move an order's money for a fill whose lots have left its leaves; return the fee."""
+    fee_atoms, order.fee_credit = fee_of_fill(
+        notional_atoms=notional_atoms, rate_ppm=rate_ppm, credit=order.fee_credit
+    )
+    base_atoms = lots * order.instrument.lot_atoms
+    if order.side == BUY:
+        order.base.balance_atoms += base_atoms
+        order.base.buying_atoms -= base_atoms
+        order.quote.balance_atoms -= notional_atoms + fee_atoms
+    else:
+        order.base.balance_atoms -= base_atoms
+        order.quote.balance_atoms += notional_atoms - fee_atoms
+    rehold(order)
+    order.filled_lots += lots
+    return fee_atoms
+
+
+def record_trade(
+    venue: VenueState,
+    *,
+    maker: Order,
+    taker: Order,
+    lots: int,
+    price_ticks: int,
+    is_auction: bool = False,
+) -> None:
+    """Move the money of a trade, say it, and close what is filled.
+
+    The maker is the resting order, in an uncross the earlier one. The leaves of both no longer
+    include ``lots``. In an uncross (``is_auction``) both pay the maker's rate, but get no rebate.
+    """
+    instrument = maker.instrument
+    value = price_ticks * lots
+    notional_atoms = value * instrument.tick_lot_atoms
+    if is_auction:
+        maker_ppm, taker_ppm = max(maker.maker_ppm, 0), max(taker.maker_ppm, 0)
+    else:
+        maker_ppm, taker_ppm = maker.maker_ppm, taker.taker_ppm
+    maker_fee = _settle_fill(maker, lots=lots, notional_atoms=notional_atoms, rate_ppm=maker_ppm)
+    taker_fee = _settle_fill(taker, lots=lots, notional_atoms=notional_atoms, rate_ppm=taker_ppm)
+    quote = venue.assets[instrument.definition.quote_asset]
+    quote.fees_atoms += maker_fee + taker_fee
+    assert -AMOUNT_LIMIT < quote.fees_atoms < AMOUNT_LIMIT, quote.number
+    maker.filled_value += value
+    taker.filled_value += value
+    maker.status = PARTIALLY_FILLED if maker.leaves_lots else FILLED
+    taker.status = PARTIALLY_FILLED if taker.leaves_lots else FILLED
+    instrument.last_ticks = instrument.reference_ticks = price_ticks
+    instrument.band_next_ticks = price_ticks
+    instrument.stops.print(price_ticks)
+    venue.last_trade_id += 1
+    venue.events.emit(
+        _TRADE,
+        instrument.number,
+        taker.side,
+        1 if is_auction else 0,
+        0,
+        venue.last_trade_id,
+        price_ticks,
+        lots,
+        notional_atoms,
+        lots * instrument.lot_atoms,
+        *_trade_side(maker, maker_fee),
+        *_trade_side(taker, taker_fee),
+    )
+    if maker.leaves_lots == 0:
+        close_order(venue, maker, status=FILLED, reason=0)
+    if taker.leaves_lots == 0:
+        close_order(venue, taker, status=FILLED, reason=0)
+
+
+def _trade_side(order: Order, fee_atoms: int) -> tuple[int | bytes, ...]:
+    return (
+        order.order_id,
+        order.account_number,
+        order.session,
+        order.connection,
+        order.order_type,
+        order.time_in_force,
+        order.status,
+        order.order_flags,
+        order.price_ticks,
+        order.stop_price_ticks,
+        order.quantity_lots,
+        order.leaves_lots,
+        order.filled_lots,
+        order.filled_value,
+        fee_atoms,
+        order.held_atoms,
+        order.base.balance_atoms,
+        order.quote.balance_atoms,
+        order.client_order_id,
+    )

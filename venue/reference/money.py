@@ -1,0 +1,205 @@
+"""Money that enters and leaves: each reference is honoured once, for ever."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messages.trading.codes import RejectCode
+from messages.trading.commands import (
+    CommitWithdrawal,
+    Credit,
+    Debit,
+    ReleaseWithdrawal,
+    ReserveWithdrawal,
+)
+from messages.trading.events import BalanceChanged
+from messages.trading.terms import AMOUNT_LIMIT, BalanceCause
+from risk.decisions import Refused, is_client_id
+from venue.reference.accounts import Account, Withdrawal
+from venue.reference.event_writer import shape
+from venue.reference.rejections import reject_command
+from venue.reference.state import VenueState
+
+_BALANCE_CHANGED: Final = shape(BalanceChanged)
+
+
+def credit(venue: VenueState, command: Credit) -> None:
+    """Add money that arrived from outside."""
+    refused = _decide_amount(venue, command)
+    if refused is None:
+        asset = venue.assets[command.asset]
+        usage = asset.supply_atoms + command.amount_atoms
+        if usage > asset.supply_max_atoms:
+            refused = Refused(RejectCode.SUPPLY_EXCEEDED, asset.supply_max_atoms, usage)
+    if refused is not None:
+        _reject(venue, command, refused)
+        return
+    venue.references[command.reference] = False
+    account = venue.accounts[command.account]
+    venue.assets[command.asset].supply_atoms += command.amount_atoms
+    account.balance(command.asset).balance_atoms += command.amount_atoms
+    _say(
+        venue,
+        command,
+        account,
+        asset=command.asset,
+        cause=BalanceCause.CREDIT,
+        amount_atoms=command.amount_atoms,
+        change_atoms=command.amount_atoms,
+    )
+
+
+def debit(venue: VenueState, command: Debit) -> None:
+    """Take free money out of the venue at once."""
+    refused = _decide_amount(venue, command) or _decide_free(venue, command)
+    if refused is not None:
+        _reject(venue, command, refused)
+        return
+    venue.references[command.reference] = False
+    account = venue.accounts[command.account]
+    venue.assets[command.asset].supply_atoms -= command.amount_atoms
+    account.balance(command.asset).balance_atoms -= command.amount_atoms
+    _say(
+        venue,
+        command,
+        account,
+        asset=command.asset,
+        cause=BalanceCause.DEBIT,
+        amount_atoms=command.amount_atoms,
+        change_atoms=-command.amount_atoms,
+    )
+
+
+def reserve_withdrawal(venue: VenueState, command: ReserveWithdrawal) -> None:
+    """Hold free money until the withdrawal is committed or released."""
+    refused = _decide_amount(venue, command) or _decide_free(venue, command)
+    if refused is not None:
+        _reject(venue, command, refused)
+        return
+    venue.references[command.reference] = True
+    account = venue.accounts[command.account]
+    venue.withdrawals[command.reference] = Withdrawal(
+        account=account, asset=command.asset, amount_atoms=command.amount_atoms
+    )
+    account.balance(command.asset).held_atoms += command.amount_atoms
+    _say(
+        venue,
+        command,
+        account,
+        asset=command.asset,
+        cause=BalanceCause.WITHDRAWAL_RESERVED,
+        amount_atoms=command.amount_atoms,
+        change_atoms=0,
+    )
+
+
+def commit_withdrawal(venue: VenueState, command: CommitWithdrawal) -> None:
+    """Let a reserved withdrawal's money be gone."""
+    withdrawal = _end_withdrawal(venue, command)
+    if withdrawal is None:
+        return
+    amount_atoms = withdrawal.amount_atoms
+    withdrawal.account.balance(withdrawal.asset).balance_atoms -= amount_atoms
+    venue.assets[withdrawal.asset].supply_atoms -= amount_atoms
+    _say(
+        venue,
+        command,
+        withdrawal.account,
+        asset=withdrawal.asset,
+        cause=BalanceCause.WITHDRAWAL_COMMITTED,
+        amount_atoms=amount_atoms,
+        change_atoms=-amount_atoms,
+    )
+
+
+def release_withdrawal(venue: VenueState, command: ReleaseWithdrawal) -> None:
+    """Let a reserved withdrawal's money be free again."""
+    withdrawal = _end_withdrawal(venue, command)
+    if withdrawal is None:
+        return
+    _say(
+        venue,
+        command,
+        withdrawal.account,
+        asset=withdrawal.asset,
+        cause=BalanceCause.WITHDRAWAL_RELEASED,
+        amount_atoms=withdrawal.amount_atoms,
+        change_atoms=0,
+    )
+
+
+def _end_withdrawal(
+    venue: VenueState, command: CommitWithdrawal | ReleaseWithdrawal
+) -> Withdrawal | None:
+    """Take a withdrawal out and free its hold; refuse when there is none by that reference."""
+    withdrawal = venue.withdrawals.get(command.reference)
+    if withdrawal is None or command.account not in {0, withdrawal.account.number}:
+        was_withdrawal = withdrawal is None and venue.references.get(command.reference, False)
+        code = RejectCode.DUPLICATE_REFERENCE if was_withdrawal else RejectCode.WITHDRAWAL_UNKNOWN
+        reject_command(venue, command, Refused(code), subject=0, reference=command.reference)
+        return None
+    del venue.withdrawals[command.reference]
+    withdrawal.account.balance(withdrawal.asset).held_atoms -= withdrawal.amount_atoms
+    return withdrawal
+
+
+def _decide_amount(
+    venue: VenueState, command: Credit | Debit | ReserveWithdrawal
+) -> Refused | None:
+    assert venue.configuration is not None
+    if command.account not in venue.accounts:
+        return Refused(RejectCode.ACCOUNT_UNKNOWN)
+    if command.asset not in venue.assets:
+        return Refused(RejectCode.ASSET_UNKNOWN)
+    if not 0 < command.amount_atoms < AMOUNT_LIMIT:
+        return Refused(RejectCode.AMOUNT_INVALID, AMOUNT_LIMIT - 1, command.amount_atoms)
+    if not is_client_id(command.reference):
+        return Refused(RejectCode.REFERENCE_INVALID)
+    if command.reference in venue.references:
+        return Refused(RejectCode.DUPLICATE_REFERENCE)
+    limit = venue.configuration.references_max
+    if len(venue.references) >= limit:
+        return Refused(RejectCode.REFERENCE_MEMORY_FULL, limit, len(venue.references) + 1)
+    return None
+
+
+def _decide_free(venue: VenueState, command: Debit | ReserveWithdrawal) -> Refused | None:
+    free_atoms = venue.accounts[command.account].balance(command.asset).free_atoms
+    if command.amount_atoms > free_atoms:
+        return Refused(RejectCode.INSUFFICIENT_FUNDS, free_atoms, command.amount_atoms)
+    return None
+
+
+def _reject(
+    venue: VenueState, command: Credit | Debit | ReserveWithdrawal, refused: Refused
+) -> None:
+    reject_command(venue, command, refused, subject=command.asset, reference=command.reference)
+
+
+def _say(
+    venue: VenueState,
+    command: Credit | Debit | ReserveWithdrawal | CommitWithdrawal | ReleaseWithdrawal,
+    account: Account,
+    *,
+    asset: int,
+    cause: BalanceCause,
+    amount_atoms: int,
+    change_atoms: int,
+) -> None:
+    balance = account.balance(asset)
+    venue.events.emit(
+        _BALANCE_CHANGED,
+        account.number,
+        asset,
+        cause,
+        0,
+        0,
+        0,
+        amount_atoms,
+        change_atoms,
+        balance.balance_atoms,
+        balance.held_atoms,
+        command.operator,
+        command.approver,
+        command.reference,
+    )

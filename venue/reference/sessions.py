@@ -1,0 +1,41 @@
+"""Trading sessions: what they may do, and which connection speaks for them."""
+
+from __future__ import annotations
+
+from venue.reference.accounts import Firm
+
+
+class Session:
+    """A session of a firm, with rights on accounts.
+
+    ``connection`` is the live one, 0 for none; ``last_connection`` the highest seen;
+    ``principal`` the gateway that carries the live one. ``grace_until_ns``, when not zero, is
+    when the orders of a lost connection go unless it comes back.
+    """
+
+    __slots__ = (
+        "cancel_on_disconnect",
+        "connection",
+        "disconnect_grace_ns",
+        "firm",
+        "grace_until_ns",
+        "is_killed",
+        "last_connection",
+        "name",
+        "number",
+        "principal",
+        "rights",
+    )
+
+    def __init__(self, *, number: int, firm: Firm) -> None:
+        self.number = number
+        self.firm = firm
+        self.name = bytes(32)
+        self.cancel_on_disconnect = 0
+        self.disconnect_grace_ns = 0
+        self.rights: dict[int, int] = {}
+        self.is_killed = False
+        self.connection = 0
+        self.last_connection = 0
+        self.principal = 0
+        self.grace_until_ns = 0

@@ -1,0 +1,206 @@
+"""All of the venue's trading state, and the small steps that keep its parts agreeing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from messages.trading.codes import RejectCode
+from risk.decisions import Refused, hold_buy
+from venue.reference.accounts import Account, Asset, Firm, Withdrawal, change_hold
+from venue.reference.client_ids import ClientIds
+from venue.reference.deadlines import ORDER_EXPIRY, Deadlines
+from venue.reference.event_writer import CANCELLED, EXPIRED, EventWriter
+from venue.reference.instruments import Instrument
+from venue.reference.orders import Order
+from venue.reference.sessions import Session
+from venue.reference.values import BUY, NO_CLIENT_ID
+from venue.reference.values import CANCELLED as STATUS_CANCELLED
+from venue.reference.values import EXPIRED as STATUS_EXPIRED
+
+RULES: int = 1
+"""The only rule set there is so far."""
+
+
+class Configuration(msgspec.Struct, frozen=True, gc=False):
+    """The venue's bounds, as ConfigureVenue gives them."""
+
+    client_ids_max: int
+    references_max: int
+    open_orders_max: int
+    accounts_max: int
+    instruments_max: int
+    sessions_max: int
+    client_id_window_ns: int
+    indicative_interval_ns: int
+    day_offset_ns: int
+
+
+class VenueState:
+    """Everything that a snapshot holds, and the events being written.
+
+    ``sources`` maps a source to its epoch and its last sequence. ``references`` are the money
+    references ever honoured: True while it names an open withdrawal or did, False otherwise.
+    """
+
+    __slots__ = (
+        "accounts",
+        "assets",
+        "client_ids",
+        "configuration",
+        "deadlines",
+        "events",
+        "fee_schedules",
+        "firms",
+        "instruments",
+        "is_killed",
+        "last_arrival",
+        "last_order_id",
+        "last_sequence",
+        "last_time_ns",
+        "last_trade_id",
+        "open_orders",
+        "references",
+        "rules",
+        "sessions",
+        "sources",
+        "withdrawals",
+    )
+
+    def __init__(self) -> None:
+        self.events = EventWriter()
+        self.configuration: Configuration | None = None
+        self.rules = RULES
+        self.is_killed = False
+        self.last_sequence = 0
+        self.last_time_ns = 0
+        self.last_order_id = 0
+        self.last_trade_id = 0
+        self.last_arrival = 0
+        self.open_orders = 0
+        self.assets: dict[int, Asset] = {}
+        self.firms: dict[int, Firm] = {}
+        self.accounts: dict[int, Account] = {}
+        self.sessions: dict[int, Session] = {}
+        self.instruments: dict[int, Instrument] = {}
+        self.fee_schedules: dict[int, tuple[int, int]] = {}
+        self.sources: dict[int, tuple[int, int]] = {}
+        self.references: dict[bytes, bool] = {}
+        self.withdrawals: dict[bytes, Withdrawal] = {}
+        self.client_ids = ClientIds()
+        self.deadlines = Deadlines()
+
+    def next_arrival(self) -> int:
+        """Number an arrival in a queue."""
+        self.last_arrival += 1
+        return self.last_arrival
+
+    def fee_rates(self, account: Account, instrument: Instrument) -> tuple[int, int]:
+        """Return the maker and taker rate (ppm) of an account's orders from now on.
+
+        The account's schedule for the instrument, else its schedule for all, else the
+        instrument's own.
+        """
+        schedules = account.fee_schedules
+        number = instrument.definition.fee_schedule
+        if schedules:
+            number = schedules.get(instrument.number) or schedules.get(0) or number
+        return self.fee_schedules[number]
+
+
+def hold_of(
+    order: Order, *, leaves_lots: int, price_ticks: int, maker_ppm: int, taker_ppm: int
+) -> int:
+    """Return what an order would tie up with such terms: quote of a buy, base of a sell."""
+    if order.side == BUY:
+        rate_ppm = max(taker_ppm, maker_ppm)
+        return hold_buy(
+            notional_atoms=leaves_lots * price_ticks * order.instrument.tick_lot_atoms,
+            rate_ppm=max(rate_ppm, 0),
+            credit=order.fee_credit,
+        )
+    return leaves_lots * order.instrument.lot_atoms
+
+
+def open_order(venue: VenueState, order: Order, *, client_order_id: bytes) -> None:
+    """Let an accepted order be known and counted; its hold is already taken."""
+    venue.client_ids.orders[order.order_id] = order
+    venue.client_ids.attach(order, client_order_id)
+    order.account.open_orders[order.order_id] = order
+    order.instrument.open_orders += 1
+    venue.open_orders += 1
+    if order.side == BUY:
+        order.base.buying_atoms += order.leaves_lots * order.instrument.lot_atoms
+    if order.expires_at_ns:
+        venue.deadlines.add(order.expires_at_ns, ORDER_EXPIRY, order.order_id)
+
+
+def close_order(venue: VenueState, order: Order, *, status: int, reason: int) -> None:
+    """Make an order done: release what it held; its ids are remembered for a while.
+
+    It has left its queue already.
+    """
+    if order.side == BUY:
+        order.base.buying_atoms -= order.leaves_lots * order.instrument.lot_atoms
+    change_hold(order, 0)
+    order.leaves_lots = 0
+    order.status = status
+    order.reason = reason
+    del order.account.open_orders[order.order_id]
+    order.instrument.open_orders -= 1
+    venue.open_orders -= 1
+    if order.expires_at_ns:
+        venue.deadlines.remove(order.expires_at_ns, ORDER_EXPIRY, order.order_id)
+    venue.client_ids.gone.append((venue.last_time_ns, order))
+
+
+def leave_queue(venue: VenueState, order: Order) -> None:
+    """Take an open order out of the book or from among the waiting stops, where it is in one."""
+    if order.is_pending:
+        order.instrument.stops.remove(order)
+    elif order.level is not None:
+        book = order.instrument.book
+        side = book.bids if order.side == BUY else book.asks
+        venue.events.touched[side, order.price_ticks] = book
+        side.remove(order)
+
+
+def cancel_order(
+    venue: VenueState,
+    order: Order,
+    *,
+    reason: int,
+    origin_session: int = 0,
+    origin_connection: int = 0,
+    request_id: bytes = NO_CLIENT_ID,
+) -> None:
+    """Cancel an open order, wherever it is, and say so."""
+    leave_queue(venue, order)
+    close_order(venue, order, status=STATUS_CANCELLED, reason=reason)
+    venue.events.order(CANCELLED, order, origin_session, origin_connection, request_id)
+
+
+def expire_order(venue: VenueState, order: Order, *, reason: int) -> None:
+    """Let an open order's time end, wherever it is, and say so."""
+    leave_queue(venue, order)
+    close_order(venue, order, status=STATUS_EXPIRED, reason=reason)
+    venue.events.order(EXPIRED, order)
+
+
+def decide_client_id(
+    venue: VenueState, account: Account, client_order_id: bytes, *, is_needed: bool
+) -> Refused | None:
+    """Say whether a client id is new, and whether there is room to remember it.
+
+    Unless room is needed, a full memory refuses nothing: a cancel must always be possible, and
+    one that comes again finds nothing left to cancel.
+    """
+    if client_order_id in account.client_ids:
+        return Refused(RejectCode.DUPLICATE_CLIENT_ORDER_ID)
+    if is_needed:
+        assert venue.configuration is not None
+        limit = venue.configuration.client_ids_max
+        if venue.client_ids.count >= limit:
+            return Refused(
+                RejectCode.CLIENT_ORDER_ID_MEMORY_FULL, limit, venue.client_ids.count + 1
+            )
+    return None

@@ -1,0 +1,109 @@
+"""Kill switches: thrown and lifted per venue, firm, account, session or instrument."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messages.trading.codes import RejectCode
+from messages.trading.commands import Kill, Resume
+from messages.trading.events import Killed, Resumed
+from risk.decisions import Refused
+from venue.reference.accounts import Account, Firm
+from venue.reference.cancels import cancel_all
+from venue.reference.event_writer import shape
+from venue.reference.instruments import Instrument
+from venue.reference.orders import Order
+from venue.reference.rejections import reject_command
+from venue.reference.sessions import Session
+from venue.reference.state import VenueState
+from venue.reference.values import ACCOUNT, FIRM, INSTRUMENT, KILL_SWITCH, SESSION, VENUE
+
+_KILLED: Final = shape(Killed)
+_RESUMED: Final = shape(Resumed)
+
+_UNKNOWN: Final = {
+    FIRM: RejectCode.FIRM_UNKNOWN,
+    ACCOUNT: RejectCode.ACCOUNT_UNKNOWN,
+    SESSION: RejectCode.SESSION_UNKNOWN,
+    INSTRUMENT: RejectCode.INSTRUMENT_UNKNOWN,
+}
+
+Switched = VenueState | Firm | Account | Session | Instrument
+
+
+def kill(venue: VenueState, command: Kill) -> None:
+    """Stop new orders in a scope and, if asked, cancel its open ones; harmless when repeated."""
+    switched = _switched(venue, command)
+    if isinstance(switched, Refused):
+        reject_command(venue, command, switched, subject=command.target)
+        return
+    switched.is_killed = True
+    cancelled = 0
+    if command.cancel_orders:
+        orders = [each for each in _open_orders(venue) if _is_in(each, command)]
+        cancelled = cancel_all(venue, orders, reason=KILL_SWITCH)
+    venue.events.emit(
+        _KILLED,
+        command.scope,
+        0,
+        0,
+        command.target,
+        cancelled,
+        command.operator,
+        command.approver,
+        0,
+        command.text,
+    )
+
+
+def resume(venue: VenueState, command: Resume) -> None:
+    """Lift one kill switch; harmless when it was not thrown."""
+    switched = _switched(venue, command)
+    if isinstance(switched, Refused):
+        reject_command(venue, command, switched, subject=command.target)
+        return
+    switched.is_killed = False
+    venue.events.emit(
+        _RESUMED,
+        command.scope,
+        0,
+        0,
+        command.target,
+        command.operator,
+        command.approver,
+        command.text,
+    )
+
+
+def _switched(venue: VenueState, command: Kill | Resume) -> Switched | Refused:
+    """Return what carries the switch."""
+    scope, target = command.scope, command.target
+    if scope == VENUE:
+        return Refused(RejectCode.IDENTIFIER_INVALID, 0, target) if target else venue
+    found: Firm | Account | Session | Instrument | None
+    if scope == FIRM:
+        found = venue.firms.get(target)
+    elif scope == ACCOUNT:
+        found = venue.accounts.get(target)
+    elif scope == SESSION:
+        found = venue.sessions.get(target)
+    elif scope == INSTRUMENT:
+        found = venue.instruments.get(target)
+    else:
+        return Refused(RejectCode.SCOPE_INVALID, 0, scope)
+    return Refused(_UNKNOWN[scope]) if found is None else found
+
+
+def _open_orders(venue: VenueState) -> list[Order]:
+    return [order for account in venue.accounts.values() for order in account.open_orders.values()]
+
+
+def _is_in(order: Order, command: Kill) -> bool:
+    scope, target = command.scope, command.target
+    return (
+        scope == VENUE
+        or (scope == FIRM and order.account.firm.number == target)
+        or (scope == ACCOUNT and order.account_number == target)
+        or (scope == SESSION and order.session == target)
+        or (scope == INSTRUMENT and order.instrument_number == target)
+    )

@@ -1,0 +1,36 @@
+"""AdvanceTime: does what fell due, each thing in its documented place."""
+
+from __future__ import annotations
+
+from messages.trading.commands import AdvanceTime
+from venue.reference.auction import publish_indicative
+from venue.reference.connections import cancel_for_disconnect
+from venue.reference.deadlines import ORDER_EXPIRY, PHASE_END, SESSION_GRACE
+from venue.reference.phases import schedule_indicative
+from venue.reference.state import VenueState, expire_order
+from venue.reference.transitions import end_phase
+from venue.reference.values import DATE_REACHED, DAY, DAY_ENDED
+
+
+def advance_time(venue: VenueState, command: AdvanceTime) -> None:
+    """Do everything that is due at or before the command's stamp, earliest first."""
+    while (due := venue.deadlines.pop_due(command.time_ns)) is not None:
+        _, kind, number = due
+        if kind == ORDER_EXPIRY:
+            _expire(venue, number, due)
+        elif kind == SESSION_GRACE:
+            session = venue.sessions[number]
+            session.grace_until_ns = 0
+            cancel_for_disconnect(venue, session)
+        elif kind == PHASE_END:
+            end_phase(venue, venue.instruments[number])
+        else:
+            instrument = venue.instruments[number]
+            publish_indicative(venue, instrument)
+            schedule_indicative(venue, instrument)
+
+
+def _expire(venue: VenueState, order_id: int, due: tuple[int, int, int]) -> None:
+    order = venue.client_ids.orders[order_id]
+    venue.deadlines.add(*due)  # closing the order takes it out
+    expire_order(venue, order, reason=DAY_ENDED if order.time_in_force == DAY else DATE_REACHED)
