@@ -1,0 +1,165 @@
+"""The database before it is used: migrate it, check that it is ours, know whose ledger it holds."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from runtime.postgres import Connection, connect
+from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
+from settlement.schema import NAMESPACE, metadata
+
+APPLICATION_ROLE = "rialto_settlement"
+"""What the consumers work as: may add to the ledger, and change or remove nothing in it."""
+
+READER_ROLE = "rialto_reader"
+"""What reports and reconciliation work as: may read."""
+
+MIGRATIONS = "settlement:migrations"
+
+# Any number: two programs that migrate one database take turns.
+_MIGRATION_LOCK = 5_201_314
+
+
+def head() -> str:
+    """Return the schema version that this program works with."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+async def migrate(dsn: str, *, revision: str = "head") -> None:
+    """Bring the database to a schema version, up or down, creating the schema in an empty one.
+
+    Args:
+        dsn: of a login that may create schemas and roles.
+        revision: an Alembic revision; ``base`` removes everything that is ours.
+
+    Raises:
+        ForeignSchemaError: the database has tables that are not Rialto's.
+        SchemaVersionError: it was migrated by a newer program.
+    """
+
+    async def dial() -> Connection:
+        return await connect(dsn)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, revision)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    return config
+
+
+def _migrate(connection: SqlConnection, revision: str) -> None:
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    found = connection.execute(text(_FIND_TABLES), {"namespace": NAMESPACE}).all()
+    _refuse_foreign({(row.schema, row.name) for row in found}, is_installing=True)
+    if ("settlement", "alembic_version") in {(row.schema, row.name) for row in found}:
+        current = connection.execute(text("select version_num from settlement.alembic_version"))
+        _refuse_unknown_version(current.scalar())
+    connection.execute(text(f"create schema if not exists {NAMESPACE}"))
+    config = _config()
+    config.attributes["connection"] = connection
+    is_down = revision == "base" or revision.startswith("-")
+    (command.downgrade if is_down else command.upgrade)(config, revision)
+
+
+async def check(connection: Connection) -> None:
+    """Refuse a database that is not ours at exactly our version.
+
+    Raises:
+        ForeignSchemaError: no schema of ours, or tables added or missing in it.
+        SchemaVersionError: ours, older or newer.
+    """
+    rows = await connection.fetch(_FIND_TABLES.replace(":namespace", "$1"), NAMESPACE)
+    _refuse_foreign({(row["schema"], row["name"]) for row in rows}, is_installing=False)
+    version = await connection.fetchval("select version_num from settlement.alembic_version")
+    _refuse_unknown_version(version)
+    if version != head():
+        raise SchemaVersionError(
+            f"the database is at schema version {version or 'none'}, this program needs {head()}:"
+            " migrate it first"
+        )
+    missing = {table.name for table in metadata.tables.values()} - {row["name"] for row in rows}
+    if missing:
+        raise ForeignSchemaError(f"the schema {NAMESPACE} lacks {', '.join(sorted(missing))}")
+
+
+_FIND_TABLES = """
+select schemaname::text as schema, tablename::text as name from pg_catalog.pg_tables
+where schemaname = :namespace or schemaname = 'public'
+"""
+
+
+def _refuse_foreign(found: set[tuple[str, str]], *, is_installing: bool) -> None:
+    ours = {name for schema, name in found if schema == NAMESPACE}
+    others = sorted(f"{schema}.{name}" for schema, name in found if schema != NAMESPACE)
+    if "alembic_version" in ours:
+        known = {table.name for table in metadata.tables.values()} | {"alembic_version"}
+        strangers = sorted(ours - known)
+        if strangers:
+            raise ForeignSchemaError(
+                f"the schema {NAMESPACE} holds tables that no migration made:"
+                f" {', '.join(strangers)}"
+            )
+        return
+    if ours:
+        raise ForeignSchemaError(
+            f"the database has a schema {NAMESPACE} that is not Rialto's: {', '.join(sorted(ours))}"
+        )
+    if not is_installing:
+        raise SchemaVersionError("the database holds no ledger yet: migrate it first")
+    if others:
+        raise ForeignSchemaError(
+            "the database belongs to something else; give Rialto one of its own:"
+            f" it holds {', '.join(others[:5])}"
+        )
+
+
+def _refuse_unknown_version(version: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version is not None and version not in known:
+        raise SchemaVersionError(
+            f"the database is at schema version {version}, which this program does not know:"
+            " it was migrated by a newer one"
+        )
+
+
+async def stored_venue(connection: Connection) -> bytes | None:
+    """Return the venue whose ledger this is: 16 bytes, or None while there is none."""
+    found = await connection.fetchval("select venue from settlement.lineage")
+    return None if found is None else bytes(found.bytes)
+
+
+async def claim(connection: Connection, venue: bytes) -> None:
+    """Make the ledger this venue's, unless it is already, in the caller's transaction.
+
+    Raises:
+        ForeignVenueError: it is another's.
+    """
+    await connection.execute(
+        "insert into settlement.lineage (single, venue) values (true, $1) on conflict do nothing",
+        _uuid_text(venue),
+    )
+    owner = await stored_venue(connection)
+    if owner != venue:
+        raise ForeignVenueError(
+            f"the database holds the ledger of venue {owner.hex() if owner else 'none'},"
+            f" and this is venue {venue.hex()}"
+        )
+
+
+def _uuid_text(venue: bytes) -> str:
+    assert len(venue) == 16, venue
+    return venue.hex()

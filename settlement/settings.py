@@ -1,0 +1,28 @@
+"""What the operator may set of settlement."""
+
+import msgspec
+
+
+class SettlementSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bounds of the two consumers, and how to reach the database.
+
+    ``dsn`` may name the owner of the schema or a login that is a member of the application's
+    role: either way every connection works as that role and can do no more than it.
+    """
+
+    dsn: str
+    batch_events_max: int = 50_000
+    """Events of one transaction; a single frame of the feed may exceed it, never by more."""
+    batch_bytes_max: int = 8 * 1024 * 1024
+    """Bytes of one transaction's events, counted before a further frame is added."""
+    pending_bytes_max: int = 16 * 1024 * 1024
+    """Bytes read ahead of the database, per consumer; more stay with the core."""
+    post_seconds_max: float = 60.0
+    """After this a transaction counts as lost, and its outcome is looked up."""
+    connect_seconds_max: float = 10.0
+    takeover_seconds_max: float = 90.0
+    """How long to wait for another holder of the position before giving up: longer than the server
+    takes to notice that a client of its is gone (keep-alives, idle transactions: one minute)."""
+    pause_seconds_first: float = 0.05
+    pause_seconds_last: float = 5.0
+    """Between two attempts while PostgreSQL is away: doubling, between these."""

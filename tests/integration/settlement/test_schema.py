@@ -1,0 +1,201 @@
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from runtime.postgres import Connection, connect
+from settlement import database
+from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
+from settlement.schema import NAMESPACE, metadata
+from tests.integration.settlement.conftest import settle
+from tests.unit.settlement.flow import VENUE, flow_of
+
+OTHER_VENUE = bytes(16)
+
+
+async def shape(connection: Connection) -> dict[str, list[str]]:
+    """Everything the database knows of our schema's shape."""
+    queries = {
+        "columns": "select table_name || '.' || column_name || ' ' || data_type || ' '"
+        " || is_nullable || ' ' || coalesce(column_default, '')"
+        " from information_schema.columns where table_schema = $1",
+        "constraints": "select conname || ' ' || pg_get_constraintdef(c.oid) from pg_constraint c"
+        " join pg_namespace n on n.oid = c.connamespace where nspname = $1",
+        "indexes": "select indexdef from pg_indexes where schemaname = $1",
+        "triggers": "select pg_get_triggerdef(t.oid) from pg_trigger t"
+        " join pg_class r on r.oid = t.tgrelid join pg_namespace n on n.oid = r.relnamespace"
+        " where nspname = $1 and not tgisinternal",
+        "functions": "select pg_get_functiondef(p.oid) from pg_proc p"
+        " join pg_namespace n on n.oid = p.pronamespace where nspname = $1",
+        "grants": "select grantee || ' ' || table_name || ' ' || privilege_type"
+        " from information_schema.role_table_grants where table_schema = $1",
+    }
+    found = {}
+    for name, query in queries.items():
+        rows = [row[0] for row in await connection.fetch(query, NAMESPACE)]
+        found[name] = sorted(row for row in rows if "alembic_version" not in row)
+    return found
+
+
+async def test_migrations_end_in_the_schema_that_the_code_describes(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    def differences(connection: Any) -> list[Any]:
+        options = {
+            "include_schemas": True,
+            "version_table_schema": NAMESPACE,
+            "include_name": lambda name, kind, _: kind != "schema" or name == NAMESPACE,
+            "compare_type": True,
+            "compare_server_default": True,
+        }
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        )
+
+    async def dial() -> Connection:
+        return await connect(ledger_dsn)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    migrated = await shape(owner)
+    await owner.execute(f"drop schema {NAMESPACE} cascade; create schema {NAMESPACE}")
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await engine.dispose()
+
+    # Alembic does not compare checks, nor what an index is partial on; the server's text does.
+    described = await shape(owner)
+    for part in ("columns", "constraints", "indexes"):
+        assert migrated[part] == described[part]
+
+
+async def test_migrations_go_down_and_up_again_to_the_same_shape(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    before = await shape(owner)
+    assert before["triggers"]
+    assert before["grants"]
+
+    await database.migrate(ledger_dsn, revision="base")
+    assert not any((await shape(owner)).values())
+    await database.migrate(ledger_dsn)
+
+    assert await shape(owner) == before
+
+
+async def test_migrating_one_step_down_and_up_keeps_the_data(
+    ledger_dsn: str, owner: Connection, chance: Any
+) -> None:
+    flow = flow_of(chance, steps=30)
+    await settle(ledger_dsn, flow.batches(commands_max=5))
+    counted = "select count(*), sum(abs(amount_atoms)) from settlement.entries"
+    before = await owner.fetchrow(counted)
+
+    await database.migrate(ledger_dsn, revision="-1")
+    await database.migrate(ledger_dsn)
+
+    assert await owner.fetchrow(counted) == before
+
+
+async def test_migrating_twice_is_harmless(ledger_dsn: str) -> None:
+    await database.migrate(ledger_dsn)
+
+
+async def test_an_empty_database_is_told_apart_from_a_foreign_one(database: str) -> None:
+    connection = await connect(database)
+    with pytest.raises(SchemaVersionError, match="holds no ledger yet"):
+        await check(connection)
+    await connection.close()
+
+
+async def check(connection: Connection) -> None:
+    await database.check(connection)
+
+
+async def migrate(dsn: str) -> None:
+    await database.migrate(dsn)
+
+
+async def test_a_database_with_other_peoples_tables_is_refused(database: str) -> None:
+    connection = await connect(database)
+    await connection.execute("create table invoices (id int)")
+
+    with pytest.raises(ForeignSchemaError, match=r"public\.invoices"):
+        await migrate(database)
+
+    assert await connection.fetchval("select to_regnamespace('settlement')") is None
+    await connection.close()
+
+
+async def test_a_schema_of_our_name_that_is_not_ours_is_refused(database: str) -> None:
+    connection = await connect(database)
+    await connection.execute("create schema settlement; create table settlement.trades (id int)")
+
+    with pytest.raises(ForeignSchemaError, match="not Rialto's: trades"):
+        await migrate(database)
+    with pytest.raises(ForeignSchemaError, match="not Rialto's: trades"):
+        await check(connection)
+    await connection.close()
+
+
+async def test_a_table_slipped_into_our_schema_is_refused(owner: Connection) -> None:
+    await owner.execute("create table settlement.shadow (id int)")
+
+    with pytest.raises(ForeignSchemaError, match="no migration made: shadow"):
+        await check(owner)
+
+
+async def test_a_missing_table_is_refused(owner: Connection) -> None:
+    await owner.execute("drop table settlement.order_events")
+
+    with pytest.raises(ForeignSchemaError, match="lacks order_events"):
+        await check(owner)
+
+
+async def test_a_schema_of_a_newer_program_is_refused(ledger_dsn: str, owner: Connection) -> None:
+    await owner.execute("update settlement.alembic_version set version_num = '9999'")
+
+    with pytest.raises(SchemaVersionError, match=r"9999.*a newer one"):
+        await check(owner)
+    with pytest.raises(SchemaVersionError, match="9999"):
+        await migrate(ledger_dsn)
+
+
+async def test_a_schema_of_an_older_program_must_be_migrated_first(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    await database.migrate(ledger_dsn, revision="-1")
+
+    with pytest.raises(SchemaVersionError, match="this program needs"):
+        await check(owner)
+
+
+async def test_a_database_of_another_venue_is_refused(ledger_dsn: str, chance: Any) -> None:
+    flow = flow_of(chance, steps=5)
+    batches = flow.batches(commands_max=4)
+    await settle(ledger_dsn, batches[:-1])
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await settle(ledger_dsn, batches, venue=OTHER_VENUE)
+
+    refusal = caught.value.split(ForeignVenueError)[0]
+    assert refusal is not None
+    inner: BaseException = refusal
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    assert VENUE.hex() in str(inner)
+    assert OTHER_VENUE.hex() in str(inner)
+
+
+async def test_a_ledger_cannot_be_claimed_twice(application: Connection) -> None:
+    await database.claim(application, VENUE)
+    await database.claim(application, VENUE)
+
+    with pytest.raises(ForeignVenueError):
+        await database.claim(application, OTHER_VENUE)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await application.execute("update settlement.lineage set venue = gen_random_uuid()")

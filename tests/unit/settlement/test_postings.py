@@ -1,0 +1,271 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messages.trading.events import (
+    AssetLimitsSet,
+    BalanceChanged,
+    InstrumentCreated,
+    TradeExecuted,
+)
+from messages.trading.terms import BalanceCause, Side
+from settlement.adapters.memory import MemoryBatch
+from settlement.chart import VENUE, EntryCause, LedgerAccountKind
+from settlement.errors import EventGapError, UnsettleableEventError
+from settlement.ledger import LedgerProjection
+from settlement.ledger_batch import LedgerBatch
+from settlement.order_rows import HistoryRow, fill_lines
+from settlement.postings import Entry, Market, balance_entries, is_balanced, trade_entries
+from settlement.records import picker, stored_id, stored_text
+from tests.unit.settlement.flow import flow_of
+
+BASE, QUOTE = 7, 8
+MARKET = Market(base_asset=BASE, quote_asset=QUOTE)
+AMOUNTS = st.integers(1, 1 << 61)
+FEES = st.integers(-(1 << 40), 1 << 40)
+
+
+@st.composite
+def trades(draw: st.DrawFn) -> TradeExecuted:
+    return TradeExecuted.make(
+        number=draw(st.integers(1, 1 << 62)),
+        time_ns=draw(st.integers(0, 1 << 62)),
+        instrument=1,
+        trade_id=draw(st.integers(1, 1 << 62)),
+        taker_side=draw(st.sampled_from(Side)),
+        is_auction=draw(st.integers(0, 1)),
+        price_ticks=draw(AMOUNTS),
+        quantity_lots=draw(AMOUNTS),
+        notional_atoms=draw(AMOUNTS),
+        base_atoms=draw(AMOUNTS),
+        maker_order_id=draw(AMOUNTS),
+        maker_account=draw(st.integers(1, 5)),
+        maker_fee_atoms=draw(FEES),
+        maker_client_order_id=draw(st.binary(max_size=36)),
+        maker_leaves_lots=draw(AMOUNTS),
+        maker_status=draw(st.integers(2, 4)),
+        taker_order_id=draw(AMOUNTS),
+        taker_account=draw(st.integers(1, 5)),
+        taker_fee_atoms=draw(FEES),
+        taker_client_order_id=draw(st.binary(max_size=36)),
+        taker_filled_value=draw(AMOUNTS),
+    )
+
+
+@given(trades())
+def test_entries_of_a_trade_sum_to_zero_in_each_asset(trade: TradeExecuted) -> None:
+    entries = trade_entries(trade, MARKET)
+
+    assert is_balanced(entries)
+    assert len({entry.leg for entry in entries}) == len(entries)
+    assert all(entry.amount_atoms for entry in entries)
+
+
+@given(trades())
+def test_a_trade_gives_each_side_what_the_rules_of_money_say(trade: TradeExecuted) -> None:
+    moved: Counter[tuple[int, int]] = Counter()
+    for entry in trade_entries(trade, MARKET):
+        moved[entry.account, entry.asset] += entry.amount_atoms
+
+    expected: Counter[tuple[int, int]] = Counter()
+    is_buyer_taker = trade.taker_side == Side.BUY
+    for account, is_buyer, fee in (
+        (trade.maker_account, not is_buyer_taker, trade.maker_fee_atoms),
+        (trade.taker_account, is_buyer_taker, trade.taker_fee_atoms),
+    ):
+        expected[account, BASE] += trade.base_atoms if is_buyer else -trade.base_atoms
+        expected[account, QUOTE] -= trade.notional_atoms if is_buyer else -trade.notional_atoms
+        expected[account, QUOTE] -= fee
+    expected[VENUE, QUOTE] += trade.maker_fee_atoms + trade.taker_fee_atoms
+    assert {key: value for key, value in moved.items() if value} == {
+        key: value for key, value in expected.items() if value
+    }
+
+
+def test_a_rebate_is_paid_out_of_fee_income() -> None:
+    trade = TradeExecuted.make(
+        taker_side=Side.SELL,
+        notional_atoms=1_000,
+        base_atoms=50,
+        maker_account=1,
+        maker_fee_atoms=-2,
+        taker_account=2,
+        taker_fee_atoms=5,
+    )
+
+    fees = [entry for entry in trade_entries(trade, MARKET) if entry.cause == EntryCause.FEE]
+
+    assert fees == [
+        Entry(5, LedgerAccountKind.FUNDS, EntryCause.FEE, 1, QUOTE, 2),
+        Entry(6, LedgerAccountKind.FUNDS, EntryCause.FEE, 2, QUOTE, -5),
+        Entry(7, LedgerAccountKind.FEE_INCOME, EntryCause.FEE, VENUE, QUOTE, 3),
+    ]
+
+
+MONEY = {
+    BalanceCause.CREDIT: (1, {LedgerAccountKind.CLEARING: -1, LedgerAccountKind.FUNDS: 1}),
+    BalanceCause.DEBIT: (-1, {LedgerAccountKind.CLEARING: 1, LedgerAccountKind.FUNDS: -1}),
+    BalanceCause.WITHDRAWAL_RESERVED: (
+        0,
+        {LedgerAccountKind.FUNDS: -1, LedgerAccountKind.WITHDRAWALS: 1},
+    ),
+    BalanceCause.WITHDRAWAL_COMMITTED: (
+        -1,
+        {LedgerAccountKind.WITHDRAWALS: -1, LedgerAccountKind.CLEARING: 1},
+    ),
+    BalanceCause.WITHDRAWAL_RELEASED: (
+        0,
+        {LedgerAccountKind.WITHDRAWALS: -1, LedgerAccountKind.FUNDS: 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", MONEY)
+def test_money_in_and_out_moves_between_the_right_accounts(cause: BalanceCause) -> None:
+    change, moves = MONEY[cause]
+    event = BalanceChanged.make(
+        account=4, asset=QUOTE, cause=cause, amount_atoms=90, change_atoms=change * 90
+    )
+
+    entries = balance_entries(event)
+
+    assert is_balanced(entries)
+    assert {entry.kind: entry.amount_atoms // 90 for entry in entries} == moves
+    assert {entry.account for entry in entries if entry.kind < 10} == {4}
+    assert {entry.account for entry in entries if entry.kind >= 10} <= {VENUE}
+
+
+@pytest.mark.parametrize("cause", MONEY)
+def test_a_change_that_contradicts_its_cause_is_refused(cause: BalanceCause) -> None:
+    event = BalanceChanged.make(
+        account=4, asset=QUOTE, cause=cause, amount_atoms=90, change_atoms=MONEY[cause][0] * 90 + 1
+    )
+
+    with pytest.raises(UnsettleableEventError, match="changes the balance by"):
+        balance_entries(event)
+
+
+def test_a_cause_without_a_rule_stops_settlement() -> None:
+    with pytest.raises(UnsettleableEventError, match="no posting rule for balance cause 6"):
+        balance_entries(BalanceChanged.make(cause=BalanceCause.TRANSFER, amount_atoms=1))
+
+
+@given(trades())
+def test_the_fast_decoder_makes_the_entries_that_the_postings_describe(
+    trade: TradeExecuted,
+) -> None:
+    ready = LedgerBatch({1: MARKET})
+
+    ready.trade_executed(trade.pack(), 0)
+
+    assert ready.entries == [
+        (trade.number, leg, kind, cause, account, asset, amount, trade.time_ns)
+        for leg, kind, cause, account, asset, amount in trade_entries(trade, MARKET)
+    ]
+    assert len(ready.trades) == 1
+    assert ready.trades[0][:3] == (trade.number, trade.trade_id, trade.time_ns)
+
+
+@given(trades())
+def test_the_fast_fill_lines_are_whole_history_rows(trade: TradeExecuted) -> None:
+    maker, taker = (
+        HistoryRow(**dict(zip(HistoryRow.__struct_fields__, line, strict=True)))  # type: ignore[arg-type]
+        for line in fill_lines(trade)
+    )
+
+    assert (maker.leg, taker.leg) == (1, 2)
+    assert (maker.is_maker, taker.is_maker) == (True, False)
+    assert {maker.side, taker.side} == {Side.BUY, Side.SELL}
+    assert taker.side == trade.taker_side
+    assert (maker.order_id, taker.order_id) == (trade.maker_order_id, trade.taker_order_id)
+    assert (maker.fee_atoms, taker.fee_atoms) == (trade.maker_fee_atoms, trade.taker_fee_atoms)
+    assert maker.leaves_lots == trade.maker_leaves_lots
+    assert taker.filled_value == trade.taker_filled_value
+    assert maker.last_ticks == taker.last_ticks == trade.price_ticks
+    assert maker.time_ns == taker.time_ns == trade.time_ns
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_a_decoded_stream_adds_up_to_what_the_model_says(chance) -> None:  # type: ignore[no-untyped-def]
+    flow = flow_of(chance, steps=60)
+
+    ready, time_ns = LedgerProjection().decode(flow.batches(commands_max=9))
+
+    sums: Counter[tuple[int, int]] = Counter()
+    for _, _, _, _, account, asset, amount, _ in ready.entries:
+        if account != VENUE:
+            sums[account, asset] += amount
+    assert {key: sums[key] for key in flow.balances} == flow.balances
+    assert len(ready.trades) == flow.trades
+    assert time_ns == flow.records[-1].time_ns  # type: ignore[attr-defined]
+
+
+def test_a_trade_of_an_unknown_instrument_stops_settlement() -> None:
+    with pytest.raises(UnsettleableEventError, match="event 9: unknown instrument 1"):
+        LedgerBatch({}).trade_executed(TradeExecuted.make(number=9, instrument=1).pack(), 0)
+
+
+def frame(*numbers: int, last_flag: int = 1) -> MemoryBatch:
+    records = [
+        InstrumentCreated.make(
+            number=number, instrument=number, flags=last_flag if number == numbers[-1] else 0
+        )
+        for number in numbers
+    ]
+    data = b"".join(record.pack() for record in records)
+    return MemoryBatch(numbers[0], numbers[0] + len(numbers) - 1, data)
+
+
+def test_a_gap_inside_a_frame_is_found() -> None:
+    with pytest.raises(EventGapError, match="expected event 2, found 3"):
+        LedgerProjection().decode([frame(1, 3)])
+
+
+def test_half_a_command_is_found() -> None:
+    with pytest.raises(EventGapError, match="inside a command"):
+        LedgerProjection().decode([frame(1, 2, last_flag=0)])
+
+
+def test_a_frame_that_ends_early_is_found() -> None:
+    with pytest.raises(EventGapError, match="ended at 2"):
+        LedgerProjection().decode([frame(1, 2)._replace(last=3)])
+
+
+def test_a_record_cut_short_is_found() -> None:
+    batch = frame(1, 2)
+    with pytest.raises(UnsettleableEventError, match="event 2"):
+        LedgerProjection().decode([batch._replace(data=batch.data[:-1])])
+
+
+def test_an_unknown_kind_stops_settlement_because_it_may_move_money() -> None:
+    data = bytearray(frame(1).data)
+    data[2:4] = (999).to_bytes(2, "little")
+    with pytest.raises(UnsettleableEventError, match="kind 999"):
+        LedgerProjection().decode([MemoryBatch(1, 1, bytes(data))])
+
+
+def test_a_credit_line_is_as_wide_as_it_was_at_any_moment_of_the_batch() -> None:
+    ready = LedgerBatch({})
+    for line in (5, 90, 20):
+        event = AssetLimitsSet.make(account=1, asset=2, credit_line_atoms=line)
+        ready.asset_limits_set(event.pack(), 0)
+
+    assert ready.limits == {(1, 2): (20, 90, 0)}
+
+
+def test_a_picker_reads_exactly_the_named_fields() -> None:
+    event = BalanceChanged.make(number=3, account=4, amount_atoms=5, reference=b"r")
+
+    codec = picker(BalanceChanged, ("number", "account", "amount_atoms", "reference"))
+
+    assert codec.unpack(event.pack()) == (3, 4, 5, b"r".ljust(40, b"\0"))
+
+
+def test_stored_values_fit_their_columns_whatever_a_gateway_recorded() -> None:
+    assert stored_text(b"a\0\xff\0\0") == "a\\x00\\xff"
+    assert stored_id(0) is None
+    assert stored_id((1 << 64) - 1) is None
+    assert stored_id((1 << 63) - 1) == (1 << 63) - 1
