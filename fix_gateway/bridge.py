@@ -1,0 +1,212 @@
+"""From QuickFIX's thread to the loop's, in order and bounded.
+
+QuickFIX calls ``Bridge`` on its own thread. What it hands over is a command record ready to send;
+the loop is woken once a burst. Two threads share: the deque (its operations are atomic), the
+flags of a session (one writer each), and the directory (whose dicts are replaced, not changed,
+where more than one entry belongs together).
+"""
+
+import asyncio
+import hmac
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from fix_gateway.sessions import LiveSession
+from fix_gateway.translation import tags
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.inbound import close_session, open_session, refuse_rights, translate
+from fix_gateway.translation.raw import Fields, parse
+from messages.trading.codes import RejectCode
+
+log = structlog.get_logger()
+
+_REFUSED = "logon refused"
+
+
+class Request(NamedTuple):
+    """One record on its way to the core, and what its refusal would have to name."""
+
+    session: LiveSession
+    sequence: int  # MsgSeqNum; zero for the opening and closing of connections
+    record: bytes
+    message_type: str
+    client_order_id: str
+
+
+class Bridge:
+    """The gateway as QuickFIX sees it."""
+
+    def __init__(
+        self, *,
+        sessions: dict[str, LiveSession],
+        directory: Directory,
+        loop: asyncio.AbstractEventLoop,
+        messages_max: int,
+        wake: Callable[[], None],
+        answer: Callable[[LiveSession, str], None],
+        fail: Callable[[Exception], None],
+    ) -> None:  # fmt: skip
+        """Keep who may log on, and how to reach the loop.
+
+        Args:
+            sessions: by their comp id.
+            directory: kept up to date by the loop.
+            loop: where ``wake`` runs.
+            messages_max: requests that may wait for the loop; more are refused.
+            wake: called on the loop when requests wait.
+            answer: gives a message to a session; called on QuickFIX's thread.
+            fail: called on the loop when a callback broke an invariant.
+        """
+        self._sessions = sessions
+        self._directory = directory
+        self._loop = loop
+        self._messages_max = messages_max
+        self._wake = wake
+        self._answer = answer
+        self._fail = fail
+        self._waiting: deque[Request] = deque()
+        self._is_woken = False
+        self.is_available = False
+        """Whether the core is there: without it no Logon is accepted and no request is taken."""
+        self.full_count = 0
+        self.logon_counts = {"accepted": 0, "refused": 0}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self) -> list[Request]:
+        """Return what waits, oldest first; on the loop."""
+        self._is_woken = False
+        taken = []
+        while self._waiting:
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def failed(self, error: Exception) -> None:
+        """Let the loop end the process; nothing more is taken."""
+        self.is_available = False
+        self._loop.call_soon_threadsafe(self._fail, error)
+
+    def logon_asked(self, message: str) -> str | None:
+        """Judge a Logon: known, entitled, heartbeat within bounds, core there."""
+        fields = parse(message)
+        session = self._sessions[fields[tags.SENDER_COMP_ID]]
+        # One sentence for every wrong name and password: nothing tells which it was.
+        name = fields.get(tags.USERNAME, "").encode("utf-8", "replace")
+        password = fields.get(tags.PASSWORD, "").encode("utf-8", "replace")
+        is_name = hmac.compare_digest(name, session.file.sender_comp_id.encode("ascii"))
+        is_secret = hmac.compare_digest(password, session.secret)
+        if not (is_name & is_secret):
+            return self._refused_logon(session, _REFUSED, "credentials")
+        if not self.is_available:
+            text = "the venue is not available, try again"
+            return self._refused_logon(session, text, "unavailable")
+        heartbeat, bounds = fields.get(tags.HEART_BT_INT, ""), session.file.heartbeat
+        if not (
+            heartbeat.isascii()
+            and heartbeat.isdigit()
+            and bounds.seconds_min <= int(heartbeat[:9]) <= bounds.seconds_max
+        ):
+            return self._refused_logon(
+                session,
+                f"HeartBtInt (108) must be {bounds.seconds_min} to {bounds.seconds_max}",
+                "heartbeat",
+            )
+        if fields.get(tags.RESET_SEQ_NUM_FLAG) == "Y":
+            session.reset()
+            log.warning("sequence_reset", session=session.number, epoch=session.epoch)
+        return None
+
+    def logout_received(self, counterparty: str) -> None:
+        """Remember that the client said goodbye before its connection ended."""
+        self._sessions[counterparty].is_graceful = True
+
+    def logged_on(self, counterparty: str) -> None:
+        """Open the session's next connection, ahead of anything that comes on it."""
+        session = self._sessions[counterparty]
+        session.next_connection(time.time_ns())
+        session.is_open, session.is_graceful = True, False
+        self.logon_counts["accepted"] += 1
+        self._hand_over(Request(session, 0, open_session(session.opening()), "", ""))
+        log.info("session_logged_on", session=session.number, connection=session.connection)
+
+    def logged_out(self, counterparty: str) -> None:
+        """Close the session's connection, behind everything that came on it."""
+        session = self._sessions[counterparty]
+        if not session.is_open:
+            return
+        session.is_open = False
+        record = close_session(session.closing(), is_graceful=session.is_graceful)
+        self._hand_over(Request(session, 0, record, "", ""))
+        log.info(
+            "session_logged_out", session=session.number, connection=session.connection,
+            is_graceful=session.is_graceful,
+        )  # fmt: skip
+
+    def received(self, message: str) -> bool:
+        """Translate an application message and hand it over; False for a type not offered."""
+        received_at_ns = time.time_ns()
+        fields = parse(message)
+        kind = fields[tags.MSG_TYPE]
+        if kind not in tags.REQUESTS:
+            return False
+        session = self._sessions[fields[tags.SENDER_COMP_ID]]
+        sequence = int(fields[tags.MSG_SEQ_NUM])
+        session.last_request = sequence
+        if not self.is_available or not session.is_open:
+            # Neither answered nor sequenced: it will be asked for again at the next logon.
+            return True
+        if len(self._waiting) >= self._messages_max:
+            self.full_count += 1
+            self.refuse(session, sequence, fields, RejectCode.QUEUE_FULL)
+            return True
+        if sequence in session.refused:
+            # Sent again after we died: it was refused before it was sequenced, and stays so.
+            self.refuse(session, sequence, fields, RejectCode.QUEUE_FULL)
+            return True
+        arrival = session.arrival(sequence, received_at_ns)
+        if session.file.kind == "drop_copy":
+            record = refuse_rights(fields, arrival, self._directory)
+        else:
+            record = translate(fields, arrival, self._directory)
+        self._hand_over(Request(session, sequence, record, kind, fields.get(tags.CL_ORD_ID, "")))
+        return True
+
+    def refuse(self, session: LiveSession, sequence: int, fields: Fields, code: RejectCode) -> None:
+        """Answer a request that will not be sequenced, and remember that it was."""
+        session.refused.add(sequence)
+        text = not_sequenced(
+            message_type=fields[tags.MSG_TYPE], sequence=sequence, code=code,
+            client_order_id=fields.get(tags.CL_ORD_ID, ""),
+        )  # fmt: skip
+        self._answer(session, text)
+
+    def _hand_over(self, request: Request) -> None:
+        self._waiting.append(request)
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _refused_logon(self, session: LiveSession, text: str, reason: str) -> str:
+        self.logon_counts["refused"] += 1
+        log.warning("logon_refused", session=session.number, reason=reason)
+        return text
+
+
+def not_sequenced(*, message_type: str, sequence: int, code: int, client_order_id: str) -> str:
+    """Build the BusinessMessageReject for a request that the core never numbered (380=4)."""
+    try:
+        name = RejectCode(code).name
+    except ValueError:
+        name = f"CODE_{code}"
+    text = (
+        f"35=j\x0145={sequence}\x01372={message_type}\x01"
+        f"380={tags.BUSINESS_REASON_NOT_AVAILABLE}\x015001={int(code)}\x01"
+        f"58={name}: not processed, send it again under a new number\x01"
+    )
+    is_plain = client_order_id.isascii() and client_order_id.isprintable()
+    return text + (f"379={client_order_id}\x01" if client_order_id and is_plain else "")

@@ -1,0 +1,47 @@
+"""What the gateway counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_BUCKETS = (
+    0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 10.0,
+)  # fmt: skip
+
+
+class Metrics:
+    """The gateway's counters, in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.received = Counter(
+            "fix_messages_received_total", "Application messages from clients", registry=registry
+        )
+        self.sent = Counter(
+            "fix_messages_sent_total", "Application messages to clients", registry=registry
+        )
+        self.rejects = Counter(
+            "fix_rejects_total", "Refused requests by code", ["code"], registry=registry
+        )
+        self.acknowledgement = Histogram(
+            "fix_acknowledgement_seconds",
+            "From receipt of a request to its answer in QuickFIX's hands",
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.bridge_depth = Gauge(
+            "fix_bridge_messages", "Requests waiting for the loop", registry=registry
+        )
+        self.bridge_full = Counter(
+            "fix_bridge_full_total", "Requests refused because too many waited", registry=registry
+        )
+        self.logons = Counter(
+            "fix_logons_total", "Logons by outcome", ["outcome"], registry=registry
+        )
+        self.sessions = Gauge("fix_sessions_logged_on", "Sessions logged on", registry=registry)
+        self.feed_event = Gauge("fix_feed_event", "Last event given to QuickFIX", registry=registry)
+        self.feed_behind = Gauge(
+            "fix_feed_behind_events", "Events behind the core when the link was made",
+            registry=registry,
+        )  # fmt: skip
+        self.link_losses = Counter(
+            "fix_link_losses_total", "How often the core was lost", registry=registry
+        )

@@ -1,0 +1,139 @@
+"""From the event feed to QuickFIX: every report once, in order, from wherever we stopped."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from fix_gateway.acceptor import Channel
+from fix_gateway.metrics import Metrics
+from fix_gateway.sessions import LiveSession
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.outbound import (
+    Place,
+    concerns_clients,
+    is_definition,
+    told_by,
+)
+from messages.layout import RECORD_PREFIX
+from messages.trading import events
+from messages.trading.codes import RejectCode
+from messages.trading.commands import OpenSession
+from runtime.link_frames import EventBatch
+
+_ACKNOWLEDGEMENTS = frozenset(
+    {
+        events.OrderAccepted.KIND,
+        events.OrderRejected.KIND,
+        events.OrderAmended.KIND,
+        events.AmendRejected.KIND,
+        events.CancelRejected.KIND,
+        events.OrderReported.KIND,
+        events.QueryRejected.KIND,
+        events.MassCancelled.KIND,
+        events.MassCancelRejected.KIND,
+        events.RefusalRecorded.KIND,
+    }
+)
+"""What answers a request by itself (a requested cancel's OrderCancelled is counted too)."""
+
+_POSSIBLY_RESENT = "97=Y\x01"
+
+
+class Publisher:
+    """Gives to each session what events say to it."""
+
+    def __init__(
+        self, *,
+        directory: Directory,
+        sessions: Iterable[LiveSession],
+        channels: dict[str, Channel],
+        metrics: Metrics,
+        connection_refused: Callable[[int, int], None],
+    ) -> None:  # fmt: skip
+        """Keep whom to tell.
+
+        Args:
+            directory: learns definitions from the same events.
+            sessions: those of this gateway; what others are told is not our business.
+            channels: QuickFIX's ends, by comp id.
+            metrics: of the gateway.
+            connection_refused: called with session and code when the core refused to open one.
+        """
+        self._directory = directory
+        self._metrics = metrics
+        self._connection_refused = connection_refused
+        self._to = {
+            session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
+        }
+        self.position = 0
+        """The last event that was published whole."""
+        self.possibly_resent_through = 0
+        """Events up to this one may have been sent before a crash of the machine: 97=Y."""
+        self.closing: set[tuple[int, int]] = set()
+        """Connections whose end the core has not confirmed yet."""
+
+    def publish(self, batch: EventBatch) -> None:
+        """Give a batch's messages to QuickFIX, and count the batch as done.
+
+        Raises:
+            StoreError: QuickFIX could not store one.
+        """
+        data, offset, end = batch.data, 0, len(batch.data)
+        prefix = RECORD_PREFIX.unpack_from
+        while offset < end:
+            length, kind = prefix(data, offset)
+            if concerns_clients(kind):
+                self._tell(kind, data, offset)
+            elif is_definition(kind):
+                self._directory.learn(events.EVENTS.by_kind[kind].unpack(data, offset))
+            elif kind == events.CommandRejected.KIND:
+                self._command_rejected(events.CommandRejected.unpack(data, offset))
+            elif kind == events.SessionClosed.KIND:
+                closed = events.SessionClosed.unpack(data, offset)
+                self.closing.discard((closed.session, closed.connection))
+            offset += length
+        self.position = batch.last
+        self._metrics.feed_event.set(batch.last)
+
+    def _tell(self, kind: int, data: bytes, offset: int) -> None:
+        record = events.EVENTS.by_kind[kind].unpack(data, offset)
+        assert isinstance(record, events.Event), kind
+        told = told_by(record, self._directory)
+        sent = 0
+        for message in told:
+            target = self._to.get(message.session)
+            if target is None:
+                continue
+            session, channel = target
+            if Place(message.event, message.rank) <= session.skip:
+                continue
+            text = message.text
+            if message.event <= self.possibly_resent_through:
+                end = text.index("\x01") + 1
+                text = text[:end] + _POSSIBLY_RESENT + text[end:]
+            channel.send(text)
+            sent += 1
+        if sent:
+            self._count(kind, record, sent)
+
+    def _count(self, kind: int, record: events.Event, sent: int) -> None:
+        self._metrics.sent.inc(sent)
+        is_answer = kind in _ACKNOWLEDGEMENTS or (
+            isinstance(record, events.OrderCancelled) and record.origin_session != 0
+        )
+        if is_answer and record.received_at_ns:
+            seconds = (time.time_ns() - record.received_at_ns) / 1e9
+            self._metrics.acknowledgement.observe(seconds)
+        code = getattr(record, "code", 0)
+        if code:
+            self._metrics.rejects.labels(_code_label(code)).inc()
+
+    def _command_rejected(self, record: events.CommandRejected) -> None:
+        if record.refused_kind == OpenSession.KIND and record.session in self._to:
+            self._connection_refused(record.session, record.code)
+
+
+def _code_label(code: int) -> str:
+    try:
+        return RejectCode(code).name
+    except ValueError:
+        return str(code)

@@ -1,0 +1,498 @@
+"""The FIX gateway as a service: one link to the core, one QuickFIX acceptor, and the way between.
+
+There is one recovery path. Whenever a link is made, at the start as after a loss, every session
+is logged out, its expected number set to what the core has sequenced plus one, and the feed read
+on from the last event published. A lost link logs every client out: a venue that cannot hear
+must not look as if it listened.
+
+Errors:
+    StrangeVenueError: the core is not the one whose events we hold; an operator decides.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from fix_gateway.acceptor import Channel, FixAcceptor, StoreError
+from fix_gateway.bridge import Bridge, Request, not_sequenced
+from fix_gateway.checkpoint import (
+    Checkpoint,
+    SessionMark,
+    boot_identity,
+    read_checkpoint,
+    write_checkpoint,
+)
+from fix_gateway.dictionary import compose_dictionary, standard_dictionary
+from fix_gateway.metrics import Metrics
+from fix_gateway.pacemaker import Pacemaker
+from fix_gateway.ports import CommandLink, LinkFactory
+from fix_gateway.publisher import Publisher
+from fix_gateway.sessions import LiveSession, align, resume_sending
+from fix_gateway.settings import SESSION_ID_MAX, GatewaySettings, SessionFile
+from fix_gateway.store import Stored, StoreSync, read_store
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.reasons import code_name
+from messages.trading import commands, events
+from messages.trading.codes import RejectCode
+from messages.trading.identity import SOURCE_BITS
+from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
+from runtime.link_frames import ByeCode, Refusal, Welcome
+from runtime.process import EXIT_INVARIANT
+
+log = structlog.get_logger()
+
+_TRANSIENT = frozenset({ByeCode.STOPPING, ByeCode.TOO_SLOW, ByeCode.TOO_MANY_CONNECTIONS})
+_KIND_TYPES = {
+    commands.PlaceOrder.KIND: "D",
+    commands.CancelOrder.KIND: "F",
+    commands.AmendOrder.KIND: "G",
+    commands.MassCancel.KIND: "q",
+    commands.QueryOrder.KIND: "H",
+}
+_LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
+
+
+class StrangeVenueError(Exception):
+    """Another venue answers than the one that our position belongs to."""
+
+    exit_code = EXIT_INVARIANT
+
+
+async def run(
+    settings: GatewaySettings,
+    *,
+    sessions: Mapping[str, SessionFile],
+    secrets: Mapping[str, bytes],
+    connect: LinkFactory,
+    stop: asyncio.Event,
+    registry: CollectorRegistry,
+    listening: Callable[[int], None] = lambda _port: None,
+) -> None:
+    """Carry FIX sessions until asked to stop.
+
+    Args:
+        settings: where to listen and to keep state.
+        sessions: the counterparties' files, by any name.
+        secrets: each session's password, by its ``secret_file``.
+        connect: makes one link to the core.
+        stop: set to log everyone out, finish what is in hand, and return.
+        registry: gets the gateway's metrics.
+        listening: told the port once clients may log on.
+
+    Raises:
+        SettingsError: configuration. DamagedCheckpointError, StrangeVenueError, AheadOfVenue,
+        EventGap, ForeignVenue: never retried. StoreError, OSError: the disk.
+    """
+    # QuickFIX's thread waits for the interpreter while the loop works: five milliseconds, the
+    # default, is longer than an order should take.
+    sys.setswitchinterval(settings.thread_switch_seconds)
+    gateway = Gateway(
+        settings, sessions=sessions, secrets=secrets, metrics=Metrics(registry), listening=listening
+    )
+    await gateway.run(connect, stop)
+
+
+class Gateway:
+    """The parts of one gateway and its life; ``run`` is the way in."""
+
+    def __init__(
+        self, settings: GatewaySettings, *, sessions: Mapping[str, SessionFile],
+        secrets: Mapping[str, bytes], metrics: Metrics, listening: Callable[[int], None],
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._metrics = metrics
+        self._listening = listening
+        self._sessions = {
+            file.sender_comp_id: LiveSession(file, secrets[file.secret_file], settings.principal)
+            for file in sessions.values()
+        }
+        self._by_number = {session.number: session for session in self._sessions.values()}
+        self._directory = Directory()
+        self._loop = asyncio.get_running_loop()
+        self._bridge = Bridge(
+            sessions=self._sessions, directory=self._directory, loop=self._loop,
+            messages_max=settings.bridge_messages_max, wake=self._woken, answer=self._answer,
+            fail=self._fail,
+        )  # fmt: skip
+        self._failure: asyncio.Future[None] = self._loop.create_future()
+        """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
+        self._link: CommandLink | None = None
+        self._acceptor: FixAcceptor | None = None
+        self._publisher: Publisher | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._venue = b""
+        self._boot = boot_identity()
+        self._pacemaker = Pacemaker(comp_id=settings.comp_id)
+        self._pace: asyncio.Task[None] | None = None
+        self._store_sync = StoreSync(settings.state / "store")
+        self._changed = asyncio.Event()
+        """Set when QuickFIX's thread handed something over, a logout for one."""
+
+    async def run(self, connect: LinkFactory, stop: asyncio.Event) -> None:
+        """Connect, carry, and begin again after each lost link, until asked to stop."""
+        self._prepare()
+        stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
+        try:
+            while not stop.is_set():
+                link = await self._connected(connect, stopping)
+                if link is None:
+                    break
+                try:
+                    await self._resume(link)
+                    await self._carry(link, stopping)
+                except (LinkLost, LinkRefused) as error:
+                    await self._suspend(error)
+                finally:
+                    self._link = None
+                    await link.close()
+        finally:
+            stopping.cancel()
+            if self._pace is not None:
+                self._pace.cancel()
+            self._bridge.is_available = False
+            if self._acceptor is not None:
+                self._acceptor.park()
+        log.info("fix_gateway_stopped", through=self._publisher.position if self._publisher else 0)
+
+    def _prepare(self) -> None:
+        state = self._settings.state
+        (state / "store").mkdir(parents=True, exist_ok=True)
+        compose_dictionary(
+            standard=standard_dictionary(), ours=self._settings.dictionary,
+            target=state / "FIX44.xml",
+        )  # fmt: skip
+        self._checkpoint = read_checkpoint(self._checkpoint_path)
+
+    @property
+    def _checkpoint_path(self) -> Path:
+        return self._settings.state / "checkpoint.json"
+
+    async def _connected(
+        self, connect: LinkFactory, stopping: "asyncio.Task[bool]"
+    ) -> CommandLink | None:
+        while not stopping.done():
+            try:
+                return await connect(self._refused)
+            except LinkError as error:
+                if not _is_transient(error):
+                    raise
+                log.info("core_not_there", reason=str(error))
+                await asyncio.wait([stopping], timeout=self._settings.reconnect_seconds)
+        return None
+
+    async def _resume(self, link: CommandLink) -> None:
+        """Bring every session in line with the core, then let clients log on."""
+        welcome = link.welcome
+        self._check_lineage(welcome)
+        answer = await link.query("definitions")
+        for record in events.EVENTS.unpack(answer.payload):
+            self._directory.learn(record)
+        # Those of the last stop: beginning writes new ones.
+        marks = self._checkpoint.sessions if self._checkpoint else {}
+        stored: dict[str, Stored] = {}
+        if self._publisher is None:
+            stored = self._read_stores()
+            await self._begin(welcome, stored)
+        assert self._publisher is not None
+        assert self._acceptor is not None
+        positions = {source: (epoch, number) for source, epoch, number in welcome.positions}
+        for name, channel in self._acceptor.channels.items():
+            session = self._sessions[name]
+            expected = align(
+                session, positions=positions, mark=marks.get(session.number),
+                stored=stored.get(name),
+            )  # fmt: skip
+            if expected is not None:
+                channel.expect(expected)
+            log.info(
+                "session_aligned", session=session.number, epoch=session.epoch,
+                expected_sequence=channel.target_next, next_sequence=channel.sender_next,
+            )  # fmt: skip
+        self._publisher.closing.clear()
+        self._metrics.feed_behind.set(welcome.last_event - self._publisher.position)
+        self._link = link
+        self._bridge.is_available = True
+        for channel in self._acceptor.channels.values():
+            channel.open()
+        if self._acceptor.port == 0:
+            port = self._acceptor.start()
+            self._pace = self._loop.create_task(
+                self._pacemaker.run(self._settings.host, port), name="fix_gateway.pacemaker"
+            )
+            log.info("fix_gateway_listening", port=port, after=self._publisher.position)
+            self._listening(port)
+
+    def _check_lineage(self, welcome: Welcome) -> None:
+        known = self._venue or bytes.fromhex(self._checkpoint.venue if self._checkpoint else "")
+        if known and known != welcome.venue:
+            raise StrangeVenueError(f"venue {welcome.venue.hex()} answers, not {known.hex()}")
+        position = self._publisher.position if self._publisher else 0
+        position = max(position, self._checkpoint.event if self._checkpoint else 0)
+        if position > welcome.last_event:
+            raise AheadOfVenue(
+                f"our position {position} is ahead of the venue's last event {welcome.last_event}"
+            )
+        self._venue = welcome.venue
+
+    def _read_stores(self) -> dict[str, Stored]:
+        return {
+            name: read_store(
+                self._settings.state / "store", comp_id=self._settings.comp_id, counterparty=name
+            )
+            for name in self._sessions
+        }
+
+    async def _begin(self, welcome: Welcome, stored: dict[str, Stored]) -> None:
+        """Make the acceptor and the publisher, and find where to go on."""
+        checkpoint = self._checkpoint
+        has_crashed = (
+            checkpoint is not None and checkpoint.boot != self._boot and not checkpoint.is_clean
+        )
+        acceptor = FixAcceptor(
+            self._settings,
+            self._sessions,
+            self._bridge,
+            pacemaker_secret=self._pacemaker.secret,
+        )
+        publisher = Publisher(
+            directory=self._directory, sessions=self._sessions.values(),
+            channels=acceptor.channels, metrics=self._metrics,
+            connection_refused=self._connection_refused,
+        )  # fmt: skip
+        for name, channel in acceptor.channels.items():
+            session, found = self._sessions[name], stored[name]
+            if found.last.event > welcome.last_event:
+                raise AheadOfVenue(
+                    f"{name} was sent event {found.last.event}, the venue's last is "
+                    f"{welcome.last_event}"
+                )
+            session.refused |= found.refused
+            mark = checkpoint.sessions.get(session.number) if checkpoint else None
+            if not has_crashed:
+                session.skip = found.last
+            number = resume_sending(found, mark=mark, has_machine_crashed=has_crashed)
+            if number != channel.sender_next:
+                channel.sender_next = number
+        if checkpoint is not None:
+            publisher.position = checkpoint.event
+        else:
+            sent = [found.last.event for found in stored.values() if found.last.event]
+            publisher.position = min(sent, default=welcome.last_event + 1) - 1
+        if has_crashed:
+            publisher.possibly_resent_through = welcome.last_event
+        self._acceptor, self._publisher = acceptor, publisher
+        await self._write_checkpoint()
+
+    async def _carry(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
+        """Publish the feed and mark positions until the link is lost or we are asked to stop."""
+        feed = asyncio.create_task(self._follow(link), name="fix_gateway.feed")
+        marks = asyncio.create_task(self._mark(), name="fix_gateway.checkpoint")
+        try:
+            waited: set[asyncio.Future[Any]] = {feed, marks, stopping, self._failure}
+            if self._pace is not None:
+                waited.add(self._pace)
+            done, _pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+            if stopping.done():
+                await self._log_everyone_out(feed)
+        finally:
+            for task in (feed, marks):
+                task.cancel()
+            await asyncio.gather(feed, marks, return_exceptions=True)
+
+    async def _follow(self, link: CommandLink) -> None:
+        assert self._publisher is not None
+        async for batch in link.events(self._publisher.position):
+            self._publisher.publish(batch)
+            self._metrics.bridge_depth.set(len(self._bridge))
+            # History comes without a pause; requests of clients have their turn in between.
+            await asyncio.sleep(0)
+
+    async def _mark(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.checkpoint_seconds)
+            await self._write_checkpoint()
+
+    async def _write_checkpoint(self, *, is_clean: bool = False) -> None:
+        """Sync QuickFIX's files, then say how far they reach; the order is what makes it true."""
+        assert self._publisher is not None
+        assert self._acceptor is not None
+        marks = {
+            session.number: SessionMark(
+                epoch=session.epoch,
+                connection=session.connection,
+                sender_next=self._acceptor.channels[name].sender_next,
+                target_next=self._acceptor.channels[name].target_next if is_clean else 0,
+            )
+            for name, session in self._sessions.items()
+        }
+        checkpoint = Checkpoint(
+            venue=self._venue.hex(),
+            boot=self._boot,
+            event=self._publisher.position,
+            is_clean=is_clean,
+            sessions=marks,
+        )
+        if checkpoint == self._checkpoint:
+            return
+        run = self._loop.run_in_executor
+        try:
+            await run(None, self._store_sync.sync)
+            await run(None, write_checkpoint, self._checkpoint_path, checkpoint)
+        except OSError as error:
+            raise StoreError(f"{self._settings.state}: {error.strerror}") from error
+        self._checkpoint = checkpoint
+
+    async def _log_everyone_out(self, feed: "asyncio.Task[None]") -> None:
+        """Stop the acceptor and wait until the core has closed every connection."""
+        assert self._acceptor is not None
+        assert self._publisher is not None
+        await self._close_sessions("the venue is stopping")
+        self._drain()
+        deadline = self._loop.time() + self._settings.logout_seconds_max
+        while self._publisher.closing and not feed.done() and self._loop.time() < deadline:
+            await asyncio.wait([feed], timeout=0.02)
+        await self._write_checkpoint(is_clean=not self._publisher.closing)
+
+    async def _suspend(self, error: LinkError) -> None:
+        """Log everyone out after a lost link; what QuickFIX still took is forgotten on purpose."""
+        if not _is_transient(error):
+            raise error
+        log.warning("core_lost", reason=str(error))
+        self._link = None
+        self._bridge.is_available = False
+        self._metrics.link_losses.inc()
+        if self._acceptor is None:
+            return
+        await self._close_sessions(_LINK_LOST)
+        self._bridge.take()
+
+    async def _close_sessions(self, reason: str) -> None:
+        """Log every client out and wait until all are gone."""
+        assert self._acceptor is not None
+        for channel in self._acceptor.channels.values():
+            channel.close(reason)
+        self._pacemaker.beat()
+        deadline = self._loop.time() + self._settings.logout_seconds_max
+        while any(channel.is_logged_on for channel in self._acceptor.channels.values()):
+            if self._loop.time() > deadline:
+                for channel in self._acceptor.channels.values():
+                    channel.disconnect()
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(0.1):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._pacemaker.beat()
+
+    def _woken(self) -> None:
+        """Send to the core what waits; called on the loop, once a burst."""
+        try:
+            self._drain()
+        except Exception as error:  # noqa: BLE001  # the callback's edge: the process ends by it
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def _drain(self) -> None:
+        self._changed.set()
+        requests = self._bridge.take()
+        if self._link is None or not requests:
+            return
+        self._count(requests)
+        assert self._publisher is not None
+        first, size = 0, 0
+        for at, request in enumerate(requests):
+            if not request.sequence and not request.session.is_open:
+                self._publisher.closing.add((request.session.number, request.session.connection))
+            if size + len(request.record) > self._settings.send_bytes_max:
+                self._send(requests[first:at])
+                first, size = at, 0
+            size += len(request.record)
+        self._send(requests[first:])
+
+    def _send(self, requests: Sequence[Request]) -> None:
+        link = self._link
+        if link is None or not requests:
+            return
+        try:
+            if link.send(b"".join([request.record for request in requests])):
+                return
+        except LinkError:
+            return  # _carry hears of it too; nothing of this was sequenced and all is asked again
+        for request in requests:
+            if request.sequence:
+                self._refuse(request.session, request.sequence, request, RejectCode.QUEUE_FULL)
+            else:
+                self._connection_refused(request.session.number, RejectCode.QUEUE_FULL)
+
+    def _refuse(
+        self, session: LiveSession, sequence: int, request: Request, code: RejectCode
+    ) -> None:
+        session.refused.add(sequence)
+        self._answer(
+            session,
+            not_sequenced(
+                message_type=request.message_type, sequence=sequence, code=code,
+                client_order_id=request.client_order_id,
+            ),
+        )  # fmt: skip
+
+    def _refused(self, refusals: Sequence[Refusal]) -> None:
+        """Answer what the core refused before it was sequenced."""
+        for refusal in refusals:
+            sub = refusal.source & ((1 << SOURCE_BITS) - 1)
+            session = self._by_number.get(sub & SESSION_ID_MAX)
+            if session is None:
+                continue
+            if sub > SESSION_ID_MAX:
+                self._connection_refused(session.number, refusal.code)
+                continue
+            if refusal.epoch != session.epoch:
+                continue
+            session.refused.add(refusal.source_sequence)
+            self._metrics.rejects.labels(code_name(refusal.code)).inc()
+            self._answer(
+                session,
+                not_sequenced(
+                    message_type=_KIND_TYPES.get(refusal.kind, "D"),
+                    sequence=refusal.source_sequence, code=refusal.code, client_order_id="",
+                ),
+            )  # fmt: skip
+
+    def _connection_refused(self, number: int, code: int) -> None:
+        """Log a session out whose connection the core did not take: its orders would all fail."""
+        session = self._by_number[number]
+        log.error("connection_refused", session=number, code=code)
+        channel = self._channel(session)
+        channel.close(f"the venue did not open this session: {code_name(code)}")
+        self._loop.call_later(self._settings.logout_seconds_max, channel.open)
+
+    def _answer(self, session: LiveSession, text: str) -> None:
+        """Send an answer of our own; on either thread."""
+        try:
+            self._channel(session).send(text)
+        except StoreError as error:
+            self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _channel(self, session: LiveSession) -> Channel:
+        assert self._acceptor is not None
+        return self._acceptor.channels[session.file.sender_comp_id]
+
+    def _count(self, requests: Sequence[Request]) -> None:
+        self._metrics.received.inc(sum(1 for request in requests if request.sequence))
+        self._metrics.sessions.set(sum(session.is_open for session in self._sessions.values()))
+
+
+def _is_transient(error: LinkError) -> bool:
+    if isinstance(error, LinkRefused):
+        return error.code in _TRANSIENT
+    return isinstance(error, LinkLost)

@@ -1,0 +1,211 @@
+"""What a file under ``sessions/`` may say, and what the gateway is told about itself.
+
+A session's file seeds a new venue with its firm, accounts, limits and rights, and tells the
+gateway who may log on. What the venue knows is changed later only by ``admin apply``; comp ids,
+secrets and heartbeats are the gateway's own and are read at its start.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from runtime.toml import SettingsError, read_toml
+
+SESSION_ID_MAX = (1 << 19) - 1
+"""Sub-sources above this are the sessions' connection records (``fix_gateway.sessions``)."""
+
+SessionNumber = Annotated[int, msgspec.Meta(ge=1, le=SESSION_ID_MAX)]
+Identifier = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
+CompId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,31}$")]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,30}[!-~])?$")]
+SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
+Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+HeartbeatSeconds = Annotated[int, msgspec.Meta(ge=1, le=3600)]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of which every key is known."""
+
+
+class FirmTable(Strict, frozen=True, kw_only=True):
+    """``[firm]``: who the counterparty is; the same in all of its files."""
+
+    id: Identifier
+    name: Name
+
+
+class AccountLimitsTable(Strict, frozen=True, kw_only=True):
+    """``[account.limits]``: becomes SetAccountLimits. Zero messages per second: no throttle."""
+
+    open_orders_max: Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
+    message_burst: Count = 0
+    messages_per_second: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+
+
+class AccountAssetTable(Strict, frozen=True, kw_only=True):
+    """``[[account.asset]]``: becomes SetAssetLimits; amounts in units, position zero for none."""
+
+    asset: SymbolText
+    credit_line: Amount = "0"
+    position_max: Amount = "0"
+
+
+class AccountTable(Strict, frozen=True, kw_only=True):
+    """``[[account]]``: an account that the session trades for."""
+
+    id: Identifier
+    name: Name
+    owner_group: Identifier
+    kind: Literal["client", "house"] = "client"
+    self_trade_prevention: Literal[
+        "cancel_resting", "cancel_incoming", "cancel_both", "decrement_and_cancel"
+    ] = "cancel_incoming"
+    limits: AccountLimitsTable
+    asset: list[AccountAssetTable] = []
+
+
+class DropCopyTable(Strict, frozen=True, kw_only=True):
+    """``[drop_copy]``: whose reports a drop-copy session sees, by name."""
+
+    firms: list[Name] = []
+    accounts: list[Name] = []
+
+
+class HeartbeatTable(Strict, frozen=True, kw_only=True):
+    """``[heartbeat]``: what HeartBtInt (108) may be, in seconds."""
+
+    seconds_min: HeartbeatSeconds = 5
+    seconds_max: HeartbeatSeconds = 300
+
+
+class SessionFile(Strict, frozen=True, kw_only=True):
+    """``sessions/<NAME>.toml``: one FIX session of a counterparty."""
+
+    id: SessionNumber
+    kind: Literal["order_entry", "drop_copy"]
+    sender_comp_id: CompId
+    secret_file: FileName
+    heartbeat: HeartbeatTable = HeartbeatTable()
+    cancel_on_disconnect: Literal["none", "session", "account"] = "session"
+    disconnect_grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
+    firm: FirmTable
+    account: list[AccountTable] = []
+    shared_accounts: list[Name] = []
+    drop_copy: DropCopyTable = DropCopyTable()
+
+
+RESERVED_COMP_IDS = frozenset({"RIALTO-PACEMAKER"})
+"""The gateway's own (``fix_gateway.pacemaker``)."""
+
+
+class GatewaySettings(Strict, frozen=True, kw_only=True):
+    """How the gateway runs; ``exchange`` fills it from ``config/venue.toml``."""
+
+    principal: int
+    comp_id: CompId
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    state: Path
+    dictionary: Path
+    bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    send_bytes_max: Annotated[int, msgspec.Meta(ge=4096)] = 1 << 20
+    latency_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
+    thread_switch_seconds: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.0005
+    checkpoint_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
+    logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0
+
+
+def read_sessions(directory: Path) -> dict[str, SessionFile]:
+    """Read every session file of a directory, by its file's name, and check them together.
+
+    Raises:
+        SettingsError: naming file, key and reason.
+    """
+    files = {path.stem: read_toml(path, SessionFile) for path in sorted(directory.glob("*.toml"))}
+    numbers: dict[int | str, str] = {}
+    comp_ids: dict[int | str, str] = {}
+    firms: dict[int, tuple[str, str]] = {}
+    accounts: dict[int | str, str] = {}
+    account_ids: dict[int | str, str] = {}
+    for name, file in files.items():
+        where = directory / f"{name}.toml"
+        _once(where, "$.id", file.id, numbers, name)
+        _once(where, "$.sender_comp_id", file.sender_comp_id, comp_ids, name)
+        known = firms.setdefault(file.firm.id, (file.firm.name, name))
+        if known[0] != file.firm.name:
+            raise SettingsError(f"{where}: $.firm.name: {known[1]}.toml calls it {known[0]!r}")
+        for at, account in enumerate(file.account):
+            _once(where, f"$.account[{at}].name", account.name, accounts, name)
+            _once(where, f"$.account[{at}].id", account.id, account_ids, name)
+        _check_kind(where, file)
+    for name, file in files.items():
+        _check_references(directory / f"{name}.toml", file, files)
+    return files
+
+
+def traded_accounts(file: SessionFile, files: dict[str, SessionFile]) -> list[int]:
+    """Return the accounts that a session trades for: its own and those it shares."""
+    shared = set(file.shared_accounts)
+    return [account.id for account in file.account] + [
+        account.id
+        for other in files.values()
+        for account in other.account
+        if account.name in shared and other is not file
+    ]
+
+
+def copied_accounts(file: SessionFile, files: dict[str, SessionFile]) -> list[int]:
+    """Return the accounts whose reports a drop-copy session sees."""
+    return [
+        account.id
+        for other in files.values()
+        for account in other.account
+        if account.name in file.drop_copy.accounts or other.firm.name in file.drop_copy.firms
+    ]
+
+
+def _once(where: Path, key: str, value: int | str, seen: dict[int | str, str], name: str) -> None:
+    other = seen.get(value)
+    if other is not None:
+        raise SettingsError(f"{where}: {key}: {value!r} is in {other}.toml already")
+    seen[value] = name
+
+
+def _check_kind(where: Path, file: SessionFile) -> None:
+    if file.heartbeat.seconds_min > file.heartbeat.seconds_max:
+        raise SettingsError(f"{where}: $.heartbeat.seconds_min: above seconds_max")
+    if file.sender_comp_id in RESERVED_COMP_IDS:
+        raise SettingsError(f"{where}: $.sender_comp_id: {file.sender_comp_id} is the venue's own")
+    is_copy = file.kind == "drop_copy"
+    if is_copy and (file.account or file.shared_accounts):
+        raise SettingsError(f"{where}: $.account: a drop-copy session trades for none")
+    if is_copy and not (file.drop_copy.firms or file.drop_copy.accounts):
+        raise SettingsError(f"{where}: $.drop_copy: names neither firms nor accounts")
+    if not is_copy and (file.drop_copy.firms or file.drop_copy.accounts):
+        raise SettingsError(f"{where}: $.drop_copy: only a drop-copy session has it")
+    if not is_copy and not (file.account or file.shared_accounts):
+        raise SettingsError(f"{where}: $.account: an order-entry session trades for at least one")
+
+
+def _check_references(where: Path, file: SessionFile, files: dict[str, SessionFile]) -> None:
+    accounts = {
+        account.name: other.firm.id for other in files.values() for account in other.account
+    }
+    firms = {other.firm.name for other in files.values()}
+    for key, names in (
+        ("shared_accounts", file.shared_accounts),
+        ("drop_copy.accounts", file.drop_copy.accounts),
+    ):
+        for at, name in enumerate(names):
+            if name not in accounts:
+                raise SettingsError(f"{where}: $.{key}[{at}]: no session defines account {name!r}")
+    for at, name in enumerate(file.shared_accounts):
+        if accounts[name] != file.firm.id:
+            raise SettingsError(f"{where}: $.shared_accounts[{at}]: of another firm")
+    for at, name in enumerate(file.drop_copy.firms):
+        if name not in firms:
+            raise SettingsError(f"{where}: $.drop_copy.firms[{at}]: no session names firm {name!r}")

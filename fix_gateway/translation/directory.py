@@ -1,0 +1,111 @@
+"""What the gateway knows of the venue's definitions, learnt from events alone.
+
+The engine's answer to ``definitions`` and the events of the live feed are the same records, so
+there is one way to learn and nothing to compare.
+"""
+
+from dataclasses import dataclass, field
+
+from messages.layout import Record, plain_text
+from messages.trading import events
+from messages.trading.terms import SessionRight
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """An instrument's units, for people and for integers."""
+
+    number: int
+    symbol: str
+    base_asset: int
+    quote_asset: int
+    tick_units: int
+    lot_units: int
+    price_decimals: int
+    quantity_decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset's symbol, and its scale: one unit is 10**``scale`` atoms."""
+
+    number: int
+    symbol: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account's name, as in tag 1, and its firm."""
+
+    number: int
+    name: str
+    firm: int
+
+
+@dataclass(slots=True)
+class Directory:
+    """Assets, instruments, accounts and session rights, as the venue defines them now."""
+
+    assets: dict[int, Asset] = field(default_factory=dict)
+    instruments: dict[int, Instrument] = field(default_factory=dict)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    instrument_by_symbol: dict[str, Instrument] = field(default_factory=dict)
+    account_by_name: dict[str, Account] = field(default_factory=dict)
+    trading_accounts: dict[int, dict[str, int]] = field(default_factory=dict)
+    """By session: the accounts it may trade for, number by name."""
+    copies_of_account: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """By account: the drop-copy sessions that see it."""
+    copies_of_firm: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """By firm: its drop-copy sessions, for refusals that name no account."""
+    firm_of_session: dict[int, int] = field(default_factory=dict)
+    _granted: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def learn(self, record: Record) -> None:
+        """Take one definition event; other events change nothing."""
+        if isinstance(record, events.InstrumentCreated):
+            self._learn_instrument(record)
+        elif isinstance(record, events.AssetCreated):
+            symbol = plain_text(record.symbol)
+            self.assets[record.asset] = Asset(record.asset, symbol, record.scale)
+        elif isinstance(record, events.AccountCreated):
+            account = Account(record.account, plain_text(record.name), record.firm)
+            self.accounts[account.number] = account
+            self.account_by_name[account.name] = account
+            self._arrange()
+        elif isinstance(record, events.SessionGranted):
+            self._granted[record.session, record.account] = record.rights
+            self.firm_of_session[record.session] = record.firm
+            self._arrange()
+
+    def _learn_instrument(self, record: events.InstrumentCreated) -> None:
+        instrument = Instrument(
+            number=record.instrument,
+            symbol=plain_text(record.symbol),
+            base_asset=record.base_asset,
+            quote_asset=record.quote_asset,
+            tick_units=record.tick_units,
+            lot_units=record.lot_units,
+            price_decimals=record.price_decimals,
+            quantity_decimals=record.quantity_decimals,
+        )
+        self.instruments[instrument.number] = instrument
+        self.instrument_by_symbol[instrument.symbol] = instrument
+
+    def _arrange(self) -> None:
+        """Derive the views of rights; whole new dicts, for another thread may be reading."""
+        trading: dict[int, dict[str, int]] = {}
+        copies: dict[int, set[int]] = {}
+        firms: dict[int, set[int]] = {}
+        for (session, number), rights in self._granted.items():
+            account = self.accounts.get(number)
+            if account is None:
+                continue
+            if rights & SessionRight.TRADE:
+                trading.setdefault(session, {})[account.name] = number
+            if rights & SessionRight.DROP_COPY:
+                copies.setdefault(number, set()).add(session)
+                firms.setdefault(account.firm, set()).add(session)
+        self.trading_accounts = trading
+        self.copies_of_account = {key: tuple(sorted(who)) for key, who in copies.items()}
+        self.copies_of_firm = {key: tuple(sorted(who)) for key, who in firms.items()}

@@ -1,0 +1,221 @@
+"""Event records to FIX messages: who is told of an event, and in which words.
+
+A message's text is whole but for what the session layer adds (8, 9, 34, 49, 52, 56, 10). The same
+event always gives the same messages in the same order, so a gateway that lost its place reads the
+feed again and leaves out what it has already sent.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fix_gateway.translation import reports
+from fix_gateway.translation.directory import Directory
+from messages.trading import events
+from messages.trading.codes import RejectCode
+from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
+from messages.trading.terms import Side
+
+
+class Place(NamedTuple):
+    """Where a session stands in the feed: the event, and which of its messages."""
+
+    event: int
+    rank: int
+
+
+NOWHERE = Place(0, 0)
+"""Before the first event."""
+
+
+class Outgoing(NamedTuple):
+    """One message for one session; ``rank`` tells apart the messages of one event."""
+
+    session: int
+    event: int
+    rank: int
+    text: str
+
+
+_COPY = "797=Y\x01"
+
+
+def told_by(record: events.Event, directory: Directory) -> list[Outgoing]:
+    """Translate one event into the messages that it causes, in order.
+
+    Args:
+        record: any event; those that concern no client cause nothing.
+        directory: the venue's definitions up to this event.
+    """
+    tell = _TELLERS.get(type(record))
+    return [] if tell is None else tell(record, directory)
+
+
+def concerns_clients(kind: int) -> bool:
+    """Say whether events of this kind cause messages."""
+    return kind in _TELLING_KINDS
+
+
+def is_definition(kind: int) -> bool:
+    """Say whether events of this kind change the directory."""
+    return kind in _DEFINING_KINDS
+
+
+def _addressed(
+    text: str,
+    record: events.Event,
+    directory: Directory,
+    account: int,
+    *sessions: int,
+    rank: int = 0,
+) -> list[Outgoing]:
+    """Address a message to sessions, each once, and copies of it to the account's copy sessions."""
+    number = record.number
+    told = [
+        Outgoing(session, number, rank, text)
+        for session in dict.fromkeys(sessions)
+        if session and session in directory.firm_of_session
+    ]
+    copies = directory.copies_of_account.get(account)
+    if account == 0 and sessions:
+        copies = directory.copies_of_firm.get(directory.firm_of_session.get(sessions[0], 0))
+    if copies:
+        copy = text + _COPY
+        told += [
+            Outgoing(session, number, rank, copy) for session in copies if session not in sessions
+        ]
+    return told
+
+
+def _accepted(record: events.OrderAccepted, directory: Directory) -> list[Outgoing]:
+    text = reports.order(record, directory, execution_type="0")
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _rejected(record: events.OrderRejected, directory: Directory) -> list[Outgoing]:
+    text = reports.rejected(record, directory)
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _cancelled(record: events.OrderCancelled, directory: Directory) -> list[Outgoing]:
+    text = reports.cancelled(record, directory)
+    return _addressed(
+        text, record, directory, record.account, record.session, record.origin_session
+    )
+
+
+def _expired(record: events.OrderExpired, directory: Directory) -> list[Outgoing]:
+    text = reports.order(record, directory, execution_type="C", reason=record.reason)
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _amended(record: events.OrderAmended, directory: Directory) -> list[Outgoing]:
+    text = reports.order(
+        record, directory, execution_type="5", original=record.previous_client_order_id
+    )
+    return _addressed(
+        text, record, directory, record.account, record.session, record.origin_session
+    )
+
+
+def _triggered(record: events.OrderTriggered, directory: Directory) -> list[Outgoing]:
+    text = reports.order(record, directory, execution_type="L")
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _restated(record: events.OrderRestated, directory: Directory) -> list[Outgoing]:
+    text = reports.order(record, directory, execution_type="D", reason=record.reason)
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _reported(record: events.OrderReported, directory: Directory) -> list[Outgoing]:
+    text = reports.status(record, directory)
+    return _addressed(text, record, directory, record.account, record.origin_session)
+
+
+def _traded(record: events.TradeExecuted, directory: Directory) -> list[Outgoing]:
+    told = []
+    for rank, side in enumerate((Side.BUY, Side.SELL)):
+        is_taker = record.taker_side == side
+        text = reports.trade(record, directory, side=side)
+        told += _addressed(
+            text,
+            record,
+            directory,
+            record.taker_account if is_taker else record.maker_account,
+            record.taker_session if is_taker else record.maker_session,
+            rank=rank,
+        )
+    return told
+
+
+def _cancel_rejected(record: events.CancelRejected, directory: Directory) -> list[Outgoing]:
+    text = reports.cancel_reject(record, directory, response_to="1")
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _amend_rejected(record: events.AmendRejected, directory: Directory) -> list[Outgoing]:
+    text = reports.cancel_reject(record, directory, response_to="2")
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _query_rejected(record: events.QueryRejected, directory: Directory) -> list[Outgoing]:
+    text = reports.status_reject(record, directory)
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+def _mass_cancelled(record: events.MassCancelled, directory: Directory) -> list[Outgoing]:
+    text = reports.mass_cancel(record, directory)
+    return [Outgoing(record.session, record.number, 0, text)]
+
+
+def _mass_cancel_rejected(
+    record: events.MassCancelRejected, directory: Directory
+) -> list[Outgoing]:
+    text = reports.mass_cancel_reject(record, directory)
+    return [Outgoing(record.session, record.number, 0, text)]
+
+
+def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgoing]:
+    if record.code == RejectCode.GATEWAY_RIGHTS_MISSING:
+        text = reports.business_reject(record)
+        return [Outgoing(record.session, record.number, 0, text)]
+    text = _REFUSALS[record.refused_kind](record, directory)
+    if record.refused_kind == MassCancel.KIND:
+        return [Outgoing(record.session, record.number, 0, text)]
+    return _addressed(text, record, directory, record.account, record.session)
+
+
+_REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
+    PlaceOrder.KIND: reports.refused_order,
+    CancelOrder.KIND: reports.refused_cancel,
+    AmendOrder.KIND: reports.refused_cancel,
+    QueryOrder.KIND: reports.refused_status,
+    MassCancel.KIND: reports.refused_mass_cancel,
+}
+
+_TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] = {
+    events.OrderAccepted: _accepted,
+    events.OrderRejected: _rejected,
+    events.OrderCancelled: _cancelled,
+    events.OrderExpired: _expired,
+    events.OrderAmended: _amended,
+    events.OrderTriggered: _triggered,
+    events.OrderRestated: _restated,
+    events.OrderReported: _reported,
+    events.TradeExecuted: _traded,
+    events.CancelRejected: _cancel_rejected,
+    events.AmendRejected: _amend_rejected,
+    events.QueryRejected: _query_rejected,
+    events.MassCancelled: _mass_cancelled,
+    events.MassCancelRejected: _mass_cancel_rejected,
+    events.RefusalRecorded: _refused,
+}
+_TELLING_KINDS = frozenset(record.KIND for record in _TELLERS)
+_DEFINING_KINDS = frozenset(
+    {
+        events.AssetCreated.KIND,
+        events.InstrumentCreated.KIND,
+        events.AccountCreated.KIND,
+        events.SessionGranted.KIND,
+    }
+)

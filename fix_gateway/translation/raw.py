@@ -1,0 +1,34 @@
+"""A FIX message as text: split into tags on the way in, framed on the way out.
+
+QuickFIX has checked framing, checksum and dictionary before; a native session engine will have
+done the same. That is why a plain split is enough here.
+"""
+
+from fix_gateway.translation.tags import SOH
+
+Fields = dict[int, str]
+"""The fields of one message by tag; of a repeated tag the last one."""
+
+
+class MalformedMessageError(ValueError):
+    """Text that is not tag=value fields; the session layer below failed to refuse it."""
+
+
+def parse(message: str) -> Fields:
+    """Split a whole message into its fields.
+
+    Raises:
+        MalformedMessageError: a field without a numeric tag or an equals sign.
+    """
+    try:
+        return {
+            int(tag): value
+            for tag, value in (field.split("=", 1) for field in message.split(SOH) if field)
+        }
+    except ValueError as error:
+        raise MalformedMessageError(f"not FIX fields: {error}") from error
+
+
+def joined(fields: list[tuple[int, str]]) -> str:
+    """Join tags and values into the text of a body."""
+    return "".join([f"{tag}={value}{SOH}" for tag, value in fields])

@@ -1,0 +1,268 @@
+"""A core and a gateway as processes of their own, to be killed and started again by tests.
+
+``python -m tests.integration.fix_gateway.processes core|gateway DIRECTORY`` is one of them.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, generate_latest
+
+from exchange.configuration import read_configuration
+from exchange.wanted import wanted_definitions
+from fix_gateway.ports import RefusalHandler
+from fix_gateway.service import run
+from fix_gateway.settings import GatewaySettings, SessionFile, read_sessions
+from messages.layout import Record
+from messages.trading import commands, events
+from messages.trading.commands import COMMANDS
+from messages.trading.identity import client_id, source_number
+from messages.trading.terms import Phase
+from runtime.link import Link
+from runtime.process import run_process
+from venue.engines import create_engine
+from venue.metrics import MetricsInMemory
+from venue.service import run_core
+from venue.settings import VenueSettings
+
+ROOT = Path(__file__).parents[3]
+CONFIG, SESSIONS = ROOT / "config", ROOT / "sessions"
+DICTIONARY = SESSIONS / "dictionary" / "RIALTO44.xml"
+ADMIN, GATEWAY = 2, 3
+PASSWORD = "a secret of the tests"
+_TOKEN = bytes(range(32))
+_TRADING = (
+    "PlaceOrder", "CancelOrder", "AmendOrder", "MassCancel", "QueryOrder", "RecordRefusal",
+    "OpenSession", "CloseSession",
+)  # fmt: skip
+
+
+class Process:
+    """One child, started and killed by number."""
+
+    def __init__(self, kind: str, directory: Path, *arguments: str) -> None:
+        self.kind = kind
+        self.directory = directory
+        self._arguments = arguments
+        self._log = (directory / f"{kind}.log").open("ab")
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> int:
+        """Start, and return what it listens on (a port, or the gateway's) once it does."""
+        page = self.directory / f"{self.kind}.port"
+        page.unlink(missing_ok=True)
+        self._child = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m",
+             "tests.integration.fix_gateway.processes", self.kind,
+             str(self.directory), *self._arguments],
+            cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + 30
+        while not page.exists():
+            if self._child.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{self.kind} did not start:\n{self.log()[-3000:]}")
+            time.sleep(0.01)
+        return int(page.read_text())
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGKILL)
+        self._child.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        assert self._child is not None
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """SIGTERM, and return the exit code."""
+        self.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit code."""
+        assert self._child is not None
+        return self._child.wait(timeout=30)
+
+    def log(self) -> str:
+        return (self.directory / f"{self.kind}.log").read_text()
+
+    def close(self) -> None:
+        if self._child is not None and self._child.poll() is None:
+            self.kill()
+        self._log.close()
+
+
+def prepare(directory: Path) -> None:
+    """Write the principals' secrets."""
+    for name in ("admin", "fix_gateway"):
+        path = directory / f"{name}.token"
+        path.write_text(_TOKEN.hex())
+        path.chmod(0o600)
+
+
+def address(directory: Path) -> str:
+    return f"unix:{directory / 'core.sock'}"
+
+
+def session_files() -> dict[str, SessionFile]:
+    """The demo's sessions, with heartbeats short enough for tests."""
+    return read_sessions(SESSIONS)
+
+
+async def seed(directory: Path, *, sessions: dict[str, SessionFile]) -> None:
+    """Define the demo's market in a new venue and give everybody money."""
+    link = await Link.connect(address(directory), "admin", _TOKEN)
+    wanted: list[Record] = wanted_definitions(read_configuration(CONFIG), sessions)
+    wanted += [
+        commands.ChangePhase.make(instrument=number, phase=Phase.CONTINUOUS) for number in (1, 2, 3)
+    ]
+    for account in (1001, 1002, 1003):
+        for asset, amount in ((1, 10**15), (2, 10**12), (3, 10**13)):
+            wanted.append(
+                commands.Credit.make(
+                    account=account, asset=asset, amount_atoms=amount, operator=1, approver=2,
+                    reference=client_id(f"seed-{account}-{asset}"),
+                )
+            )  # fmt: skip
+    source = source_number(ADMIN, 0)
+    records = [
+        msgspec.structs.replace(record, source=source, epoch=1, source_sequence=number)
+        for number, record in enumerate(wanted, 1)
+    ]
+    assert link.send(b"".join(record.pack() for record in records))
+    refused: list[events.CommandRejected] = []
+    async for batch in link.events(0):
+        done = False
+        for event in events.EVENTS.unpack(batch.data):
+            assert isinstance(event, events.Event)
+            done = done or event.sequence >= len(records)
+            if isinstance(event, events.CommandRejected):
+                refused.append(event)
+        if done:
+            break
+    await link.close()
+    assert not refused, refused
+
+
+async def history(directory: Path) -> list[events.Event]:
+    """Read every event there is."""
+    link = await Link.connect(address(directory), "admin", _TOKEN)
+    found: list[events.Event] = []
+    try:
+        if link.welcome.last_event:
+            async for batch in link.events(0):
+                for record in events.EVENTS.unpack(batch.data):
+                    assert isinstance(record, events.Event)
+                    found.append(record)
+                if batch.last >= link.welcome.last_event:
+                    break
+    finally:
+        await link.close()
+    return found
+
+
+def core_main(directory: Path, durability: str) -> int:
+    settings = msgspec.convert(
+        {
+            "directory": str(directory / "venue"),
+            "listen": (address(directory),),
+            "durability": durability,
+            "principals": {
+                "admin": {
+                    "number": ADMIN,
+                    "token_file": str(directory / "admin.token"),
+                    "may_send": tuple(
+                        record.__name__
+                        for record in COMMANDS.by_kind.values()
+                        if record.__name__ not in ("AdvanceTime", "LinkLost", "GroupHeader")
+                    ),
+                },
+                "fix_gateway": {
+                    "number": GATEWAY,
+                    "token_file": str(directory / "fix_gateway.token"),
+                    "may_send": _TRADING,
+                },
+            },
+        },
+        VenueSettings,
+    )
+
+    def started(_venue: bytes, _addresses: list[str]) -> None:
+        announce(directory, "core", 1)
+
+    async def main(stop: asyncio.Event) -> None:
+        code = await run_core(
+            settings, create_engine("reference"), stop, MetricsInMemory(),
+            started=started,
+        )  # fmt: skip
+        if code:
+            os._exit(code)
+
+    (directory / "venue").mkdir(exist_ok=True)
+    return run_process(main)
+
+
+def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
+    sessions = session_files()
+    settings = msgspec.convert(
+        {
+            "principal": GATEWAY,
+            "comp_id": "RIALTO",
+            "host": "127.0.0.1",
+            "port": 0,
+            "state": str(directory / "fix"),
+            "dictionary": str(DICTIONARY),
+            **overrides,
+        },
+        GatewaySettings,
+        dec_hook=lambda kind, value: kind(value),
+    )
+    registry = CollectorRegistry()
+
+    async def connect(refusals: RefusalHandler) -> Link:
+        return await Link.connect(address(directory), "fix_gateway", _TOKEN, refusals=refusals)
+
+    async def main(stop: asyncio.Event) -> None:
+        (directory / "fix").mkdir(exist_ok=True)
+        await run(
+            settings, sessions=sessions,
+            secrets={file.secret_file: PASSWORD.encode() for file in sessions.values()},
+            connect=connect, stop=stop, registry=registry,
+            listening=lambda port: announce(directory, "gateway", port),
+        )  # fmt: skip
+        (directory / "gateway.metrics").write_bytes(generate_latest(registry))
+
+    return run_process(main)
+
+
+def announce(directory: Path, kind: str, port: int) -> None:
+    fresh = directory / f"{kind}.port.new"
+    fresh.write_text(str(port))
+    fresh.replace(directory / f"{kind}.port")
+
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+        logger_factory=structlog.PrintLoggerFactory(),
+    )
+    kind, where, *rest = sys.argv[1:]
+    if kind == "core":
+        sys.exit(core_main(Path(where), rest[0] if rest else "process"))
+    sys.exit(gateway_main(Path(where), msgspec.json.decode(rest[0]) if rest else {}))

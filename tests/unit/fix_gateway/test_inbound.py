@@ -1,0 +1,209 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fix_gateway.translation.inbound import (
+    close_session,
+    open_session,
+    refuse_rights,
+    translate,
+)
+from messages.layout import Record, plain_text
+from messages.trading.codes import RejectCode
+from messages.trading.commands import (
+    COMMANDS,
+    AmendOrder,
+    CancelOrder,
+    CloseSession,
+    MassCancel,
+    OpenSession,
+    PlaceOrder,
+    QueryOrder,
+    RecordRefusal,
+)
+from messages.trading.identity import client_id
+from messages.trading.terms import OrderFlag, OrderType, Scope, SelfTradePrevention, TimeInForce
+from tests.unit.fix_gateway.market import ARRIVAL, directory, request
+
+Changes = dict[int, str | None]
+KINDS = {"D": PlaceOrder, "F": CancelOrder, "G": AmendOrder, "H": QueryOrder, "q": MassCancel}
+DAY_NS = 86_400 * 10**9
+
+
+def one(kind: str, changes: Changes | None = None) -> Record:
+    records = list(COMMANDS.unpack(translate(request(kind, changes), ARRIVAL, directory())))
+    assert len(records) == 1, "a request is one command"
+    record = records[0]
+    assert isinstance(record, RecordRefusal | KINDS[kind])
+    assert (record.source, record.epoch, record.source_sequence) == (3 << 20 | 1, 1, 7)
+    assert (record.session, record.connection, record.received_at_ns) == (1, 9, 5)
+    assert (record.sequence, record.time_ns) == (0, 0)
+    return record
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_good_request_becomes_its_command(kind: str) -> None:
+    record = one(kind)
+    assert type(record) is KINDS[kind]
+    assert getattr(record, "account") == 11  # noqa: B009  # the record's type varies
+
+
+def test_an_order_keeps_every_term() -> None:
+    record = one(
+        "D",
+        {40: "4", 99: "100.00", 110: "0.1", 1138: "0.2", 18: "6", 59: "6",
+         126: "20261102-00:00:00", 62: "20261101-10:00:01.5", 2964: "100", 1: "A11", 54: "2"},
+    )  # fmt: skip
+    assert isinstance(record, PlaceOrder)
+    assert (record.price_ticks, record.stop_price_ticks) == (2001, 2000)
+    assert (record.quantity_lots, record.minimum_lots, record.display_lots) == (5000, 1000, 2000)
+    assert record.order_flags == OrderFlag.POST_ONLY
+    assert record.self_trade_prevention == SelfTradePrevention.DECREMENT_AND_CANCEL
+    assert record.expire_at_ns == 1_793_577_600 * 10**9
+    assert record.valid_until_ns == 1_793_527_201_500_000_000
+    assert record.client_order_id == client_id("o-1")
+    assert (record.side, record.order_type) == (2, OrderType.STOP_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("0", TimeInForce.DAY), (None, TimeInForce.DAY), ("1", TimeInForce.GOOD_TILL_CANCEL),
+     ("3", TimeInForce.IMMEDIATE_OR_CANCEL), ("4", TimeInForce.FILL_OR_KILL)],
+)  # fmt: skip
+def test_time_in_force(value: str | None, meant: TimeInForce) -> None:
+    record = one("D", {59: value})
+    assert isinstance(record, PlaceOrder)
+    assert record.time_in_force == meant
+
+
+def test_an_expire_date_means_the_end_of_that_day_in_utc() -> None:
+    begin, end = one("D", {59: "6", 126: "20261101-00:00:00"}), one("D", {59: "6", 432: "20261101"})
+    assert isinstance(begin, PlaceOrder)
+    assert isinstance(end, PlaceOrder)
+    assert end.expire_at_ns == begin.expire_at_ns + DAY_NS
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope", "instrument"),
+    [({530: "7"}, Scope.ACCOUNT, 0), ({530: "6"}, Scope.SESSION, 0),
+     ({530: "1", 55: "BTC-USD"}, Scope.ACCOUNT, 1)],
+)  # fmt: skip
+def test_mass_cancel_scopes(changes: Changes, scope: Scope, instrument: int) -> None:
+    record = one("q", changes)
+    assert isinstance(record, MassCancel)
+    assert (record.scope, record.instrument) == (scope, instrument)
+
+
+BAD = [
+    ("D", {44: "1E+2000000"}, RejectCode.GATEWAY_PRICE_MALFORMED),
+    ("D", {44: "NaN"}, RejectCode.GATEWAY_PRICE_MALFORMED),
+    ("D", {44: "-100"}, RejectCode.GATEWAY_PRICE_MALFORMED),
+    ("D", {44: "100.0000000000000000001"}, RejectCode.GATEWAY_PRICE_MALFORMED),
+    ("D", {44: "100.01"}, RejectCode.GATEWAY_PRICE_OFF_TICK),
+    ("D", {44: "0"}, RejectCode.GATEWAY_OUT_OF_RANGE),
+    ("D", {44: "9" * 18}, RejectCode.GATEWAY_OUT_OF_RANGE),
+    ("D", {44: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {99: "x", 40: "3", 44: None}, RejectCode.GATEWAY_PRICE_MALFORMED),
+    ("D", {38: "1e1"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
+    ("D", {38: "-1"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
+    ("D", {38: "0.00005"}, RejectCode.GATEWAY_QUANTITY_OFF_LOT),
+    ("D", {38: "0"}, RejectCode.GATEWAY_OUT_OF_RANGE),
+    ("D", {38: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {110: "0.00001"}, RejectCode.GATEWAY_QUANTITY_OFF_LOT),
+    ("D", {111: "NaN"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
+    ("D", {111: "0.1", 1138: "0.1"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {55: "XX"}, RejectCode.GATEWAY_SYMBOL_UNKNOWN),
+    ("D", {55: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {1: "nobody"}, RejectCode.GATEWAY_ACCOUNT_UNKNOWN),
+    ("D", {1: "A12"}, RejectCode.GATEWAY_ACCOUNT_NOT_ENTITLED),
+    ("D", {1: "A21"}, RejectCode.GATEWAY_ACCOUNT_UNKNOWN),  # another firm's: as if it were not
+    ("D", {54: "5"}, RejectCode.GATEWAY_SIDE_UNSUPPORTED),
+    ("D", {54: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {40: "P"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("D", {40: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {59: "7"}, RejectCode.GATEWAY_TIME_IN_FORCE_UNSUPPORTED),
+    ("D", {59: "6"}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("D", {59: "6", 126: "tomorrow"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {59: "6", 432: "20260231"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {18: "A"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {18: "6 A"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {2964: "9"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {62: "20261301-00:00:00"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {11: "x" * 37}, RejectCode.GATEWAY_CLIENT_ORDER_ID_MALFORMED),
+    ("D", {11: "\u00e9"}, RejectCode.GATEWAY_CLIENT_ORDER_ID_MALFORMED),
+    ("D", {11: " a"}, RejectCode.GATEWAY_CLIENT_ORDER_ID_MALFORMED),
+    ("D", {11: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("F", {41: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("F", {41: None, 37: "x"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("F", {54: "3"}, RejectCode.GATEWAY_SIDE_UNSUPPORTED),
+    ("G", {44: "100.01"}, RejectCode.GATEWAY_PRICE_OFF_TICK),
+    ("G", {44: "0"}, RejectCode.GATEWAY_OUT_OF_RANGE),
+    ("G", {38: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("H", {11: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("q", {530: "3"}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ("q", {530: "7", 55: "BTC-USD"}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ("q", {530: "1"}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("q", {530: "1", 55: "XX"}, RejectCode.GATEWAY_SYMBOL_UNKNOWN),
+    ("q", {530: None}, RejectCode.GATEWAY_FIELD_MISSING),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "code"), BAD)
+def test_a_bad_request_becomes_a_recorded_refusal(
+    kind: str, changes: Changes, code: RejectCode
+) -> None:
+    record = one(kind, changes)
+    assert isinstance(record, RecordRefusal)
+    assert (record.code, record.refused_kind) == (code, KINDS[kind].KIND)
+    assert plain_text(record.text), "a refusal says why"
+
+
+def test_the_first_fault_wins() -> None:
+    record = one("D", {55: "XX", 54: "9", 38: "0"})
+    assert isinstance(record, RecordRefusal)
+    assert record.code == RejectCode.GATEWAY_SYMBOL_UNKNOWN
+
+
+def test_a_session_with_several_accounts_must_name_one() -> None:
+    known = directory()
+    known.trading_accounts = {1: {"A11": 11, "A12": 12}}
+    (record,) = COMMANDS.unpack(translate(request("D"), ARRIVAL, known))
+    assert isinstance(record, RecordRefusal)
+    assert record.code == RejectCode.GATEWAY_FIELD_MISSING
+    (record,) = COMMANDS.unpack(translate(request("D", {1: "A12"}), ARRIVAL, known))
+    assert isinstance(record, PlaceOrder)
+    assert record.account == 12
+
+
+def test_a_cancel_by_order_id_needs_no_original_id() -> None:
+    record = one("F", {41: None, 37: "77"})
+    assert isinstance(record, CancelOrder)
+    assert record.order_id == 77
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
+    (record,) = COMMANDS.unpack(refuse_rights(request(kind), ARRIVAL, directory()))
+    assert isinstance(record, RecordRefusal)
+    assert record.code == RejectCode.GATEWAY_RIGHTS_MISSING
+    assert record.refused_kind == KINDS[kind].KIND
+
+
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    changes=st.dictionaries(
+        st.sampled_from([1, 11, 18, 37, 38, 40, 41, 44, 54, 55, 59, 62, 99, 110, 111, 126, 432,
+                         530, 790, 1138, 2964]),
+        st.none() | st.text(st.characters(exclude_characters="\x01"), max_size=50),
+    ),
+)  # fmt: skip
+def test_whatever_a_client_writes_is_one_whole_record(kind: str, changes: Changes) -> None:
+    one(kind, changes)
+
+
+def test_openings_and_closings_of_connections() -> None:
+    (opened,) = COMMANDS.unpack(open_session(ARRIVAL))
+    (closed,) = COMMANDS.unpack(close_session(ARRIVAL, is_graceful=True))
+    assert isinstance(opened, OpenSession)
+    assert isinstance(closed, CloseSession)
+    assert (opened.session, opened.connection, closed.graceful) == (1, 9, 1)

@@ -1,0 +1,219 @@
+"""Finding our place again: the store, the checkpoint, and what to expect of the client."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fix_gateway.bridge import Bridge
+from fix_gateway.checkpoint import (
+    Checkpoint,
+    DamagedCheckpointError,
+    SessionMark,
+    read_checkpoint,
+    write_checkpoint,
+)
+from fix_gateway.sessions import SENDER_LEAP, LiveSession, align, resume_sending
+from fix_gateway.settings import SessionFile
+from fix_gateway.store import Stored, place_of, read_store
+from fix_gateway.translation.outbound import Place
+from tests.unit.fix_gateway.market import directory, request
+
+MARK = SessionMark(epoch=1, connection=4, sender_next=9)
+
+
+def session(**changes: object) -> LiveSession:
+    fields: dict[str, object] = {
+        "id": 1, "kind": "order_entry", "sender_comp_id": "MM1", "secret_file": "s",
+        "firm": {"id": 1, "name": "F"},
+    }  # fmt: skip
+    return LiveSession(msgspec.convert(fields | changes, SessionFile), b"secret", 3)
+
+
+def write(directory: Path, *messages: str, numbers: str = "") -> None:
+    header, body = "", ""
+    for message in messages:
+        number = message.split("\x0134=")[1].split("\x01")[0]
+        header += f"{number},{len(body)},{len(message)} "
+        body += message
+    (directory / "FIX.4.4-RIALTO-MM1.header").write_text(header)
+    (directory / "FIX.4.4-RIALTO-MM1.body").write_text(body)
+    (directory / "FIX.4.4-RIALTO-MM1.seqnums").write_text(numbers)
+
+
+def read(directory: Path) -> Stored:
+    return read_store(directory, comp_id="RIALTO", counterparty="MM1")
+
+
+def report(number: int, event: str) -> str:
+    return f"8=FIX.4.4\x019=9\x0135=8\x0134={number}\x0117={event}\x0110=000\x01"
+
+
+def test_an_empty_store_says_one(tmp_path: Path) -> None:
+    assert read(tmp_path) == Stored()
+
+
+def test_the_last_event_is_found_behind_administrative_messages(tmp_path: Path) -> None:
+    heartbeat = "8=FIX.4.4\x019=9\x0135=0\x0134=12\x0110=000\x01"
+    write(tmp_path, report(10, "70"), report(11, "71S"), heartbeat, numbers="13 : 5")
+    stored = read(tmp_path)
+    assert (stored.sender_next, stored.target_next, stored.last) == (13, 5, Place(71, 1))
+
+
+def test_a_message_stored_but_not_counted_is_counted(tmp_path: Path) -> None:
+    write(tmp_path, report(10, "70"), report(11, "71B"), numbers="11 : 5")
+    assert read(tmp_path).sender_next == 12
+
+
+def test_a_torn_store_is_read_as_far_as_it_agrees_with_itself(tmp_path: Path) -> None:
+    write(tmp_path, report(10, "70"), report(11, "71"), numbers="12 : 5")
+    body = tmp_path / "FIX.4.4-RIALTO-MM1.body"
+    for size in range(body.stat().st_size):
+        body.write_bytes(body.read_bytes()[: body.stat().st_size - 1])
+        assert read(tmp_path).last <= Place(71, 0), size
+
+
+def test_refused_numbers_are_found(tmp_path: Path) -> None:
+    reject = "8=FIX.4.4\x019=9\x0135=j\x0134=11\x0145=77\x01380=4\x0110=000\x01"
+    write(tmp_path, report(10, "70"), reject, numbers="12 : 78")
+    assert read(tmp_path).refused == {77}
+
+
+def test_places_of_messages_without_execution_id() -> None:
+    assert place_of(b"35=9\x0111=a\x015002=31\x01") == Place(31, 0)
+    assert place_of(b"35=0\x01") is None
+    assert place_of(report(1, "5B").encode()) < place_of(report(1, "5S").encode())  # type: ignore[operator]
+
+
+def test_after_a_crash_the_first_unsequenced_number_is_expected() -> None:
+    live = session()
+    positions = {live.requests: (1, 40), live.connections: (1, 2 * 7)}
+    stored = Stored(is_there=True, sender_next=9, target_next=55)
+    assert align(live, positions=positions, mark=MARK, stored=stored) == 41
+    assert (live.epoch, live.connection) == (1, 7)
+
+
+def test_a_number_that_was_not_counted_before_the_kill_is_no_reset() -> None:
+    live = session()
+    stored = Stored(is_there=True, target_next=40)
+    positions = {live.requests: (1, 40)}
+    assert align(live, positions=positions, mark=None, stored=stored) == 41
+    assert live.epoch == 1
+
+
+def test_a_reset_that_the_core_never_heard_of_is_seen_in_the_store() -> None:
+    live = session()
+    stored = Stored(is_there=True, target_next=3)
+    assert align(live, positions={live.requests: (1, 40)}, mark=None, stored=stored) == 1
+    assert live.epoch == 2
+
+
+def test_a_lost_store_does_not_look_like_a_reset() -> None:
+    live = session()
+    assert align(live, positions={live.requests: (1, 40)}, mark=None, stored=Stored()) == 41
+    assert live.epoch == 1
+
+
+def test_a_reset_is_remembered_by_the_opening_of_its_connection() -> None:
+    live = session()
+    positions = {live.requests: (1, 40), live.connections: (2, 2 * 8 + 1)}
+    assert align(live, positions=positions, mark=MARK, stored=Stored(is_there=True)) == 1
+    assert (live.epoch, live.connection) == (2, 8)
+
+
+def test_when_nothing_can_be_missing_quickfix_keeps_its_number() -> None:
+    live = session()
+    live.last_request = 40
+    assert align(live, positions={live.requests: (1, 40)}, mark=MARK, stored=None) is None
+    live.last_request = 41
+    assert align(live, positions={live.requests: (1, 40)}, mark=MARK, stored=None) == 41
+
+
+def test_after_an_orderly_stop_nothing_is_asked_for_again() -> None:
+    live = session()
+    mark = msgspec.structs.replace(MARK, target_next=55)
+    stored = Stored(is_there=True, target_next=55)
+    assert align(live, positions={live.requests: (1, 40)}, mark=mark, stored=stored) == 55
+
+
+def test_after_a_crash_of_the_machine_we_send_far_above_what_the_client_has() -> None:
+    stored = Stored(is_there=True, sender_next=12)
+    assert resume_sending(stored, mark=MARK, has_machine_crashed=False) == 12
+    assert resume_sending(stored, mark=MARK, has_machine_crashed=True) == 12 + SENDER_LEAP
+
+
+def test_connections_only_grow_whatever_the_clock_says() -> None:
+    live = session()
+    live.next_connection(1_800_000_000 * 10**9)
+    first = live.connection
+    live.next_connection(0)
+    assert live.connection == first + 1
+    assert live.opening().sequence < live.closing().sequence == 2 * live.connection + 1
+
+
+def test_checkpoints_are_read_back_and_damage_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    assert read_checkpoint(path) is None
+    checkpoint = Checkpoint(venue="00", boot="b", event=7, is_clean=False, sessions={1: MARK})
+    write_checkpoint(path, checkpoint)
+    assert read_checkpoint(path) == checkpoint
+    for size in range(path.stat().st_size):
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(DamagedCheckpointError):
+            read_checkpoint(path)
+        if size > 5:
+            break
+
+
+def message(fields: dict[int, str]) -> str:
+    return "".join(f"{tag}={value}\x01" for tag, value in fields.items())
+
+
+def bridge(live: LiveSession, answers: list[str], *, messages_max: int) -> Bridge:
+    made = Bridge(
+        sessions={"MM1": live}, directory=directory(), loop=asyncio.get_running_loop(),
+        messages_max=messages_max, wake=lambda: None,
+        answer=lambda _session, text: answers.append(text),
+        fail=lambda error: answers.append(str(error)),
+    )  # fmt: skip
+    made.is_available = True
+    return made
+
+
+async def test_a_full_bridge_refuses_and_never_grows() -> None:
+    live, answers = session(), list[str]()
+    full = bridge(live, answers, messages_max=3)
+    full.logged_on("MM1")
+    for number in range(2, 10):
+        assert full.received(message(request("D") | {34: str(number), 11: f"o-{number}"}))
+    assert len(full) == 3
+    assert [answer.split("\x01")[1] for answer in answers] == [f"45={n}" for n in range(4, 10)]
+    assert all("\x01380=4\x01" in answer for answer in answers)
+    assert live.refused == set(range(4, 10))
+
+
+async def test_what_was_refused_unsequenced_stays_refused_when_it_comes_again() -> None:
+    live, answers = session(), list[str]()
+    live.refused = {5}
+    again = bridge(live, answers, messages_max=3)
+    again.logged_on("MM1")
+    again.take()
+    again.received(message(request("D") | {34: "5"}))
+    assert len(again) == 0
+    assert len(answers) == 1
+
+
+async def test_without_a_core_requests_are_neither_answered_nor_kept() -> None:
+    live, answers = session(), list[str]()
+    alone = bridge(live, answers, messages_max=3)
+    alone.logged_on("MM1")
+    alone.take()
+    alone.is_available = False
+    assert alone.received(message(request("D") | {34: "5"}))
+    assert (len(alone), answers, live.last_request) == (0, [], 5)
+
+
+async def test_types_that_the_venue_does_not_offer_are_told_apart() -> None:
+    live = session()
+    assert not bridge(live, [], messages_max=3).received(message({35: "V", 49: "MM1", 34: "2"}))

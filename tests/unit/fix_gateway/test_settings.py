@@ -1,0 +1,88 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fix_gateway.dictionary import compose_dictionary, standard_dictionary
+from fix_gateway.settings import copied_accounts, read_sessions, traded_accounts
+from runtime.toml import SettingsError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Path:
+    for path in (ROOT / "sessions").glob("*.toml"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def test_the_demo_sessions_are_good() -> None:
+    files = read_sessions(ROOT / "sessions")
+    assert files.keys() == {"MM1", "MM2", "INST1", "INST1-DC"}
+    assert traded_accounts(files["INST1"], files) == [1003]
+    assert copied_accounts(files["INST1-DC"], files) == [1003]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('kind = "order_entry"', 'kind = "admin"', "$.kind"),
+        ("id = 1\n", "id = 0\n", "$.id"),
+        ("id = 1\nkind", "id = 2\nkind", "$.id: 2 is in MM1.toml already"),
+        ('sender_comp_id = "MM1"', 'sender_comp_id = "A B"', "$.sender_comp_id"),
+        ('sender_comp_id = "MM1"', 'sender_comp_id = "RIALTO-PACEMAKER"', "the venue's own"),
+        ('secret_file = "fix-MM1.secret"', 'secret_file = "../x"', "$.secret_file"),
+        ("disconnect_grace_seconds = 0", "disconnect_grace_second = 0", "disconnect_grace_second"),
+        ("id = 1001", "id = 1002", "$.account[0].id: 1002 is in MM1.toml already"),
+        ('[firm]\nid = 1\n', '[firm]\nid = 2\n', "$.firm.name"),
+        ('position_max = "100000"', 'position_max = "1e5"', "position_max"),
+        ('[firm]', 'shared_accounts = ["INST1"]\n[firm]', "of another firm"),
+        ('[firm]', 'shared_accounts = ["NOBODY"]\n[firm]', "no session defines"),
+        ('[firm]', '[drop_copy]\nfirms = ["MM1"]\n[firm]', "only a drop-copy session"),
+        ('[firm]', '[heartbeat]\nseconds_min = 60\nseconds_max = 5\n[firm]', "above seconds_max"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_by_name_key_and_reason(
+    sessions: Path, old: str, new: str, key: str
+) -> None:
+    path = sessions / "MM1.toml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(SettingsError) as refusal:
+        read_sessions(sessions)
+    assert key in str(refusal.value)
+    assert ".toml" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('firms = ["INST1"]', "firms = []", "neither firms nor accounts"),
+        ('firms = ["INST1"]', 'firms = ["X"]', "no session names firm"),
+        ('firms = ["INST1"]', 'accounts = ["X"]', "no session defines account"),
+    ],
+)
+def test_a_bad_drop_copy_is_refused(sessions: Path, old: str, new: str, key: str) -> None:
+    path = sessions / "INST1-DC.toml"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(SettingsError, match=key):
+        read_sessions(sessions)
+
+
+def test_the_dictionary_has_our_messages_in_place_of_the_standard_ones(tmp_path: Path) -> None:
+    target = tmp_path / "FIX44.xml"
+    ours = ROOT / "sessions" / "dictionary" / "RIALTO44.xml"
+    compose_dictionary(standard=standard_dictionary(), ours=ours, target=target)
+    written = target.read_text()
+    assert written.count('msgtype="D"') == 1
+    assert written.count('number="378"') == 1
+    assert 'name="DisplayQty"' in written
+    assert 'msgtype="V"' in written, "other types stay known, to be answered with 380=3"
+
+
+def test_a_missing_dictionary_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nothing\.xml"):
+        compose_dictionary(
+            standard=standard_dictionary(), ours=tmp_path / "nothing.xml", target=tmp_path / "x"
+        )
