@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from messages.layout import Record, plain_text
 from messages.trading import commands, events
 
@@ -82,10 +84,17 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
                     subject=_subject(command, keys),
                     wanted=_say(command, changed),
                     known="nothing" if event is None else _say(event, changed),
-                    command=command if event is None or may_change else None,
+                    command=_as_change(command, event) if event is None or may_change else None,
                 )
             )
     return differences
+
+
+def _as_change(command: Record, known: Record | None) -> Record:
+    """Return the command to send: a reference price is for a new market, not for one that trades."""
+    if known is None or not isinstance(command, commands.SetInstrumentLimits):
+        return command
+    return msgspec.structs.replace(command, reference_ticks=0)
 
 
 def outcome_of(command: Record) -> Callable[[Record], bool]:

@@ -79,6 +79,7 @@ def test_a_changed_limit_is_one_difference_that_can_be_applied(directory: Path) 
     edit(directory, "instruments.toml", 'notional_max = "50000000"', 'notional_max = "1000"')
     (difference,) = compare(wanted(directory), known)
     assert isinstance(difference.command, commands.SetInstrumentLimits)
+    assert difference.command.reference_ticks == 0, "would move a market that trades"
     assert difference.subject == "set instrument limits instrument 1"
     assert difference.wanted == "notional_max_atoms=1000000000"
     assert difference.known == "notional_max_atoms=50000000000000"
