@@ -91,7 +91,7 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
 
 
 def _as_change(command: Record, known: Record | None) -> Record:
-    """Return the command to send: a reference price is for a new market, not for one that trades."""
+    """Return the command to send: a market that trades keeps its reference price."""
     if known is None or not isinstance(command, commands.SetInstrumentLimits):
         return command
     return msgspec.structs.replace(command, reference_ticks=0)
