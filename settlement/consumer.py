@@ -37,6 +37,9 @@ from settlement.settings import SettlementSettings
 
 log = structlog.get_logger()
 
+_LITTLE = 32
+"""Below this part of a full transaction it is worth waiting for more."""
+
 LOCK_SPACE = 0x52494C54
 """The first key of our advisory locks; the second is the consumer's place in ``Consumer``."""
 
@@ -154,6 +157,8 @@ class FeedConsumer(Generic[Ready]):
                     return
                 self._meet(feed.venue)
                 await self._post(list(contiguous(batches, self.position)), stop)
+                if backlog.bytes_pending < self._settings.batch_bytes_max // _LITTLE:
+                    await _wait(stop, self._settings.gather_seconds)
         finally:
             # The reader may be waiting for room that nobody will make any more.
             backlog.close()
