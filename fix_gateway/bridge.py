@@ -21,10 +21,25 @@ from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.inbound import close_session, open_session, refuse_rights, translate
 from fix_gateway.translation.raw import Fields, parse
 from messages.trading.codes import RejectCode
+from messages.trading.commands import (
+    AmendOrder,
+    CancelOrder,
+    MassCancel,
+    PlaceOrder,
+    QueryOrder,
+)
 
 log = structlog.get_logger()
 
 _REFUSED = "logon refused"
+MESSAGE_TYPES = {
+    PlaceOrder.KIND: tags.NEW_ORDER_SINGLE,
+    CancelOrder.KIND: tags.ORDER_CANCEL_REQUEST,
+    AmendOrder.KIND: tags.ORDER_CANCEL_REPLACE_REQUEST,
+    MassCancel.KIND: tags.ORDER_MASS_CANCEL_REQUEST,
+    QueryOrder.KIND: tags.ORDER_STATUS_REQUEST,
+}
+"""The message that each kind of command came from."""
 
 
 class Request(NamedTuple):
@@ -179,6 +194,10 @@ class Bridge:
     def refuse(self, session: LiveSession, sequence: int, fields: Fields, code: RejectCode) -> None:
         """Answer a request that will not be sequenced, and remember that it was."""
         session.refused.add(sequence)
+        if len(session.refused) > 2 * self._messages_max:
+            # Only the newest can come again: whatever lies below a sequenced one is behind us.
+            newest = sorted(session.refused)[-self._messages_max :]
+            session.refused = set(newest)
         text = not_sequenced(
             message_type=fields[tags.MSG_TYPE], sequence=sequence, code=code,
             client_order_id=fields.get(tags.CL_ORD_ID, ""),

@@ -30,11 +30,14 @@ class Metrics:
         self.bridge_depth = Gauge(
             "fix_bridge_messages", "Requests waiting for the loop", registry=registry
         )
-        self.bridge_full = Counter(
-            "fix_bridge_full_total", "Requests refused because too many waited", registry=registry
+        self.bridge_full = Gauge(
+            "fix_bridge_full", "Requests refused because too many waited", registry=registry
         )
-        self.logons = Counter(
-            "fix_logons_total", "Logons by outcome", ["outcome"], registry=registry
+        self.engine_silence = Gauge(
+            "fix_engine_silence_seconds", "Since QuickFIX last answered", registry=registry
+        )
+        self.logons = Gauge(
+            "fix_logons", "Logons since the start, by outcome", ["outcome"], registry=registry
         )
         self.sessions = Gauge("fix_sessions_logged_on", "Sessions logged on", registry=registry)
         self.feed_event = Gauge("fix_feed_event", "Last event given to QuickFIX", registry=registry)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
-from runtime.link import LinkError
-from runtime.link_frames import Answer, EventBatch, Refusal, Welcome
+from runtime.link import LinkError, LinkLost, LinkRefused
+from runtime.link_frames import Answer, ByeCode, EventBatch, Refusal, Welcome
 
 RefusalHandler = Callable[[Sequence[Refusal]], None]
 
@@ -37,3 +37,12 @@ class CommandLink(Protocol):
 
 LinkFactory = Callable[[RefusalHandler], Awaitable[CommandLink]]
 """Connects once, or raises ``LinkError``; handed the callback for unsequenced commands."""
+
+_TRANSIENT = frozenset({ByeCode.STOPPING, ByeCode.TOO_SLOW, ByeCode.TOO_MANY_CONNECTIONS})
+
+
+def is_transient(error: LinkError) -> bool:
+    """Say whether connecting again may help."""
+    if isinstance(error, LinkRefused):
+        return error.code in _TRANSIENT
+    return isinstance(error, LinkLost)

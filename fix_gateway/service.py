@@ -19,7 +19,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.acceptor import Channel, FixAcceptor, StoreError
-from fix_gateway.bridge import Bridge, Request, not_sequenced
+from fix_gateway.bridge import MESSAGE_TYPES, Bridge, Request, not_sequenced
 from fix_gateway.checkpoint import (
     Checkpoint,
     SessionMark,
@@ -30,30 +30,22 @@ from fix_gateway.checkpoint import (
 from fix_gateway.dictionary import compose_dictionary, standard_dictionary
 from fix_gateway.metrics import Metrics
 from fix_gateway.pacemaker import Pacemaker
-from fix_gateway.ports import CommandLink, LinkFactory
+from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession, align, resume_sending
 from fix_gateway.settings import SESSION_ID_MAX, GatewaySettings, SessionFile
 from fix_gateway.store import Stored, StoreSync, read_store
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.reasons import code_name
-from messages.trading import commands, events
+from messages.trading import events
 from messages.trading.codes import RejectCode
 from messages.trading.identity import SOURCE_BITS
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
-from runtime.link_frames import ByeCode, Refusal, Welcome
+from runtime.link_frames import Refusal, Welcome
 from runtime.process import EXIT_INVARIANT
 
 log = structlog.get_logger()
 
-_TRANSIENT = frozenset({ByeCode.STOPPING, ByeCode.TOO_SLOW, ByeCode.TOO_MANY_CONNECTIONS})
-_KIND_TYPES = {
-    commands.PlaceOrder.KIND: "D",
-    commands.CancelOrder.KIND: "F",
-    commands.AmendOrder.KIND: "G",
-    commands.MassCancel.KIND: "q",
-    commands.QueryOrder.KIND: "H",
-}
 _LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
 
 
@@ -179,7 +171,7 @@ class Gateway:
             try:
                 return await connect(self._refused)
             except LinkError as error:
-                if not _is_transient(error):
+                if not is_transient(error):
                     raise
                 log.info("core_not_there", reason=str(error))
                 await asyncio.wait([stopping], timeout=self._settings.reconnect_seconds)
@@ -317,6 +309,7 @@ class Gateway:
     async def _mark(self) -> None:
         while True:
             await asyncio.sleep(self._settings.checkpoint_seconds)
+            self._count_callbacks()
             await self._write_checkpoint()
 
     async def _write_checkpoint(self, *, is_clean: bool = False) -> None:
@@ -362,7 +355,7 @@ class Gateway:
 
     async def _suspend(self, error: LinkError) -> None:
         """Log everyone out after a lost link; what QuickFIX still took is forgotten on purpose."""
-        if not _is_transient(error):
+        if not is_transient(error):
             raise error
         log.warning("core_lost", reason=str(error))
         self._link = None
@@ -463,7 +456,7 @@ class Gateway:
             self._answer(
                 session,
                 not_sequenced(
-                    message_type=_KIND_TYPES.get(refusal.kind, "D"),
+                    message_type=MESSAGE_TYPES.get(refusal.kind, "D"),
                     sequence=refusal.source_sequence, code=refusal.code, client_order_id="",
                 ),
             )  # fmt: skip
@@ -487,12 +480,13 @@ class Gateway:
         assert self._acceptor is not None
         return self._acceptor.channels[session.file.sender_comp_id]
 
+    def _count_callbacks(self) -> None:
+        """Take over what QuickFIX's thread counted, and how long it has been silent."""
+        for outcome, count in self._bridge.logon_counts.items():
+            self._metrics.logons.labels(outcome).set(count)
+        self._metrics.bridge_full.set(self._bridge.full_count)
+        self._metrics.engine_silence.set(self._loop.time() - self._pacemaker.answered_at)
+
     def _count(self, requests: Sequence[Request]) -> None:
         self._metrics.received.inc(sum(1 for request in requests if request.sequence))
         self._metrics.sessions.set(sum(session.is_open for session in self._sessions.values()))
-
-
-def _is_transient(error: LinkError) -> bool:
-    if isinstance(error, LinkRefused):
-        return error.code in _TRANSIENT
-    return isinstance(error, LinkLost)

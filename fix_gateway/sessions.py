@@ -112,6 +112,8 @@ def align(
     latest = max(session.epoch, epoch, opened_epoch, mark.epoch if mark else 1)
     session.connection = max(session.connection, opened // 2, mark.connection if mark else 0)
     session.epoch = latest
+    if latest == epoch:
+        session.refused = {number for number in session.refused if number > sequence}
     if latest != epoch:
         return 1
     if stored is not None and stored.is_there and stored.target_next < sequence:

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -206,13 +205,11 @@ def core_main(directory: Path, durability: str) -> int:
     def started(_venue: bytes, _addresses: list[str]) -> None:
         announce(directory, "core", 1)
 
-    async def main(stop: asyncio.Event) -> None:
-        code = await run_core(
+    async def main(stop: asyncio.Event) -> int:
+        return await run_core(
             settings, create_engine("reference"), stop, MetricsInMemory(),
             started=started,
         )  # fmt: skip
-        if code:
-            os._exit(code)
 
     (directory / "venue").mkdir(exist_ok=True)
     return run_process(main)
@@ -238,7 +235,7 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
     async def connect(refusals: RefusalHandler) -> Link:
         return await Link.connect(address(directory), "fix_gateway", _TOKEN, refusals=refusals)
 
-    async def main(stop: asyncio.Event) -> None:
+    async def main(stop: asyncio.Event) -> int:
         (directory / "fix").mkdir(exist_ok=True)
         await run(
             settings, sessions=sessions,
@@ -247,6 +244,7 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
             listening=lambda port: announce(directory, "gateway", port),
         )  # fmt: skip
         (directory / "gateway.metrics").write_bytes(generate_latest(registry))
+        return 0
 
     return run_process(main)
 

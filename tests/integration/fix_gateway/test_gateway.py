@@ -89,7 +89,7 @@ def order(name: str, changes: Fields | None = None) -> list[tuple[int, str | int
 
 
 def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
-    found = []
+    found: list[simplefix.FixMessage] = []
     while len(found) < count and (message := client.receive(5.0)) is not None:
         found.append(message)
     assert len(found) == count, [str(message) for message in found]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import threading
 import time
@@ -24,7 +25,7 @@ from tests.integration.fix_gateway.processes import (
     session_files,
 )
 
-KILLS = 6
+KILLS = int(os.environ.get("RIALTO_KILLS", "6"))
 ORDERS_A_SECOND = 500
 
 

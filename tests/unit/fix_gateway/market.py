@@ -34,16 +34,23 @@ def directory() -> Directory:
 
 def request(kind: str, changes: dict[int, str | None] | None = None) -> Fields:
     """A good request of a kind, with some fields changed or (None) left out."""
-    good = {
-        35: kind, 34: "7", 49: "MM1", 11: "o-1", 55: "BTC-USD", 54: "1",
+    good: dict[int, str | None] = {
+        35: kind,
+        34: "7",
+        49: "MM1",
+        11: "o-1",
+        55: "BTC-USD",
+        54: "1",
         60: "20261101-10:00:00.000",
-    } | {
+    }
+    own: dict[str, dict[int, str | None]] = {
         "D": {38: "0.5", 40: "2", 44: "100.05", 59: "1"},
         "F": {41: "o-0"},
         "G": {41: "o-0", 38: "0.25", 40: "2", 44: "100.10"},
         "H": {},
         "q": {530: "7", 54: None, 55: None},
-    }[kind] | (changes or {})  # fmt: skip
+    }  # fmt: skip
+    good |= own[kind] | (changes or {})
     return {tag: value for tag, value in good.items() if value is not None}
 
 

@@ -13,14 +13,14 @@ from tests.unit.fix_gateway.market import COPY, OTHER, TRADER, directory, tags_o
 
 WHEN_NS = 1_793_527_200_123_456_789
 STAMP = "20261101-10:00:00.123456"
-ORDER = {
+ORDER: dict[str, int | bytes] = {
     "number": 40, "time_ns": WHEN_NS, "account": 11, "session": TRADER, "instrument": 1,
     "order_id": 5, "side": Side.BUY, "order_type": OrderType.LIMIT,
     "time_in_force": TimeInForce.GOOD_TILL_CANCEL, "status": OrderStatus.NEW,
     "price_ticks": 2001, "quantity_lots": 5000, "leaves_lots": 5000,
     "client_order_id": client_id("o-1"),
 }  # fmt: skip
-REQUEST = {
+REQUEST: dict[str, int | bytes] = {
     "number": 41, "time_ns": WHEN_NS, "account": 11, "session": TRADER, "instrument": 1,
     "order_id": 5, "side": Side.BUY, "client_order_id": client_id("c-1"),
     "original_client_order_id": client_id("o-1"),
@@ -90,12 +90,11 @@ def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
 
 
 def test_one_session_on_both_sides_is_told_twice_buyer_first() -> None:
-    sides = {
-        f"{prefix}_{name}": value
-        for prefix in ("maker", "taker")
-        for name, value in {"account": 11, "session": TRADER, "order_type": 2, "status": 4,
-                            "time_in_force": 1, "client_order_id": NOBODY}.items()
+    own: dict[str, int | bytes] = {
+        "account": 11, "session": TRADER, "order_type": 2, "status": 4, "time_in_force": 1,
+        "client_order_id": NOBODY,
     }  # fmt: skip
+    sides = {f"{side}_{name}": value for side in ("maker", "taker") for name, value in own.items()}
     record = events.TradeExecuted.make(number=9, instrument=1, taker_side=Side.BUY, **sides)
     mine = [m for m in told_by(record, directory()) if m.session == TRADER]
     assert [(m.rank, tags_of(m.text)[17]) for m in mine] == [(0, "9B"), (1, "9S")]
