@@ -178,19 +178,22 @@ async def _run_fix_gateway(
         )
 
     registry = CollectorRegistry()
-    health = _from_samples(registry, "fix_sessions_logged_on", "fix_feed_event")
-    port = table.observability.fix_port
+    gateway = fix_gateway.service.Gateway(
+        settings,
+        sessions=sessions,
+        secrets=session_secrets(state, sessions),
+        registry=registry,
+    )
     async with _page(
-        configuration, places, name="fix_gateway", registry=registry, health=health, port=port
+        configuration,
+        places,
+        name="fix_gateway",
+        registry=registry,
+        health=gateway.health,
+        port=table.observability.fix_port,
     ) as announce:
-        await fix_gateway.service.run(
-            settings,
-            sessions=sessions,
-            secrets=session_secrets(state, sessions),
-            connect=dial,
-            stop=stop,
-            registry=registry,
-            listening=lambda fix_port: announce({"fix": f"{table.fix.host}:{fix_port}"}),
+        await gateway.run(
+            dial, stop, listening=lambda port: announce({"fix": f"{table.fix.host}:{port}"})
         )
     return EXIT_OK
 

@@ -55,50 +55,28 @@ class StrangeVenueError(Exception):
     exit_code = EXIT_INVARIANT
 
 
-async def run(
-    settings: GatewaySettings,
-    *,
-    sessions: Mapping[str, SessionFile],
-    secrets: Mapping[str, bytes],
-    connect: LinkFactory,
-    stop: asyncio.Event,
-    registry: CollectorRegistry,
-    listening: Callable[[int], None] = lambda _port: None,
-) -> None:
-    """Carry FIX sessions until asked to stop.
-
-    Args:
-        settings: where to listen and to keep state.
-        sessions: the counterparties' files, by any name.
-        secrets: each session's password, by its ``secret_file``.
-        connect: makes one link to the core.
-        stop: set to log everyone out, finish what is in hand, and return.
-        registry: gets the gateway's metrics.
-        listening: told the port once clients may log on.
-
-    Raises:
-        SettingsError: configuration. DamagedCheckpointError, StrangeVenueError, AheadOfVenue,
-        EventGap, ForeignVenue: never retried. StoreError, OSError: the disk.
-    """
-    # QuickFIX's thread waits for the interpreter while the loop works: five milliseconds, the
-    # default, is longer than an order should take.
-    sys.setswitchinterval(settings.thread_switch_seconds)
-    gateway = Gateway(
-        settings, sessions=sessions, secrets=secrets, metrics=Metrics(registry), listening=listening
-    )
-    await gateway.run(connect, stop)
-
-
 class Gateway:
-    """The parts of one gateway and its life; ``run`` is the way in."""
+    """Carries FIX sessions between clients and the core."""
 
     def __init__(
-        self, settings: GatewaySettings, *, sessions: Mapping[str, SessionFile],
-        secrets: Mapping[str, bytes], metrics: Metrics, listening: Callable[[int], None],
-    ) -> None:  # fmt: skip
+        self,
+        settings: GatewaySettings,
+        *,
+        sessions: Mapping[str, SessionFile],
+        secrets: Mapping[str, bytes],
+        registry: CollectorRegistry,
+    ) -> None:
+        """Put the parts together; nothing happens before ``run``.
+
+        Args:
+            settings: where to listen and to keep state.
+            sessions: the counterparties' files, by any name.
+            secrets: each session's password, by its ``secret_file``.
+            registry: gets the gateway's metrics.
+        """
         self._settings = settings
-        self._metrics = metrics
-        self._listening = listening
+        self._metrics = Metrics(registry)
+        self._listening: Callable[[int], None] = lambda _port: None
         self._sessions = {
             file.sender_comp_id: LiveSession(file, secrets[file.secret_file], settings.principal)
             for file in sessions.values()
@@ -125,8 +103,47 @@ class Gateway:
         self._changed = asyncio.Event()
         """Set when QuickFIX's thread handed something over, a logout for one."""
 
-    async def run(self, connect: LinkFactory, stop: asyncio.Event) -> None:
-        """Connect, carry, and begin again after each lost link, until asked to stop."""
+    def health(self) -> dict[str, object]:
+        """Say whether the core is there, and where each session stands."""
+        channels = self._acceptor.channels if self._acceptor is not None else {}
+        sessions = {
+            name: {
+                "kind": self._sessions[name].file.kind,
+                "is_logged_on": channel.is_logged_on,
+                "expects_sequence": channel.target_next,
+                "next_sequence": channel.sender_next,
+            }
+            for name, channel in channels.items()
+        }
+        return {
+            "healthy": self._link is not None,
+            "through_event": self._publisher.position if self._publisher is not None else 0,
+            "waiting_requests": len(self._bridge),
+            "sessions": sessions,
+        }
+
+    async def run(
+        self,
+        connect: LinkFactory,
+        stop: asyncio.Event,
+        *,
+        listening: Callable[[int], None] = lambda _port: None,
+    ) -> None:
+        """Connect, carry, and begin again after each lost link, until asked to stop.
+
+        Args:
+            connect: makes one link to the core.
+            stop: set to log everyone out, finish what is in hand, and return.
+            listening: told the port once clients may log on.
+
+        Raises:
+            SettingsError: configuration. DamagedCheckpointError, StrangeVenueError, AheadOfVenue,
+            EventGap, ForeignVenue: never retried. StoreError, OSError: the disk.
+        """
+        # QuickFIX's thread waits for the interpreter while the loop works: five milliseconds, the
+        # default, is longer than an order should take.
+        sys.setswitchinterval(self._settings.thread_switch_seconds)
+        self._listening = listening
         self._prepare()
         stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
         try:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from exchange.configuration import read_configuration
 from exchange.wanted import wanted_definitions
 from fix_gateway.ports import RefusalHandler
-from fix_gateway.service import run
+from fix_gateway.service import Gateway
 from fix_gateway.settings import GatewaySettings, SessionFile, read_sessions
 from messages.layout import Record
 from messages.trading import commands, events
@@ -237,12 +237,13 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
 
     async def main(stop: asyncio.Event) -> int:
         (directory / "fix").mkdir(exist_ok=True)
-        await run(
-            settings, sessions=sessions,
+        gateway = Gateway(
+            settings, sessions=sessions, registry=registry,
             secrets={file.secret_file: PASSWORD.encode() for file in sessions.values()},
-            connect=connect, stop=stop, registry=registry,
-            listening=lambda port: announce(directory, "gateway", port),
         )  # fmt: skip
+        await gateway.run(
+            connect, stop, listening=lambda port: announce(directory, "gateway", port)
+        )
         (directory / "gateway.metrics").write_bytes(generate_latest(registry))
         return 0
 
