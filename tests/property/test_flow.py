@@ -50,6 +50,21 @@ def test_replay_in_any_batches_gives_the_same_events_and_digest(chance: random.R
     assert len(digests) == 1
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("chunk", range(20))
+def test_ten_thousand_seeds_replay_to_the_same_state(chance: random.Random, chunk: int) -> None:
+    for number in range(500):
+        engine, watch = ReferenceEngine(), Watch()
+        flow = Flow(chance.getrandbits(48), calm=number % 2 == 0)
+        run = list(flow.run(engine, 300))
+        for _, told in run:
+            watch.see(told)
+        watch.check_money(engine)
+        other = ReferenceEngine()
+        assert other.apply(b"".join(command for command, _ in run)) == b"".join(t for _, t in run)
+        assert other.snapshot() == engine.snapshot(), f"chunk {chunk}, run {number}"
+
+
 def test_a_snapshot_and_the_tail_are_the_whole(chance: random.Random) -> None:
     engine = ReferenceEngine()
     flow = Flow(chance.getrandbits(32))
