@@ -5,7 +5,7 @@ commit, the seed and the time it took: that is where the figures in docs/TESTING
 ``--again`` forgets it. A tree with changes that are not committed remembers nothing.
 """
 
-import datetime
+import datetime as dt
 import json
 import subprocess
 from pathlib import Path
@@ -50,7 +50,7 @@ class LongRuns:
             "commit": self._commit,
             "seed": self._config.stash.get(_seed_key(), 0),
             "seconds": round(report.duration, 1),
-            "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         }
         with RESULTS.open("a") as results:
             results.write(json.dumps(line) + "\n")
