@@ -7,11 +7,13 @@ Errors:
     DamagedCheckpointError: the file is not ours; an operator decides.
 """
 
+import asyncio
 import os
 from pathlib import Path
 
 import msgspec
 
+from fix_gateway.store import StoreSync
 from runtime.process import EXIT_DAMAGED
 
 
@@ -84,3 +86,33 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class CheckpointFile:
+    """The checkpoint in its place, never ahead of QuickFIX's own files."""
+
+    def __init__(self, state: Path) -> None:
+        """Describe the place; ``read`` looks."""
+        self._path = state / "checkpoint.json"
+        self._store = StoreSync(state / "store")
+        self.last: Checkpoint | None = None
+
+    def read(self) -> None:
+        """Take up what our predecessor left.
+
+        Raises:
+            DamagedCheckpointError: it cannot be read.
+        """
+        self.last = read_checkpoint(self._path)
+
+    async def write(self, checkpoint: Checkpoint) -> None:
+        """Sync QuickFIX's files, then say how far they reach; the order is what makes it true.
+
+        Raises:
+            OSError: the disk.
+        """
+        if checkpoint == self.last:
+            return
+        await asyncio.to_thread(self._store.sync)
+        await asyncio.to_thread(write_checkpoint, self._path, checkpoint)
+        self.last = checkpoint

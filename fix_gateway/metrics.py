@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from fix_gateway.bridge import Bridge
+
 _LATENCY_BUCKETS = (
     0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 2.5, 10.0,
@@ -48,3 +50,10 @@ class Metrics:
         self.link_losses = Counter(
             "fix_link_losses_total", "How often the core was lost", registry=registry
         )
+
+    def take_over(self, bridge: Bridge, *, silence_seconds: float) -> None:
+        """Take over what QuickFIX's thread counted, and how long it has been silent."""
+        for outcome, count in bridge.logon_counts.items():
+            self.logons.labels(outcome).set(count)
+        self.bridge_full.set(bridge.full_count)
+        self.engine_silence.set(silence_seconds)

@@ -12,7 +12,6 @@ Errors:
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,13 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from fix_gateway.acceptor import Channel, FixAcceptor, StoreError
 from fix_gateway.bridge import MESSAGE_TYPES, Bridge, Request, not_sequenced
-from fix_gateway.checkpoint import (
-    Checkpoint,
-    SessionMark,
-    boot_identity,
-    read_checkpoint,
-    write_checkpoint,
-)
+from fix_gateway.checkpoint import Checkpoint, CheckpointFile, SessionMark, boot_identity
 from fix_gateway.dictionary import compose_dictionary, standard_dictionary
 from fix_gateway.metrics import Metrics
 from fix_gateway.pacemaker import Pacemaker
@@ -34,7 +27,7 @@ from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession, align, resume_sending
 from fix_gateway.settings import SESSION_ID_MAX, GatewaySettings, SessionFile
-from fix_gateway.store import Stored, StoreSync, read_store
+from fix_gateway.store import Stored, read_store
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.reasons import code_name
 from messages.trading import events
@@ -94,12 +87,11 @@ class Gateway:
         self._link: CommandLink | None = None
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
-        self._checkpoint: Checkpoint | None = None
+        self._checkpoint = CheckpointFile(settings.state)
         self._venue = b""
         self._boot = boot_identity()
         self._pacemaker = Pacemaker(comp_id=settings.comp_id)
         self._pace: asyncio.Task[None] | None = None
-        self._store_sync = StoreSync(settings.state / "store")
         self._changed = asyncio.Event()
         """Set when QuickFIX's thread handed something over, a logout for one."""
 
@@ -175,11 +167,7 @@ class Gateway:
             standard=standard_dictionary(), ours=self._settings.dictionary,
             target=state / "FIX44.xml",
         )  # fmt: skip
-        self._checkpoint = read_checkpoint(self._checkpoint_path)
-
-    @property
-    def _checkpoint_path(self) -> Path:
-        return self._settings.state / "checkpoint.json"
+        self._checkpoint.read()
 
     async def _connected(
         self, connect: LinkFactory, stopping: "asyncio.Task[bool]"
@@ -202,7 +190,7 @@ class Gateway:
         for record in events.EVENTS.unpack(answer.payload):
             self._directory.learn(record)
         # Those of the last stop: beginning writes new ones.
-        marks = self._checkpoint.sessions if self._checkpoint else {}
+        marks = self._checkpoint.last.sessions if self._checkpoint.last else {}
         stored: dict[str, Stored] = {}
         if self._publisher is None:
             stored = self._read_stores()
@@ -237,11 +225,12 @@ class Gateway:
             self._listening(port)
 
     def _check_lineage(self, welcome: Welcome) -> None:
-        known = self._venue or bytes.fromhex(self._checkpoint.venue if self._checkpoint else "")
+        mark = self._checkpoint.last
+        known = self._venue or bytes.fromhex(mark.venue if mark else "")
         if known and known != welcome.venue:
             raise StrangeVenueError(f"venue {welcome.venue.hex()} answers, not {known.hex()}")
         position = self._publisher.position if self._publisher else 0
-        position = max(position, self._checkpoint.event if self._checkpoint else 0)
+        position = max(position, mark.event if mark else 0)
         if position > welcome.last_event:
             raise AheadOfVenue(
                 f"our position {position} is ahead of the venue's last event {welcome.last_event}"
@@ -258,7 +247,7 @@ class Gateway:
 
     async def _begin(self, welcome: Welcome, stored: dict[str, Stored]) -> None:
         """Make the acceptor and the publisher, and find where to go on."""
-        checkpoint = self._checkpoint
+        checkpoint = self._checkpoint.last
         has_crashed = (
             checkpoint is not None and checkpoint.boot != self._boot and not checkpoint.is_clean
         )
@@ -326,11 +315,13 @@ class Gateway:
     async def _mark(self) -> None:
         while True:
             await asyncio.sleep(self._settings.checkpoint_seconds)
-            self._count_callbacks()
+            self._metrics.take_over(
+                self._bridge, silence_seconds=self._loop.time() - self._pacemaker.answered_at
+            )
             await self._write_checkpoint()
 
     async def _write_checkpoint(self, *, is_clean: bool = False) -> None:
-        """Sync QuickFIX's files, then say how far they reach; the order is what makes it true."""
+        """Say how far every session has come."""
         assert self._publisher is not None
         assert self._acceptor is not None
         marks = {
@@ -349,15 +340,10 @@ class Gateway:
             is_clean=is_clean,
             sessions=marks,
         )
-        if checkpoint == self._checkpoint:
-            return
-        run = self._loop.run_in_executor
         try:
-            await run(None, self._store_sync.sync)
-            await run(None, write_checkpoint, self._checkpoint_path, checkpoint)
+            await self._checkpoint.write(checkpoint)
         except OSError as error:
             raise StoreError(f"{self._settings.state}: {error.strerror}") from error
-        self._checkpoint = checkpoint
 
     async def _log_everyone_out(self, feed: "asyncio.Task[None]") -> None:
         """Stop the acceptor and wait until the core has closed every connection."""
@@ -417,7 +403,8 @@ class Gateway:
         requests = self._bridge.take()
         if self._link is None or not requests:
             return
-        self._count(requests)
+        self._metrics.received.inc(sum(1 for request in requests if request.sequence))
+        self._metrics.sessions.set(sum(session.is_open for session in self._sessions.values()))
         assert self._publisher is not None
         first, size = 0, 0
         for at, request in enumerate(requests):
@@ -496,14 +483,3 @@ class Gateway:
     def _channel(self, session: LiveSession) -> Channel:
         assert self._acceptor is not None
         return self._acceptor.channels[session.file.sender_comp_id]
-
-    def _count_callbacks(self) -> None:
-        """Take over what QuickFIX's thread counted, and how long it has been silent."""
-        for outcome, count in self._bridge.logon_counts.items():
-            self._metrics.logons.labels(outcome).set(count)
-        self._metrics.bridge_full.set(self._bridge.full_count)
-        self._metrics.engine_silence.set(self._loop.time() - self._pacemaker.answered_at)
-
-    def _count(self, requests: Sequence[Request]) -> None:
-        self._metrics.received.inc(sum(1 for request in requests if request.sequence))
-        self._metrics.sessions.set(sum(session.is_open for session in self._sessions.values()))
