@@ -123,6 +123,21 @@ class State:
         page = msgspec.json.decode(data, type=ProcessPage)
         return page if is_alive(page.pid) else None
 
+    def publish_troubles(self, troubles: dict[str, str]) -> None:
+        """Write why processes that should run do not, by their names."""
+        unfinished = self.run / f"troubles.{os.getpid()}"
+        unfinished.write_bytes(msgspec.json.encode(troubles) + b"\n")
+        unfinished.replace(self.run / "troubles.json")
+
+    def troubles(self) -> dict[str, str]:
+        """Return what the supervisor wrote last."""
+        try:
+            return msgspec.json.decode(
+                (self.run / "troubles.json").read_bytes(), type=dict[str, str]
+            )
+        except FileNotFoundError:
+            return {}
+
     def withdraw(self, name: str) -> None:
         """Take a process's page away."""
         (self.run / f"{name}.json").unlink(missing_ok=True)

@@ -4,9 +4,9 @@ import argparse
 import asyncio
 
 from exchange import bootstrap
+from exchange.children import PROCESSES
 from exchange.configuration import read_configuration
 from exchange.state import State
-from exchange.supervisor import PROCESSES
 from runtime.logs import configure_logs
 from runtime.process import die_with_parent, run_process
 

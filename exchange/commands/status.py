@@ -11,10 +11,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from exchange.children import POSTGRES, PROCESSES
 from exchange.errors import VenueAwayError
 from exchange.operator_link import connect
 from exchange.state import State
-from exchange.supervisor import POSTGRES, PROCESSES
 from messages.trading.answers import VenueStatus
 from runtime.link import LinkError
 from runtime.process import EXIT_OK, EXIT_UNAVAILABLE
@@ -40,10 +40,12 @@ def run(options: argparse.Namespace) -> int:
 def venue_report(state: State) -> dict[str, Any]:
     """Gather what the processes and the core say of themselves."""
     processes: dict[str, Any] = {}
+    troubles = state.troubles()
     for name in (POSTGRES, *PROCESSES):
         page = state.page(name)
         if page is None:
-            processes[name] = {"pid": None, "healthy": False, "addresses": {}}
+            trouble = troubles.get(name, "")
+            processes[name] = {"pid": None, "healthy": False, "addresses": {}, "trouble": trouble}
             continue
         health = _health(page.metrics_port) if page.metrics_port else {"healthy": True}
         processes[name] = {
@@ -106,8 +108,8 @@ def _print(report: dict[str, Any]) -> None:
             name,
             str(process["pid"] or "-"),
             "yes" if process["healthy"] else "NO",
-            ", ".join(f"{kind} {address}" for kind, address in process["addresses"].items()),
-            ", ".join(f"{key} {value}" for key, value in health.items()),
+            ", ".join(process["addresses"].values()),
+            process.get("trouble") or ", ".join(f"{key} {value}" for key, value in health.items()),
         )
     console.print(table)
     venue = report["venue"]

@@ -3,20 +3,20 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 from rich.table import Table
 
 from exchange.books import prepare_database
+from exchange.children import PostgresChild, ProcessChild
 from exchange.commands.status import venue_report
-from exchange.configuration import read_configuration
-from exchange.errors import CommandError
+from exchange.configuration import Configuration, read_configuration
 from exchange.places import places_arguments
 from exchange.seeding import seed_venue
 from exchange.state import State, StateInUseError
 from exchange.supervisor import Supervisor
 from fix_gateway.settings import read_sessions
-from runtime.embedded_postgres import EmbeddedPostgresError
 from runtime.logs import configure_logs
 from runtime.process import EXIT_OK, run_process
 
@@ -44,13 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with state.held():
-            supervisor = Supervisor(
-                state,
-                configuration,
-                places_arguments(options),
-                prepare_database=lambda: prepare_database(configuration, state),
-                seed=seed,
-            )
+            supervisor = _supervisor(state, configuration, places_arguments(options), seed)
 
             async def main(stop: asyncio.Event) -> int:
                 await supervisor.run(
@@ -63,8 +57,33 @@ def run(options: argparse.Namespace) -> int:
         Console().print(f"already running (process {error.pid})")
         _welcome(state, options)
         return EXIT_OK
-    except EmbeddedPostgresError as error:
-        raise CommandError(str(error)) from error
+
+
+def _supervisor(
+    state: State,
+    configuration: Configuration,
+    arguments: list[str],
+    seed: Callable[[], Awaitable[None]],
+) -> Supervisor:
+    settings = configuration.venue.supervisor
+    postgres = PostgresChild(
+        state,
+        settings,
+        configuration.venue.postgres,
+        prepare=lambda: prepare_database(configuration, state),
+    )
+    return Supervisor(
+        state,
+        settings,
+        core=ProcessChild("core", state, settings, arguments),
+        others=[
+            postgres,
+            ProcessChild("follower", state, settings, arguments),
+            ProcessChild("settlement", state, settings, arguments, after=postgres),
+            ProcessChild("fix_gateway", state, settings, arguments),
+        ],
+        seed=seed,
+    )
 
 
 def _welcome(state: State, options: argparse.Namespace) -> None:
@@ -76,8 +95,8 @@ def _welcome(state: State, options: argparse.Namespace) -> None:
     for heading in ("process", "pid", "where"):
         table.add_column(heading)
     for name, process in report["processes"].items():
-        where = ", ".join(f"{kind} {address}" for kind, address in process["addresses"].items())
-        table.add_row(name, str(process["pid"]), where)
+        where = ", ".join(process["addresses"].values())
+        table.add_row(name, str(process["pid"] or "-"), where or process.get("trouble", ""))
     console.print(table)
     console.print(
         f"FIX 4.4: connect to [bold]{report['fix_address']}[/bold], TargetCompID RIALTO; "
