@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import sys
+from typing import NoReturn
 
 from exchange.errors import CommandError
 from exchange.places import places_parser
-from runtime.process import EXIT_CONFIGURATION, EXIT_OK, exit_code_of
+from runtime.process import EXIT_CONFIGURATION, EXIT_OK, EXIT_USAGE, exit_code_of
 
 COMMANDS = {
     "up": "start the venue on this machine, and stop it on Ctrl-C or SIGTERM",
@@ -37,8 +38,16 @@ def main(arguments: list[str]) -> int:
         return exit_code_of(error)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, and parsers of its kind below it, whose refusals have our exit code."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rialto", description="An institutional crypto exchange with a FIX front."
     )
     subparsers = parser.add_subparsers(metavar="command", required=True)

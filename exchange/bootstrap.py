@@ -19,6 +19,7 @@ from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.counterparties import session_secrets
 from exchange.state import ProcessPage, State
+from exchange.venue_settings import venue_settings
 from fix_gateway.settings import GatewaySettings, read_sessions
 from runtime.feed import LinkFeed
 from runtime.link import Link
@@ -28,9 +29,6 @@ from runtime.process import EXIT_OK
 from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
-from venue.settings import Principal, VenueSettings
-
-CRASH_POINTS_VARIABLE = "RIALTO_ALLOW_CRASH_POINTS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,32 +46,6 @@ ProcessMain = Callable[[Configuration, Places, asyncio.Event], Awaitable[int]]
 def core_address(configuration: Configuration, state: State) -> str:
     """Say where the processes find the core."""
     return configuration.venue.core.address or f"unix:{state.core_socket}"
-
-
-def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
-    """Return what the core and its follower are told."""
-    table = configuration.venue
-    return VenueSettings(
-        directory=str(state.venue),
-        listen=(f"unix:{state.core_socket}", f"tcp:{table.core.host}:{table.core.port}"),
-        principals={
-            name: Principal(
-                number=principal.number,
-                token_file=str(state.secrets / f"{name}.token"),
-                may_send=principal.may_send,
-                links_max=principal.links_max,
-            )
-            for name, principal in table.principals.items()
-        },
-        engine=table.engine,
-        durability=table.durability,
-        journal=table.core.journal,
-        batch=table.core.batch,
-        links=table.core.links,
-        snapshots=table.core.snapshots,
-        drain_seconds=table.core.drain_seconds,
-        allow_crash_points=os.environ.get(CRASH_POINTS_VARIABLE) == "1",
-    )
 
 
 async def _run_core(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:

@@ -65,10 +65,13 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
         venue knows and configuration does not name are left alone: removing is an operator's act.
     """
     known: dict[tuple[object, ...], Record] = {}
+    names: dict[tuple[str, bytes], Record] = {}
     for definition in definitions:
         pair = _PAIRS.get(type(definition))
         if pair is not None:
             known[_key(pair[0], pair[1], definition)] = definition
+            if not pair[2]:
+                names[pair[0].__name__, _name(definition)] = definition
     differences = []
     for command in sorted(wanted, key=lambda record: _ORDER[type(record)]):
         keys, may_change = _BY_COMMAND[type(command)]
@@ -78,16 +81,37 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
             getattr(command, name) for name in changed if name not in keys
         ):
             continue  # limits of zero are what holds without a word
+        namesake = names.get((type(command).__name__, _name(command))) if event is None else None
         if event is None or changed:
+            can_be = may_change or (event is None and namesake is None)
             differences.append(
                 Difference(
                     subject=_subject(command, keys),
                     wanted=_say(command, changed),
-                    known="nothing" if event is None else _say(event, changed),
-                    command=_as_change(command, event) if event is None or may_change else None,
+                    known=_known(event or namesake, changed, keys),
+                    command=_as_change(command, event) if can_be else None,
                 )
             )
     return differences
+
+
+def grants_too_many(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Record]:
+    """Return the session rights that the venue knows and the configuration no longer names.
+
+    Taking a right away is an operator's own act (``admin revoke``), never a side effect.
+    """
+    named = {
+        (record.session, record.account)
+        for record in wanted
+        if isinstance(record, commands.GrantSession)
+    }
+    return [
+        event
+        for event in definitions
+        if isinstance(event, events.SessionGranted)
+        and event.rights
+        and (event.session, event.account) not in named
+    ]
 
 
 def _as_change(command: Record, known: Record | None) -> Record:
@@ -132,6 +156,18 @@ def _changed(command: Record, event: Record | None) -> list[str]:
 def _subject(command: Record, keys: tuple[str, ...]) -> str:
     name = "".join(f" {c.lower()}" if c.isupper() else c for c in type(command).__name__).strip()
     return " ".join([name, *(f"{key} {getattr(command, key)}" for key in keys)])
+
+
+def _name(record: Record) -> bytes:
+    """Return what people call the thing; empty for what has no name."""
+    named: bytes = getattr(record, "symbol", b"") or getattr(record, "name", b"")
+    return named
+
+
+def _known(event: Record | None, changed: list[str], keys: tuple[str, ...]) -> str:
+    if event is None:
+        return "nothing"
+    return _say(event, [*keys, *changed] if _name(event) else changed)
 
 
 def _say(record: Record, names: list[str]) -> str:

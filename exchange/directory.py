@@ -9,7 +9,7 @@ from exchange.errors import CommandError
 from messages.layout import Record, plain_text
 from messages.trading import events
 from messages.trading.answers import Balances
-from messages.trading.terms import Phase
+from messages.trading.terms import AMOUNT_LIMIT, Phase
 from runtime.link_frames import Answer
 
 
@@ -56,6 +56,11 @@ class Directory:
         """Return a session's number."""
         return self._find("session", text)
 
+    def has_session(self, text: str) -> bool:
+        """Say whether a session of this name or number has rights on any account."""
+        names = self._names["session"]
+        return text in names or text in map(str, names.values())
+
     def instrument(self, text: str) -> int:
         """Return an instrument's number."""
         return self._find("instrument", text)
@@ -94,6 +99,17 @@ class Directory:
                 return event
         return None
 
+    def grant(self, session: int, account: int) -> events.SessionGranted:
+        """Return a session's rights on an account; none at all when it was never given any."""
+        for event in self.records:
+            if (
+                isinstance(event, events.SessionGranted)
+                and event.session == session
+                and event.account == account
+            ):
+                return event
+        return events.SessionGranted.make(session=session, account=account)
+
     def atoms(self, asset: events.AssetCreated, text: str) -> int:
         """Read a decimal amount of an asset."""
         atoms = scaled(text, asset.scale)
@@ -102,6 +118,8 @@ class Directory:
                 f"{text} is not a decimal amount of {plain_text(asset.symbol)} "
                 f"with at most {asset.scale} decimals"
             )
+        if atoms >= AMOUNT_LIMIT:
+            raise CommandError(f"{text} {plain_text(asset.symbol)} is more than any venue holds")
         return atoms
 
     def amount(self, asset: events.AssetCreated, atoms: int) -> str:
@@ -138,7 +156,7 @@ def balance_lines(known: Directory, answer: Answer) -> Iterator[str]:
 def describe(event: Record) -> str:
     """Write a definition for people."""
     shown = []
-    for field in event.FIELDS[8:]:
+    for field in event.FIELDS[len(events.Event.__struct_fields__) :]:
         value = getattr(event, field.name)
         if not field.name.startswith("spare"):
             shown.append(f"{field.name} {plain_text(value) if isinstance(value, bytes) else value}")

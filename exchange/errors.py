@@ -1,5 +1,6 @@
 """What the command line says when it cannot do as asked."""
 
+from messages.trading.codes import RejectCode
 from runtime.process import EXIT_UNAVAILABLE, EXIT_USAGE
 
 
@@ -19,3 +20,7 @@ class CommandRefusedError(CommandError):
     """The venue refused a command, and said why."""
 
     exit_code = 1
+
+    def __init__(self, code: RejectCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code

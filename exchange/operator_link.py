@@ -11,10 +11,10 @@ from exchange.state import State
 from messages.layout import Record, plain_text
 from messages.trading.codes import RejectCode
 from messages.trading.commands import Command
-from messages.trading.events import EVENTS, CommandRejected
+from messages.trading.events import EVENTS, BalanceChanged, CommandRejected
 from messages.trading.identity import source_number
 from runtime.link import Link, LinkError, LinkLost, LinkRefused
-from runtime.link_frames import Answer, Refusal
+from runtime.link_frames import Answer, EventBatch, Refusal
 
 ADMIN = "admin"
 OUTCOME_SECONDS_MAX = 15.0
@@ -33,6 +33,7 @@ class OperatorLink:
         self._epoch = here[0].epoch if here else 1
         self._sequence = here[0].source_sequence if here else 0
         self._events = link.events(link.welcome.last_event)
+        self._waiting: asyncio.Future[EventBatch] | None = None
         self.refused: list[Refusal] = []
 
     @classmethod
@@ -53,6 +54,7 @@ class OperatorLink:
             try:
                 yield operator
             finally:
+                operator.stop_waiting()
                 await link.close()
 
     async def query(self, what: str) -> Answer:
@@ -90,23 +92,56 @@ class OperatorLink:
             raise VenueAwayError(f"{error}; asking again is safe") from error
 
     async def _outcome(self, outcome: Outcome) -> Record:
-        waiting = asyncio.ensure_future(anext(self._events))
-        while True:
-            done, _ = await asyncio.wait([waiting], timeout=0.1)
-            if self.refused:
-                waiting.cancel()
-                raise CommandRefusedError(f"refused: {RejectCode(self.refused[0].code).name}")
-            if not done:
-                continue
-            for event in EVENTS.unpack(waiting.result().data):
+        while (batch := await self._next_batch()) is not None:
+            for event in EVENTS.unpack(batch.data):
                 if isinstance(event, CommandRejected) and self._is_ours(event):
-                    raise CommandRefusedError(explain(event))
+                    raise CommandRefusedError(RejectCode(event.code), explain(event))
                 if outcome(event):
                     return event
-            waiting = asyncio.ensure_future(anext(self._events))
+        code = RejectCode(self.refused[0].code)
+        raise CommandRefusedError(code, f"refused: {code.name} ({code.value})")
+
+    async def _next_batch(self) -> EventBatch | None:
+        """Return the next events, or None when the core refused what we sent."""
+        if self._waiting is None:
+            self._waiting = asyncio.ensure_future(anext(self._events))
+        while not self.refused:
+            done, _ = await asyncio.wait([self._waiting], timeout=0.1)
+            if done:
+                batch, self._waiting = self._waiting.result(), None
+                return batch
+        return None
+
+    def stop_waiting(self) -> None:
+        """Forget the events that a command given up on is still waited for with."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def _is_ours(self, event: CommandRejected) -> bool:
         return event.source == self._source and event.source_sequence == self._sequence
+
+
+async def movements(state: State, reference: bytes) -> list[BalanceChanged]:
+    """Return every movement of money that a reference was ever honoured for, from the event log.
+
+    Raises:
+        VenueAwayError: no venue answers.
+    """
+    link = await connect(state, ADMIN)
+    found: list[BalanceChanged] = []
+    try:
+        async for batch in link.events(0):
+            if reference in batch.data:  # decoding what cannot be it would take minutes
+                found += [
+                    event
+                    for event in EVENTS.unpack(batch.data)
+                    if isinstance(event, BalanceChanged) and event.reference == reference
+                ]
+            if batch.last >= link.welcome.last_event:
+                break
+    finally:
+        await link.close()
+    return found
 
 
 def explain(event: CommandRejected) -> str:

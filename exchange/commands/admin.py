@@ -9,21 +9,20 @@ from rich.console import Console
 
 from exchange import directory
 from exchange.commands.check import report
-from exchange.configuration import read_configuration
-from exchange.definitions import compare
+from exchange.definitions import compare, grants_too_many
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
-from exchange.operator_link import OperatorLink, matching
+from exchange.operator_link import OperatorLink, matching, movements
 from exchange.places import places_parser
 from exchange.seeding import apply_definitions
 from exchange.state import State
+from exchange.venue_settings import read_and_check
 from exchange.wanted import NANOSECONDS, wanted_definitions
-from fix_gateway.settings import read_sessions
 from messages.layout import padded_text
 from messages.trading import commands, events
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id
-from messages.trading.terms import BalanceCause, Phase, Scope
+from messages.trading.terms import BalanceCause, Phase, PhaseReason, Scope
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK
 
 Action = Callable[[OperatorLink, Directory, argparse.Namespace], Awaitable[int]]
@@ -54,7 +53,7 @@ _WITHDRAWALS: dict[str, tuple[type[commands.Command], BalanceCause, str]] = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the operator's actions."""
-    parser.add_argument("--operator", type=int, default=0, help="your number, for the record")
+    parser.add_argument("--operator", type=_count, default=0, help="your number, for the record")
     actions = parser.add_subparsers(metavar="action", required=True)
     apply = _action(actions, "apply", "bring the venue to what the configuration says", _apply)
     apply.add_argument("--dry-run", action="store_true", help="only say what would change")
@@ -73,16 +72,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         withdrawal.set_defaults(money=name)
     limits = _action(actions, "limits", "set an account's limits", _limits)
     limits.add_argument("--account", required=True, help="name or number")
-    limits.add_argument("--open-orders", type=int, help="at most so many")
-    limits.add_argument("--burst", type=int, help="messages at once")
-    limits.add_argument("--per-second", type=int, help="messages a second after that; 0: no limit")
+    limits.add_argument("--open-orders", type=_count, help="at most so many")
+    limits.add_argument("--burst", type=_count, help="messages at once")
+    limits.add_argument("--per-second", type=_rate, help="messages a second after that; 0: any")
     limits.add_argument("--asset", help="symbol, for --credit-line and --position-max")
     limits.add_argument("--credit-line", help="decimal: how far below zero")
     limits.add_argument("--position-max", help="decimal: how much at most; 0: no limit")
     phase = _action(actions, "phase", "move an instrument to a phase", _phase)
     phase.add_argument("instrument", help="symbol or number")
     phase.add_argument("phase", choices=[each.name.lower() for each in Phase])
-    phase.add_argument("--seconds", type=int, default=0, help="then a call auction uncrosses")
+    phase.add_argument("--seconds", type=_seconds, default=0, help="then a call auction uncrosses")
     for name, summary, action in (
         ("kill", "stop new orders in a scope and cancel the open ones", _kill),
         ("resume", "lift a kill switch", _resume),
@@ -94,6 +93,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "kill":
             switch.add_argument("--keep-orders", action="store_true", help="leave them open")
     _action(actions, "sessions", "list sessions with their rights", _sessions)
+    revoke = _action(actions, "revoke", "take a session's rights on an account away", _revoke)
+    revoke.add_argument("session", help="name or number")
+    revoke.add_argument("account", help="name or number")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -122,10 +124,11 @@ def _action(
 
 
 async def _apply(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
-    configuration = read_configuration(options.config)
-    wanted = wanted_definitions(configuration, read_sessions(options.sessions))
+    state = State(options.state)
+    configuration, sessions = read_and_check(options.config, options.sessions, state)
+    wanted = wanted_definitions(configuration, sessions)
     differences = compare(wanted, known.records)
-    report(console, differences)
+    report(console, differences, grants_too_many(wanted, known.records))
     if options.dry_run:
         return EXIT_OK
     await apply_definitions(operator, configuration, differences)
@@ -182,18 +185,42 @@ async def _ask_money(
     try:
         event = await operator.ask(command, wanted)
     except CommandRefusedError as error:
-        if RejectCode.DUPLICATE_REFERENCE.name not in str(error):
+        if error.code is not RejectCode.DUPLICATE_REFERENCE:
             raise
-        console.print(f"reference {options.reference} was honoured before; nothing changed")
-        return EXIT_OK
+        return await _honoured_before(known, options, command, cause)
     assert isinstance(event, events.BalanceChanged)
     asset = known.asset(str(event.asset))
     console.print(
-        f"{cause.name.lower()} of {known.amount(asset, event.amount_atoms)}: "
-        f"{options.account} has {known.amount(asset, event.balance_atoms)}, "
+        f"{_say_movement(known, event)}: {options.account} has "
+        f"{known.amount(asset, event.balance_atoms)}, "
         f"of it held {known.amount(asset, event.held_atoms)}"
     )
     return EXIT_OK
+
+
+async def _honoured_before(
+    known: Directory,
+    options: argparse.Namespace,
+    command: commands.Command,
+    cause: BalanceCause,
+) -> int:
+    """Tell a repeat, which succeeded long ago, from another movement under a used reference."""
+    used = await movements(State(options.state), _reference(options.reference))
+    asked = (command.account, cause, getattr(command, "asset", None))
+    amount = getattr(command, "amount_atoms", None)
+    for event in used:
+        same = asked[:2] == (event.account, event.cause)
+        if same and asked[2] in (None, event.asset) and amount in (None, event.amount_atoms):
+            console.print(f"reference {options.reference} was honoured before; nothing changed")
+            return EXIT_OK
+    said = "; ".join(_say_movement(known, event) for event in used) or "another account's money"
+    raise CommandError(f"reference {options.reference} is used already: {said}")
+
+
+def _say_movement(known: Directory, event: events.BalanceChanged) -> str:
+    cause = BalanceCause(event.cause).name.lower().replace("_", " ")
+    amount = known.amount(known.asset(str(event.asset)), event.amount_atoms)
+    return f"{cause} of {amount} for {known.name('account', event.account)}"
 
 
 async def _limits(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
@@ -228,7 +255,8 @@ async def _limits(operator: OperatorLink, known: Directory, options: argparse.Na
             message_interval_ns=interval,
             operator=options.operator,
         )
-        await operator.ask(command, matching(events.AccountLimitsSet, account=account))
+        wanted = matching(events.AccountLimitsSet, account=account)
+        console.print(directory.describe(await operator.ask(command, wanted)))
     elif not options.asset:
         console.print(directory.describe(now))
     return EXIT_OK
@@ -247,7 +275,10 @@ async def _phase(operator: OperatorLink, known: Directory, options: argparse.Nam
     if known.phase(instrument) == phase and not until:
         console.print(f"{options.instrument} is {options.phase} already")
         return EXIT_OK
-    await operator.ask(command, matching(events.PhaseChanged, instrument=instrument, phase=phase))
+    wanted = matching(
+        events.PhaseChanged, instrument=instrument, phase=phase, reason=PhaseReason.OPERATOR
+    )
+    await operator.ask(command, wanted)
     console.print(f"{options.instrument} is {options.phase}")
     return EXIT_OK
 
@@ -288,6 +319,47 @@ async def _sessions(_: OperatorLink, known: Directory, __: argparse.Namespace) -
         if isinstance(record, events.SessionGranted):
             console.print(directory.describe(record))
     return EXIT_OK
+
+
+async def _revoke(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
+    account = known.account(options.account)
+    if not known.has_session(options.session):
+        console.print(f"no session {options.session} has any rights")
+        return EXIT_OK
+    session = known.session(options.session)
+    grant = known.grant(session, account)
+    if not grant.rights:
+        console.print(f"{options.session} has no rights on {options.account}")
+        return EXIT_OK
+    command = commands.GrantSession.make(
+        session=session,
+        account=account,
+        firm=grant.firm,
+        cancel_on_disconnect=grant.cancel_on_disconnect,
+        disconnect_grace_ns=grant.disconnect_grace_ns,
+        name=grant.name,
+        operator=options.operator,
+    )
+    wanted = matching(events.SessionGranted, session=session, account=account, rights=0)
+    await operator.ask(command, wanted)
+    console.print(f"{options.session} has no rights on {options.account} any more")
+    return EXIT_OK
+
+
+def _bounded(least: int, most: int) -> Callable[[str], int]:
+    """Make a reader of whole numbers within bounds, for the command line."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"not a whole number from {least} to {most}: {text!r}")
+        return int(text)
+
+    return number
+
+
+_count = _bounded(0, 0xFFFFFFFF)
+_rate = _bounded(0, 1_000_000)
+_seconds = _bounded(0, 86_400 * 7)
 
 
 def _target(known: Directory, options: argparse.Namespace) -> tuple[Scope, int]:

@@ -5,13 +5,13 @@ import asyncio
 
 from rich.console import Console
 
-from exchange.configuration import read_configuration
-from exchange.definitions import Difference, compare
+from exchange.definitions import Difference, compare, grants_too_many
+from exchange.directory import describe
 from exchange.errors import VenueAwayError
 from exchange.operator_link import OperatorLink
 from exchange.state import State
+from exchange.venue_settings import read_and_check
 from exchange.wanted import wanted_definitions
-from fix_gateway.settings import read_sessions
 from messages.layout import Record
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK
 
@@ -22,24 +22,28 @@ def configure(_parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is wrong or differs; exit 78 for a conflict, 0 otherwise."""
-    configuration = read_configuration(options.config)
-    wanted = wanted_definitions(configuration, read_sessions(options.sessions))
+    state = State(options.state)
+    configuration, sessions = read_and_check(options.config, options.sessions, state)
+    wanted = wanted_definitions(configuration, sessions)
     console = Console()
     console.print(f"configuration is sound: {len(wanted)} definitions")
     try:
-        differences = asyncio.run(_differences(State(options.state), wanted))
+        known = asyncio.run(_definitions(state))
     except VenueAwayError:
         console.print("no venue runs, so there is nothing to compare it with")
         return EXIT_OK
-    report(console, differences)
+    differences = compare(wanted, known)
+    report(console, differences, grants_too_many(wanted, known))
     conflicts = any(difference.is_conflict for difference in differences)
     return EXIT_CONFIGURATION if conflicts else EXIT_OK
 
 
-def report(console: Console, differences: list[Difference]) -> None:
-    """Print each difference on lines of its own."""
-    if not differences:
+def report(console: Console, differences: list[Difference], grants: list[Record]) -> None:
+    """Print each difference, and each right that only the venue knows, on lines of its own."""
+    if not differences and not grants:
         console.print("the venue agrees with it")
+    for grant in grants:
+        console.print(f"only the venue knows it (admin revoke takes it away): {describe(grant)}")
     for difference in differences:
         verdict = "cannot be changed" if difference.is_conflict else "admin apply would set it"
         console.print(
@@ -50,6 +54,6 @@ def report(console: Console, differences: list[Difference]) -> None:
         )
 
 
-async def _differences(state: State, wanted: list[Record]) -> list[Difference]:
+async def _definitions(state: State) -> list[Record]:
     async with OperatorLink.open(state) as operator:
-        return compare(wanted, await operator.definitions())
+        return await operator.definitions()

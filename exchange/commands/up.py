@@ -11,12 +11,13 @@ from rich.table import Table
 from exchange.books import prepare_database
 from exchange.children import PostgresChild, ProcessChild
 from exchange.commands.status import venue_report
-from exchange.configuration import Configuration, read_configuration
+from exchange.configuration import Configuration
 from exchange.places import places_arguments
 from exchange.seeding import seed_venue
 from exchange.state import State, StateInUseError
 from exchange.supervisor import Supervisor
-from fix_gateway.settings import read_sessions
+from exchange.venue_settings import read_and_check
+from exchange.wanted import wanted_definitions
 from runtime.logs import configure_logs
 from runtime.process import EXIT_OK, run_process
 
@@ -28,9 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the venue until asked to stop; already running is not an error."""
-    configuration = read_configuration(options.config)
-    sessions = read_sessions(options.sessions)
     state = State(options.state)
+    configuration, sessions = read_and_check(options.config, options.sessions, state)
+    wanted_definitions(configuration, sessions)  # now, rather than when half of it runs
     state.prepare()
     configure_logs("supervisor", level="warning" if sys.stderr.isatty() else "info")
 

@@ -56,7 +56,7 @@ async def fund(operator: OperatorLink, known: Directory, amounts: Amounts) -> in
         try:
             await operator.ask(command, wanted)
         except CommandRefusedError as error:
-            if RejectCode.DUPLICATE_REFERENCE.name not in str(error):
+            if error.code is not RejectCode.DUPLICATE_REFERENCE:
                 raise
         else:
             fresh += 1

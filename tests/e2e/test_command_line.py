@@ -42,9 +42,13 @@ def _move_money(run: VenueRun) -> None:
     refused = run.command("admin", "debit", *money, "--amount", "500.01", "--reference", "d2")
     assert refused.returncode == 1
     assert "INSUFFICIENT_FUNDS (210)" in refused.stderr
-    wrong = run.command("admin", "credit", *money, "--amount", "1e3", "--reference", "x")
-    assert wrong.returncode == 64
-    assert "not a decimal amount" in wrong.stderr
+    other = run.command(*credit, "--amount", "1000.6")
+    assert other.returncode == 64
+    assert "used already: credit of 1,000.500000 USD for INST1" in other.stderr
+    for amount, said in (("1e3", "not a decimal amount"), ("999999999999999999", "any venue")):
+        wrong = run.command("admin", "credit", *money, "--amount", amount, "--reference", "x")
+        assert wrong.returncode == 64
+        assert said in wrong.stderr
 
 
 def _change_and_apply(run: VenueRun) -> None:
@@ -58,9 +62,22 @@ def _change_and_apply(run: VenueRun) -> None:
     assert conflict.returncode == 78
     assert "cannot be changed" in conflict.stdout
     _edit(instruments, "fee_schedule = 2", "fee_schedule = 1")
-    _edit(run.config / "venue.toml", "[core]", "[core]\ncolour = 1")
-    assert "`colour` - at `$.core`" in run.command("check").stderr
-    _edit(run.config / "venue.toml", "[core]\ncolour = 1", "[core]")
+    _edit(instruments, "id = 1\n", "id = 9\n")
+    renamed = run.command("check")
+    assert renamed.returncode == 78
+    assert "known  instrument=1" in renamed.stdout
+    _edit(instruments, "id = 9\n", "id = 1\n")
+    for old, new, said in (
+        ("[core]", "[core]\ncolour = 1", "`colour` - at `$.core`"),
+        ('"CloseSession"', '"CloseSessions"', "'CloseSessions' is no command"),
+        ("[principals.settlement]", "[principals.ledger]", "$.principals.settlement: missing"),
+    ):
+        _edit(run.config / "venue.toml", old, new)
+        for command in ("check", "up"):
+            refused = run.command(command)
+            assert refused.returncode == 78
+            assert said in refused.stderr
+        _edit(run.config / "venue.toml", new, old)
 
 
 def _stop_and_go(run: VenueRun) -> None:
@@ -74,7 +91,12 @@ def _stop_and_go(run: VenueRun) -> None:
             run.done("admin", "resume", *scope)
     run.done("admin", "limits", "--account", "INST1", "--open-orders", "7")
     assert "open_orders_max 7" in run.done("admin", "limits", "--account", "INST1")
+    assert run.command("admin", "limits", "--account", "INST1", "--burst", "-5").returncode == 64
     assert "name MM1" in run.done("admin", "sessions")
+    for _ in range(2):
+        run.done("admin", "revoke", "INST1-DC", "INST1")
+    assert "admin apply would set it" in run.done("check")
+    run.done("admin", "apply")
 
 
 def _edit(path: Path, old: str, new: str) -> None:
