@@ -179,3 +179,30 @@ async def test_killed_in_mid_flow_nothing_acknowledged_is_lost(
     await compare_with_books(run, traders)
     assert await asyncio.to_thread(run.stop) == 0
     await asyncio.to_thread(run.done, "replay")
+
+
+async def test_trading_goes_on_while_postgresql_is_away(
+    run: VenueRun, chance: random.Random
+) -> None:
+    await asyncio.to_thread(run.start)
+    money = ("--account", "MM1", "--asset", "BTC", "--amount", "1000", "--reference", "opening")
+    await asyncio.to_thread(run.done, "admin", "credit", *money)
+    data = run.state.postgres
+    hidden = data.with_name("postgres.hidden")
+    data.rename(hidden)
+    data.write_text("in the way of a restart")
+    os.kill(run.pids()["postgres"], signal.SIGKILL)
+    trader = Trader(run, "MM1", "2", "60000")
+    stop = asyncio.Event()
+    task = asyncio.create_task(trader.trade(stop, chance))
+    await until(lambda: len(trader.executions) > 200)
+    status = await asyncio.to_thread(run.command, "status")
+    assert status.returncode == 69
+    assert "trying again" in status.stdout
+    data.unlink()
+    hidden.rename(data)
+    await asyncio.to_thread(run.wait_healthy)
+    stop.set()
+    await task
+    assert (await asyncio.to_thread(run.done, "reconcile")).endswith("clean\n")
+    assert await asyncio.to_thread(run.stop) == 0
