@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exchange.errors import CommandError
 from exchange.places import places_parser
@@ -52,8 +52,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(metavar="command", required=True)
     for name, summary in COMMANDS.items():
-        parents = [places_parser()]
-        sub = subparsers.add_parser(name, parents=parents, help=summary, description=summary)
+        places: list[Any] = [places_parser()]
+        sub = subparsers.add_parser(name, parents=places, help=summary, description=summary)
         if name in arguments[:1]:
             # Only the command in hand is imported: most need a part of the venue, none all of it.
             command = importlib.import_module(f"exchange.commands.{name}")

@@ -6,7 +6,7 @@ account's firm) is reported as a conflict, never applied.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -45,6 +45,7 @@ class Difference:
     subject: str
     wanted: str
     known: str
+    wanted_record: Record
     command: Record | None
 
     @property
@@ -89,10 +90,28 @@ def compare(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Dif
                     subject=_subject(command, keys),
                     wanted=_say(command, changed),
                     known=_known(event or namesake, changed, keys),
+                    wanted_record=command,
                     command=_as_change(command, event) if can_be else None,
                 )
             )
-    return differences
+    return _without_orphans(differences)
+
+
+def _without_orphans(differences: list[Difference]) -> list[Difference]:
+    """Hold back the limits of an instrument whose definition conflicts: their ticks differ too."""
+    refused = {
+        difference.wanted_record.instrument
+        for difference in differences
+        if difference.is_conflict
+        and isinstance(difference.wanted_record, commands.CreateInstrument)
+    }
+    return [
+        replace(difference, command=None)
+        if isinstance(difference.command, commands.SetInstrumentLimits)
+        and difference.command.instrument in refused
+        else difference
+        for difference in differences
+    ]
 
 
 def grants_too_many(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Record]:

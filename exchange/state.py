@@ -105,7 +105,14 @@ class State:
                 pass  # another process was first: its secret is the one
             finally:
                 unfinished.unlink()
-        return path.read_text().strip()
+        secret = path.read_text().strip()
+        if not secret:
+            raise StateError(f"{path}: empty, and nobody is let in without a secret")
+        if path.stat().st_mode & 0o077:
+            raise StateError(
+                f"{path}: others may read it; chmod 600 it, or delete it for a new one"
+            )
+        return secret
 
     def announce(self, page: ProcessPage) -> None:
         """Write a process's page, whole or not at all."""

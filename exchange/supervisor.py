@@ -2,9 +2,9 @@
 
 The core is vital: when it cannot be kept running, everything stops. The others are not. While
 PostgreSQL, settlement, the follower or the FIX gateway is in trouble, the venue goes on without
-it, says so (``./rialto status``), and tries again; a side process that ended with a code after
-which a person has to look first stays down. Only while the venue is being started does such a
-code of any process end the whole, because the person is there.
+it, says so (``./rialto status``), and tries again, also when the disk is full. A side process that
+ended with another code after which a person has to look first stays down. Only while the venue is
+being started does such a code of any process end the whole, because the person is there.
 """
 
 import asyncio
@@ -17,9 +17,12 @@ import structlog
 from exchange.children import Child, ChildFailedError
 from exchange.configuration import SupervisorTable
 from exchange.state import State
-from runtime.process import EXIT_UNAVAILABLE, NEVER_RESTART
+from runtime.process import EXIT_DISK, EXIT_UNAVAILABLE, NEVER_RESTART
 
 log = structlog.get_logger()
+
+_STAYS_DOWN = NEVER_RESTART - {EXIT_DISK}
+"""What keeps a side process down: not a full disk, for its files are of no other use than to it."""
 
 _PAUSE_SECONDS_FIRST = 0.1
 _PAUSE_SECONDS_LAST = 5.0
@@ -134,7 +137,7 @@ class Supervisor:
                 return
             failures += 1
             log.error("process_died", name=child.name, exit_code=code, reason=text)
-            if code in NEVER_RESTART:
+            if code in _STAYS_DOWN:
                 if not self._is_open:
                     raise VenueFailedError(child.name, code, text)
                 self._note(child, f"{text} (code {code}); it stays down until the next start")

@@ -128,7 +128,8 @@ async def _apply(operator: OperatorLink, known: Directory, options: argparse.Nam
     configuration, sessions = read_and_check(options.config, options.sessions, state)
     wanted = wanted_definitions(configuration, sessions)
     differences = compare(wanted, known.records)
-    report(console, differences, grants_too_many(wanted, known.records))
+    remedy = "would be set" if options.dry_run else "to be set"
+    report(console, differences, grants_too_many(wanted, known.records), remedy=remedy)
     if options.dry_run:
         return EXIT_OK
     await apply_definitions(operator, configuration, differences)
@@ -225,6 +226,8 @@ def _say_movement(known: Directory, event: events.BalanceChanged) -> str:
 
 async def _limits(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
     account = known.account(options.account)
+    if not options.asset and (options.credit_line or options.position_max):
+        raise CommandError("--credit-line and --position-max need --asset")
     if options.asset:
         asset = known.asset(options.asset)
         line = known.asset_limits(account, asset.asset)
@@ -296,9 +299,7 @@ async def _kill(operator: OperatorLink, known: Directory, options: argparse.Name
         matching(events.Killed, scope=scope, target=target),
     )
     assert isinstance(event, events.Killed)
-    console.print(
-        f"{scope.name.lower()} {options.target} killed, {event.cancelled} orders cancelled"
-    )
+    console.print(f"{_scope(options)} killed, {event.cancelled} orders cancelled")
     return EXIT_OK
 
 
@@ -310,7 +311,7 @@ async def _resume(operator: OperatorLink, known: Directory, options: argparse.Na
         ),
         matching(events.Resumed, scope=scope, target=target),
     )
-    console.print(f"{scope.name.lower()} {options.target} resumed")
+    console.print(f"{_scope(options)} resumed")
     return EXIT_OK
 
 
@@ -362,9 +363,15 @@ _rate = _bounded(0, 1_000_000)
 _seconds = _bounded(0, 86_400 * 7)
 
 
+def _scope(options: argparse.Namespace) -> str:
+    return f"{options.scope} {options.target}".strip()
+
+
 def _target(known: Directory, options: argparse.Namespace) -> tuple[Scope, int]:
     scope = Scope[options.scope.upper()]
     if scope is Scope.VENUE:
+        if options.target:
+            raise CommandError("the venue has no parts: name a scope, or leave the target out")
         return scope, 0
     if not options.target:
         raise CommandError(f"which {options.scope}?")

@@ -38,14 +38,20 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_CONFIGURATION if conflicts else EXIT_OK
 
 
-def report(console: Console, differences: list[Difference], grants: list[Record]) -> None:
+def report(
+    console: Console,
+    differences: list[Difference],
+    grants: list[Record],
+    *,
+    remedy: str = "admin apply would set it",
+) -> None:
     """Print each difference, and each right that only the venue knows, on lines of its own."""
     if not differences and not grants:
         console.print("the venue agrees with it")
     for grant in grants:
         console.print(f"only the venue knows it (admin revoke takes it away): {describe(grant)}")
     for difference in differences:
-        verdict = "cannot be changed" if difference.is_conflict else "admin apply would set it"
+        verdict = "cannot be changed" if difference.is_conflict else remedy
         console.print(
             f"{difference.subject} ({verdict})\n"
             f"    wanted {difference.wanted}\n    known  {difference.known}",

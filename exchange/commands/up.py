@@ -55,8 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
             return run_process(main)
     except StateInUseError as error:
-        Console().print(f"already running (process {error.pid})")
-        _welcome(state, options)
+        _welcome(state, options, already=error.pid)
         return EXIT_OK
 
 
@@ -87,20 +86,23 @@ def _supervisor(
     )
 
 
-def _welcome(state: State, options: argparse.Namespace) -> None:
+def _welcome(state: State, options: argparse.Namespace, *, already: int = 0) -> None:
     if options.quiet:
         return
-    console = Console()
+    console = Console(highlight=False)
     report = venue_report(state)
-    table = Table(title="Rialto is open", title_justify="left")
+    title = f"Rialto is already running (process {already})" if already else "Rialto is open"
+    table = Table(title=title, title_justify="left")
     for heading in ("process", "pid", "where"):
         table.add_column(heading)
     for name, process in report["processes"].items():
         where = ", ".join(process["addresses"].values())
         table.add_row(name, str(process["pid"] or "-"), where or process.get("trouble", ""))
     console.print(table)
+    stop = f"kill {already} stops everything" if already else "Ctrl-C stops everything"
     console.print(
         f"FIX 4.4: connect to [bold]{report['fix_address']}[/bold], TargetCompID RIALTO; "
-        f"sessions are in {options.sessions},\ntheir passwords in {state.secrets}.\n"
-        "Next: ./rialto status, ./rialto admin --help, ./rialto demo. Ctrl-C stops everything."
+        f"sessions are in {options.sessions}, their passwords in {state.secrets}.\n"
+        f"Next: ./rialto status, ./rialto admin --help, ./rialto demo. {stop}.",
+        soft_wrap=True,
     )

@@ -15,6 +15,7 @@ from exchange.demo import requests
 from exchange.demo.market import Market
 from exchange.demo.orders import OwnOrder, Request
 from exchange.demo.requests import BUY, IMMEDIATE_OR_CANCEL, SELL, Numbering, Terms
+from exchange.errors import CommandError
 
 SYMBOL: Final = "BTC-USD"
 BIDS_BY, ASKS_BY, TAKER = "MM1", "MM2", "INST1"
@@ -28,7 +29,7 @@ _ADD, _REDUCE, _DELETE, _EXECUTE = "A", "C", "D", "X"
 _SIDES: Final = {"B": BUY, "S": SELL}
 
 
-class RecordedFlowError(Exception):
+class RecordedFlowError(CommandError):
     """A recorded file that cannot be replayed; the message names file, line and reason."""
 
 

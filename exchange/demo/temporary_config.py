@@ -70,7 +70,7 @@ def _recorded_instruments(instruments: Table) -> None:
             notional_max="100000000",
             display_min="0.00000001",
             reference_price="236",
-            collar_percent="100",
+            collar_percent="0",
             protection_percent="100",
             band_percent="0",
         )

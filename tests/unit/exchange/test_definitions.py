@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exchange.configuration import read_configuration
-from exchange.definitions import compare, outcome_of
+from exchange.definitions import compare, grants_too_many, outcome_of
 from exchange.wanted import wanted_definitions
 from fix_gateway.settings import read_sessions
 from messages.layout import Record
@@ -91,6 +91,32 @@ def test_what_cannot_change_is_a_conflict(directory: Path) -> None:
     (difference,) = compare(wanted(directory), known)
     assert difference.is_conflict
     assert difference.wanted == "fee_schedule=2"
+
+
+def test_limits_in_ticks_that_were_refused_are_held_back(directory: Path) -> None:
+    known = engine_after(in_order(wanted(directory)))
+    edit(directory, "instruments.toml", 'tick_size = "0.01"', 'tick_size = "0.1"')
+    edit(directory, "instruments.toml", 'price_min = "0.01"', 'price_min = "0.1"')
+    differences = compare(wanted(directory), known)
+    assert [difference.is_conflict for difference in differences] == [True, True]
+
+
+def test_a_symbol_under_another_number_is_a_conflict(directory: Path) -> None:
+    known = engine_after(in_order(wanted(directory)))
+    edit(directory, "instruments.toml", "id = 1\n", "id = 9\n")
+    conflict, limits = compare(wanted(directory), known)
+    assert conflict.is_conflict
+    assert conflict.known.startswith("instrument=1,")
+    assert limits.is_conflict
+
+
+def test_rights_that_only_the_venue_knows_are_named(directory: Path) -> None:
+    asked = wanted(directory)
+    known = engine_after(in_order(asked))
+    kept = [r for r in asked if not (isinstance(r, commands.GrantSession) and r.session == 4)]
+    (grant,) = grants_too_many(kept, known)
+    assert isinstance(grant, events.SessionGranted)
+    assert (grant.session, grant.account) == (4, 1003)
 
 
 def test_an_outcome_is_recognised_by_what_names_the_thing() -> None:

@@ -28,6 +28,15 @@ def test_a_secret_is_made_once_and_is_the_owners_alone(state: State) -> None:
     assert [path.name for path in state.secrets.iterdir()] == ["a.secret"]
 
 
+@pytest.mark.parametrize(("text", "mode", "said"), [("", 0o600, "empty"), ("x", 0o640, "others")])
+def test_a_secret_that_is_none_is_not_used(state: State, text: str, mode: int, said: str) -> None:
+    path = state.secrets / "a.secret"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(StateError, match=said):
+        state.secret("a.secret", "fresh")
+
+
 def test_a_token_is_256_bits_and_stays(state: State) -> None:
     assert len(state.token("admin")) == 32
     assert state.token("admin") == state.token("admin")
