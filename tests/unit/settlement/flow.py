@@ -204,9 +204,10 @@ class Flow:
         lots = self.chance.randint(1, maker.leaves)
         surplus = self.chance.choice((0, 0, 3))
         self.orders += 1
+        others = [account for account in self.accounts if account != maker.account]
         taker = ModelOrder(
             order_id=self.orders,
-            account=self.chance.choice(self.accounts),
+            account=self.chance.choice(others),  # no account ever trades with itself
             instrument=maker.instrument,
             side=3 - maker.side,
             price=maker.price,
