@@ -18,11 +18,18 @@ from exchange.seeding import apply_definitions
 from exchange.state import State
 from exchange.venue_settings import read_and_check
 from exchange.wanted import NANOSECONDS, wanted_definitions
-from messages.layout import padded_text
+from messages.layout import padded_text, plain_text
 from messages.trading import commands, events
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id
-from messages.trading.terms import BalanceCause, Phase, PhaseReason, Scope
+from messages.trading.terms import (
+    BalanceCause,
+    CancelOnDisconnect,
+    Phase,
+    PhaseReason,
+    Scope,
+    SessionRight,
+)
 from runtime.process import EXIT_CONFIGURATION, EXIT_OK
 
 Action = Callable[[OperatorLink, Directory, argparse.Namespace], Awaitable[int]]
@@ -318,7 +325,14 @@ async def _resume(operator: OperatorLink, known: Directory, options: argparse.Na
 async def _sessions(_: OperatorLink, known: Directory, __: argparse.Namespace) -> int:
     for record in known.records:
         if isinstance(record, events.SessionGranted):
-            console.print(directory.describe(record))
+            rights = SessionRight(record.rights).name or "none"
+            mode = CancelOnDisconnect(record.cancel_on_disconnect).name
+            console.print(
+                f"{plain_text(record.name):<12} (session {record.session}) may "
+                f"{rights.lower().replace('_', ' ')} for {known.name('account', record.account)}; "
+                f"on disconnect cancels {mode.lower()}, "
+                f"after {record.disconnect_grace_ns / NANOSECONDS:g} s"
+            )
     return EXIT_OK
 
 

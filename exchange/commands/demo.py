@@ -8,6 +8,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
+from exchange.demo.recorded import read_rows
 from exchange.demo.show import Show
 from exchange.demo.stage import DemoError, Plan, prepare
 from exchange.demo.temporary_venue import Places, temporary_venue
@@ -53,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
         raise DemoError("--recorded needs a venue of its own: its ticks and lots are the file's")
     if options.recorded and not options.recorded.is_file():
         raise DemoError(f"{options.recorded}: no such file")
+    if options.recorded:
+        for _ in read_rows(options.recorded):
+            pass  # a file that cannot be replayed is better known before a venue is started
     configure_logs("demo", level="error")
     return EXIT_OK if uvloop.run(_demonstrate(options)) else EXIT_DIFFERENT
 

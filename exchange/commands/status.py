@@ -101,14 +101,14 @@ def _print(report: dict[str, Any]) -> None:
     console = Console()
     table = Table(title=f"Rialto in {report['state']}", title_justify="left")
     for heading in ("process", "pid", "healthy", "where", "says"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "where")
     for name, process in report["processes"].items():
-        health = {k: v for k, v in process.get("health", {}).items() if k not in _SHOWN_ELSEWHERE}
+        health = _flat(process.get("health", {}))
         table.add_row(
             name,
             str(process["pid"] or "-"),
             "yes" if process["healthy"] else "NO",
-            ", ".join(process["addresses"].values()),
+            "\n".join(process["addresses"].values()),
             process.get("trouble") or ", ".join(f"{key} {value}" for key, value in health.items()),
         )
     console.print(table)
@@ -127,8 +127,20 @@ def _print(report: dict[str, Any]) -> None:
                 f"  {link['principal']}: through event {link['through_event']}, lag {lag}"
             )
     for name, session in report["sessions"].items():
-        said = ", ".join(f"{key} {value}" for key, value in session.items())
-        console.print(f"  session {name}: {said}")
+        console.print(
+            f"  session {name} ({session['kind'].replace('_', ' ')}): "
+            f"{'logged on' if session['is_logged_on'] else 'away'}, "
+            f"expects {session['expects_sequence']}, sends {session['next_sequence']} next"
+        )
+
+
+def _flat(health: dict[str, Any]) -> dict[str, Any]:
+    """Return what a process says, without what is shown elsewhere and without nesting."""
+    flat: dict[str, Any] = {}
+    for key, value in health.items():
+        if key not in _SHOWN_ELSEWHERE:
+            flat |= value if isinstance(value, dict) else {key: value}
+    return flat
 
 
 _SHOWN_ELSEWHERE = frozenset({"healthy", "sessions"})

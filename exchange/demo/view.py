@@ -21,7 +21,11 @@ from exchange.demo.market import Market
 from exchange.demo.participant import DropCopy, Participant
 from messages.trading.terms import Side
 
-LEVELS_SHOWN: Final = 8
+LEVELS_SHOWN_MAX: Final = 8
+LEVELS_SHOWN_MIN: Final = 2
+LINES_BELOW_AND_ABOVE: Final = 13
+"""What the screen holds besides the levels of the two sides."""
+
 LIVE_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 2.0
 
@@ -100,13 +104,19 @@ class View:
             Text(self._line(), style="bold"),
         )
 
+    def _levels_shown(self) -> int:
+        """Return how many levels a side leave room for the sessions below."""
+        fitting = (self._console.height - LINES_BELOW_AND_ABOVE) // 2
+        return max(LEVELS_SHOWN_MIN, min(LEVELS_SHOWN_MAX, fitting))
+
     def _book(self, market: Market) -> Table:
+        shown = self._levels_shown()
         table = Table(title=market.symbol, box=None, padding=(0, 1))
         for heading in ("orders", "quantity", "price"):
             table.add_column(heading, justify="right", min_width=8)
-        sells = self._state.levels(market.instrument, Side.SELL, LEVELS_SHOWN)
-        buys = self._state.levels(market.instrument, Side.BUY, LEVELS_SHOWN)
-        missing = [None] * (LEVELS_SHOWN - len(sells))
+        sells = self._state.levels(market.instrument, Side.SELL, shown)
+        buys = self._state.levels(market.instrument, Side.BUY, shown)
+        missing = [None] * (shown - len(sells))
         for style, levels in (("red", [*missing, *reversed(sells)]), ("green", buys)):
             for level in levels:
                 cells = ("", "", "")
@@ -115,7 +125,7 @@ class View:
                     cells = (str(level.orders), quantity, market.price_text(level.price_ticks))
                 table.add_row(*cells, style=style)
             if style == "red":
-                table.add_section()
+                table.add_row("", "", "-" * 8, style="dim")
         return table
 
     def _trades(self) -> Table:
@@ -123,7 +133,7 @@ class View:
         for heading in ("market", "quantity", "price"):
             table.add_column(heading, justify="right")
         markets = {market.instrument: market for market in self._markets}
-        for trade in reversed(self._state.trades):
+        for trade in list(reversed(self._state.trades))[: 2 * self._levels_shown() + 1]:
             if market := markets.get(trade.instrument):
                 table.add_row(
                     market.symbol,
