@@ -46,6 +46,8 @@ _PRICED: Final = frozenset({_LIMIT, _STOP_LIMIT})
 _NEVER_RESTS: Final = frozenset({_IMMEDIATE_OR_CANCEL, _FILL_OR_KILL})
 _PRINTABLE: Final = bytes(range(32, 127))
 CLIENT_ID_SIZE: Final = 36
+ICEBERG_TRANCHES_MAX: Final = 1000
+"""A constant of rule set 1: each tranche is a trade of its own, so they are bounded."""
 
 
 class Refused(NamedTuple):
@@ -230,7 +232,18 @@ def decide_display_range(
         return Refused(
             RejectCode.DISPLAY_QUANTITY_INVALID, max(limits.display_lots_min, 1), display_lots
         )
-    return None
+    return decide_tranches(display_lots=display_lots, quantity_lots=quantity_lots)
+
+
+def decide_tranches(*, display_lots: int, quantity_lots: int) -> Refused | None:
+    """Say whether an iceberg's whole quantity is at most ``ICEBERG_TRANCHES_MAX`` tranches.
+
+    The limit reported is the smallest display that such a quantity may have.
+    """
+    if quantity_lots <= ICEBERG_TRANCHES_MAX * display_lots:
+        return None
+    display_lots_min = -(-quantity_lots // ICEBERG_TRANCHES_MAX)
+    return Refused(RejectCode.DISPLAY_QUANTITY_INVALID, display_lots_min, display_lots)
 
 
 def _decide_minimum(order: PlaceOrder) -> Refused | None:

@@ -630,7 +630,8 @@ class Flow:
             return kind, fields
         if draw < 0.75:
             firm = chance.choice((0, 1, *range(5, 30)))
-            return c.CreateFirm, {"firm": firm, "name": padded_text(f"F{firm}", 32)}
+            name = chance.choice((firm, firm, firm, 1))  # now and then one that is in use
+            return c.CreateFirm, {"firm": firm, "name": padded_text(f"F{name}", 32)}
         if draw < 0.9:
             asset = chance.choice((0, 1, *range(4, 14)))
             return c.CreateAsset, {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from messages.trading import events as e
-from messages.trading.terms import OrderStatus, Phase
+from messages.trading.terms import OrderStatus, Phase, TimeInForce
 from venue.reference.engine import ReferenceEngine
 
 FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}
@@ -48,6 +48,7 @@ class Watch:
             if event.status in FINAL:
                 self.done.add(event.order_id)
                 assert event.leaves_lots == event.held_atoms == 0
+                _require_all_or_nothing(event)
             self.leaves[event.order_id] = event.leaves_lots
             self._see_state(event.order_id, event)
         elif isinstance(event, e.BookLevelChanged):
@@ -102,3 +103,10 @@ class Watch:
                 assert balance - held + self.lines.get((account, asset), 0) >= 0
         for asset, supply, fees in engine.assets():
             assert sums.get(asset, 0) + fees == supply >= 0
+
+
+def _require_all_or_nothing(event: e.OrderEvent) -> None:
+    """Require that a fill-or-kill did not trade in part, nor another less than its minimum."""
+    if event.time_in_force == TimeInForce.FILL_OR_KILL:
+        assert event.filled_lots == 0, event
+    assert event.filled_lots == 0 or event.filled_lots >= event.minimum_lots, event

@@ -12,6 +12,7 @@ from messages.trading import events as e
 from messages.trading.codes import RejectCode
 from tests.property.flow import Coverage, Flow
 from tests.property.invariants import Watch
+from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
 from venue.reference.snapshot_reader import SnapshotMalformedError
 
@@ -63,6 +64,26 @@ def test_ten_thousand_seeds_replay_to_the_same_state(chance: random.Random, chun
         other = ReferenceEngine()
         assert other.apply(b"".join(command for command, _ in run)) == b"".join(t for _, t in run)
         assert other.snapshot() == engine.snapshot(), f"chunk {chunk}, run {number}"
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_a_command_that_may_do_little_leaves_the_rest_in_order(
+    monkeypatch: pytest.MonkeyPatch, chance: random.Random, steps: int
+) -> None:
+    monkeypatch.setattr(bounds, "STEPS_PER_COMMAND_MAX", steps)
+    engine, watch, other = ReferenceEngine(), Watch(), ReferenceEngine()
+    flow = Flow(chance.getrandbits(32), calm=chance.random() < 0.5)
+    for step, (command, told) in enumerate(flow.run(engine, COMMANDS)):
+        watch.see(told)
+        assert sum(isinstance(each, e.TradeExecuted) for each in e.EVENTS.unpack(told)) <= steps
+        assert other.apply(command) == told
+        assert other.next_deadline() == engine.next_deadline()
+        if step % 20 == 0:
+            watch.check_money(engine)
+        if step % 50 == 0:
+            other = ReferenceEngine()
+            other.restore(engine.snapshot())
+    assert other.snapshot() == engine.snapshot()
 
 
 def test_a_snapshot_and_the_tail_are_the_whole(chance: random.Random) -> None:

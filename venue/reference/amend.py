@@ -20,6 +20,7 @@ from risk.decisions import (
     decide_quantity,
     decide_stop_range,
     decide_switches,
+    decide_tranches,
     protection_price,
 )
 from venue.reference.accounts import Account, change_hold
@@ -197,12 +198,16 @@ def _decide_quantities(
             return Refused(
                 RejectCode.MINIMUM_QUANTITY_INVALID, command.quantity_lots, order.minimum_lots
             )
-    if command.display_lots and command.display_lots != quantity_lots:
+    if command.display_lots == quantity_lots:
+        return None
+    if command.display_lots:
         if order.order_type not in PRICED or order.is_immediate:
             return Refused(RejectCode.DISPLAY_QUANTITY_INVALID, 0, command.display_lots)
         return decide_display_range(
             display_lots=command.display_lots, quantity_lots=quantity_lots, limits=limits
         )
+    if order.display_lots:
+        return decide_tranches(display_lots=order.display_lots, quantity_lots=quantity_lots)
     return None
 
 

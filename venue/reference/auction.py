@@ -88,12 +88,13 @@ def uncross(venue: VenueState, instrument: Instrument, *, is_auction: bool) -> N
 
     One round is enough unless self-trade prevention took orders away: what is still crossed
     then gets a price of its own. Each step removes or reduces an order, so the work is bounded
-    by what is in the book. When a call auction ends (``is_auction``) the result
-    is said even when nothing trades.
+    by what is in the book; and by what one command may do, after which the book may still be
+    crossed. When a call auction ends (``is_auction``) the result is said even when nothing
+    trades.
     """
     book = instrument.book
     is_first = True
-    while book.is_crossed or (is_first and is_auction):
+    while (book.is_crossed and venue.steps_left) or (is_first and is_auction):
         is_first = False
         price_ticks = equilibrium(book, reference_ticks=instrument.reference_ticks).price_ticks
         trades, volume_lots = _execute_at(venue, book, price_ticks) if price_ticks else (0, 0)
@@ -130,7 +131,7 @@ def _band_reference(instrument: Instrument) -> int:
 def _execute_at(venue: VenueState, book: Book, price_ticks: int) -> tuple[int, int]:
     """Pair the two sides at one price in price-time priority; return trades and lots."""
     trades = volume_lots = 0
-    while True:
+    while venue.steps_left:
         bid, ask = book.bids.best, book.asks.best
         if bid is None or ask is None:
             break
@@ -139,6 +140,7 @@ def _execute_at(venue: VenueState, book: Book, price_ticks: int) -> tuple[int, i
         buy, sell = bid.head, ask.head
         assert buy is not None
         assert sell is not None
+        venue.steps_left -= 1
         earlier, later = (buy, sell) if buy.arrival < sell.arrival else (sell, buy)
         if buy.account.group == sell.account.group:
             prevent_self_trade(venue, incoming=later, resting=earlier, is_incoming_resting=True)

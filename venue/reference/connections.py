@@ -12,6 +12,7 @@ from messages.trading.terms import AMOUNT_LIMIT
 from risk.decisions import Refused
 from venue.reference.cancels import cancel_all, tradable_accounts
 from venue.reference.deadlines import SESSION_GRACE
+from venue.reference.definitions import is_name
 from venue.reference.event_writer import shape
 from venue.reference.rejections import reject_command
 from venue.reference.sessions import Session
@@ -32,7 +33,8 @@ RIGHTS_KNOWN: Final = 3
 def grant_session(venue: VenueState, command: GrantSession) -> None:
     """Give a session rights on an account, or take them away.
 
-    Name, cancel on disconnect and grace are the session's own: the latest grant's hold.
+    Cancel on disconnect and grace are the session's own: the latest grant's hold. Its name is
+    that of its first grant, for ever.
     """
     refused = _decide_grant(venue, command)
     if refused is not None:
@@ -42,7 +44,8 @@ def grant_session(venue: VenueState, command: GrantSession) -> None:
     if session is None:
         firm = venue.firms[command.firm]
         session = venue.sessions[command.session] = Session(number=command.session, firm=firm)
-    session.name = command.name
+        session.name = command.name
+        venue.names[Session, command.name] = command.session
     session.cancel_on_disconnect = command.cancel_on_disconnect
     session.disconnect_grace_ns = command.disconnect_grace_ns
     if command.rights:
@@ -92,6 +95,10 @@ def _decide_grant(venue: VenueState, command: GrantSession) -> Refused | None:
         return Refused(RejectCode.IDENTIFIER_INVALID, account.firm.number, command.firm)
     if session is not None and session.firm.number != command.firm:
         return Refused(RejectCode.IDENTIFIER_INVALID, session.firm.number, command.firm)
+    if not is_name(command.name) or (session is not None and session.name != command.name):
+        return Refused(RejectCode.IDENTIFIER_INVALID)
+    if session is None and (Session, command.name) in venue.names:
+        return Refused(RejectCode.ALREADY_EXISTS)
     if (
         command.rights > RIGHTS_KNOWN
         or command.cancel_on_disconnect > CANCEL_ACCOUNT_ORDERS

@@ -1,6 +1,7 @@
 """What the venue consists of: assets, instruments, firms, accounts, fee schedules.
 
-A definition never changes once made. Numbers begin at 1: zero means "none" everywhere.
+A definition never changes once made. Numbers begin at 1: zero means "none" everywhere. Names and
+symbols are in use once among their kind, for the ledger and gateways know things by them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from messages.trading.events import (
 )
 from messages.trading.terms import AMOUNT_LIMIT, PPM, AccountKind
 from risk.decisions import Refused
+from venue.reference import bounds
 from venue.reference.accounts import Account, Asset, Firm
 from venue.reference.entry import DAY_NS
 from venue.reference.event_writer import shape
@@ -54,6 +56,11 @@ def configure_venue(venue: VenueState, command: ConfigureVenue) -> None:
         or not 0 <= command.day_offset_ns < DAY_NS
     ):
         reject_command(venue, command, Refused(RejectCode.LIMITS_INVALID), subject=0)
+        return
+    if command.open_orders_max > bounds.OPEN_ORDERS_MAX:
+        limit, usage = bounds.OPEN_ORDERS_MAX, command.open_orders_max
+        refused = Refused(RejectCode.LIMITS_INVALID, limit, usage)
+        reject_command(venue, command, refused, subject=0)
         return
     venue.configuration = Configuration(
         client_ids_max=command.client_ids_max,
@@ -94,7 +101,7 @@ def create_asset(venue: VenueState, command: CreateAsset) -> None:
     refused = None
     if command.asset == 0 or not is_name(command.symbol):
         refused = Refused(RejectCode.IDENTIFIER_INVALID)
-    elif command.asset in venue.assets:
+    elif command.asset in venue.assets or (Asset, command.symbol) in venue.names:
         refused = Refused(RejectCode.ALREADY_EXISTS)
     elif command.scale > SCALE_MAX:
         refused = Refused(RejectCode.FIELD_INVALID, SCALE_MAX, command.scale)
@@ -106,6 +113,7 @@ def create_asset(venue: VenueState, command: CreateAsset) -> None:
     if refused is not None:
         reject_command(venue, command, refused, subject=command.asset)
         return
+    venue.names[Asset, command.symbol] = command.asset
     venue.assets[command.asset] = Asset(
         number=command.asset,
         scale=command.scale,
@@ -148,6 +156,7 @@ def create_instrument(venue: VenueState, command: CreateInstrument) -> None:
         quantity_decimals=command.quantity_decimals,
         symbol=command.symbol,
     )
+    venue.names[Instrument, command.symbol] = command.instrument
     venue.instruments[command.instrument] = Instrument(definition)
     venue.events.emit(_INSTRUMENT_CREATED, *instrument_fields(definition))
 
@@ -175,7 +184,7 @@ def _decide_instrument(venue: VenueState, command: CreateInstrument) -> Refused 
     assert venue.configuration is not None
     if command.instrument == 0 or not is_name(command.symbol):
         return Refused(RejectCode.IDENTIFIER_INVALID)
-    if command.instrument in venue.instruments:
+    if command.instrument in venue.instruments or (Instrument, command.symbol) in venue.names:
         return Refused(RejectCode.ALREADY_EXISTS)
     if command.base_asset not in venue.assets or command.quote_asset not in venue.assets:
         return Refused(RejectCode.ASSET_UNKNOWN)
@@ -196,7 +205,7 @@ def create_firm(venue: VenueState, command: CreateFirm) -> None:
     refused = None
     if command.firm == 0 or not is_name(command.name):
         refused = Refused(RejectCode.IDENTIFIER_INVALID)
-    elif command.firm in venue.firms:
+    elif command.firm in venue.firms or (Firm, command.name) in venue.names:
         refused = Refused(RejectCode.ALREADY_EXISTS)
     else:
         # A firm is of use with an account or with a session of its own.
@@ -205,6 +214,7 @@ def create_firm(venue: VenueState, command: CreateFirm) -> None:
     if refused is not None:
         reject_command(venue, command, refused, subject=command.firm)
         return
+    venue.names[Firm, command.name] = command.firm
     venue.firms[command.firm] = Firm(number=command.firm, name=command.name)
     venue.events.emit(_FIRM_CREATED, command.firm, 0, command.name)
 
@@ -215,6 +225,7 @@ def create_account(venue: VenueState, command: CreateAccount) -> None:
     if refused is not None:
         reject_command(venue, command, refused, subject=command.account)
         return
+    venue.names[Account, command.name] = command.account
     venue.accounts[command.account] = Account(
         number=command.account,
         firm=venue.firms[command.firm],
@@ -239,7 +250,7 @@ def _decide_account(venue: VenueState, command: CreateAccount) -> Refused | None
     assert venue.configuration is not None
     if command.account == 0 or not is_name(command.name):
         return Refused(RejectCode.IDENTIFIER_INVALID)
-    if command.account in venue.accounts:
+    if command.account in venue.accounts or (Account, command.name) in venue.names:
         return Refused(RejectCode.ALREADY_EXISTS)
     if command.firm not in venue.firms:
         return Refused(RejectCode.FIRM_UNKNOWN)

@@ -45,6 +45,7 @@ from messages.trading.commands import (
 from messages.trading.events import RulesActivated
 from messages.trading.identity import principal_of
 from risk.decisions import Refused
+from venue.reference import bounds
 from venue.reference.amend import amend_order
 from venue.reference.cancels import cancel, mass_cancel, query_order, record_refusal
 from venue.reference.connections import close_session, grant_session, lose_link, open_session
@@ -227,6 +228,7 @@ class ReferenceEngine:
             return
         events = venue.events
         data_at = len(events.data)
+        venue.steps_left = bounds.STEPS_PER_COMMAND_MAX
         if venue.configuration is not None:
             gone = venue.client_ids.gone
             window_ns = venue.configuration.client_id_window_ns
@@ -277,7 +279,10 @@ class ReferenceEngine:
 
     def next_deadline(self) -> int:
         """Return the stamp, in nanoseconds, at which AdvanceTime is due; zero for none."""
-        return self._venue.deadlines.next_at_ns()
+        venue = self._venue
+        if venue.late_stops and venue.late_instruments():
+            return venue.last_time_ns
+        return venue.deadlines.next_at_ns()
 
     def sources(self, principal: int) -> list[tuple[int, int, int]]:
         """Return (source, epoch, source sequence) for each source of a principal seen so far."""

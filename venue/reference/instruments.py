@@ -5,7 +5,7 @@ from __future__ import annotations
 from risk.decisions import InstrumentLimits
 from venue.reference.book import Book
 from venue.reference.stops import StopBook
-from venue.reference.values import BY_OPERATOR, CLOSED
+from venue.reference.values import BY_OPERATOR, CLOSED, CONTINUOUS
 
 NO_LIMITS = InstrumentLimits(
     orders_max=0,
@@ -133,3 +133,11 @@ class Instrument:
     def has_limits(self) -> bool:
         """Whether its limits were ever set."""
         return self.limits.price_ticks_max > 0
+
+    @property
+    def has_late_stops(self) -> bool:
+        """Whether the last price has reached a stop that still waits though it could act.
+
+        Never so, but after a command that had done all that one command may do.
+        """
+        return self.phase == CONTINUOUS and self.stops.is_reached(self.last_ticks)

@@ -49,6 +49,7 @@ def execute_order(venue: VenueState, order: Order) -> None:
     Where nothing is matched (orders gather for an auction), it rests.
     """
     instrument = order.instrument
+    is_stopped = False
     if instrument.phase == CONTINUOUS:
         if (order.time_in_force == FILL_OR_KILL or order.minimum_lots) and not _is_fillable(
             venue, order
@@ -56,12 +57,15 @@ def execute_order(venue: VenueState, order: Order) -> None:
             is_all = order.time_in_force == FILL_OR_KILL
             expire_order(venue, order, reason=UNFILLED_OR_KILLED if is_all else MINIMUM_QUANTITY)
             return
-        _match(venue, order)
+        is_stopped = _match(venue, order)
     if order.leaves_lots == 0:
         return
     if order.is_immediate:
         is_halted = instrument.phase != CONTINUOUS
         expire_order(venue, order, reason=PRICE_BAND if is_halted else IMMEDIATE_REMAINDER)
+        return
+    if is_stopped:  # resting, it would cross the book
+        cancel_order(venue, order, reason=IMMEDIATE_REMAINDER)
         return
     rest_order(venue, order)
 
@@ -74,7 +78,8 @@ def rest_order(venue: VenueState, order: Order) -> None:
     venue.events.touched[side, order.price_ticks] = book
 
 
-def _match(venue: VenueState, taker: Order) -> None:
+def _match(venue: VenueState, taker: Order) -> bool:
+    """Trade; say whether it stopped only because the command has done all that one may."""
     instrument = taker.instrument
     book = instrument.book
     is_buy = taker.side == BUY
@@ -83,15 +88,18 @@ def _match(venue: VenueState, taker: Order) -> None:
     limit_ticks = taker.price_ticks
     level = side.best
     if level is None:
-        return
+        return False
     has_band = _roll_band_window(venue, instrument)
     while level is not None and taker.leaves_lots:
         price_ticks = level.price_ticks
         if price_ticks > limit_ticks if is_buy else price_ticks < limit_ticks:
-            return
+            return False
         if has_band and _is_beyond_band(instrument, price_ticks):
             halt_by_band(venue, instrument)
-            return
+            return False
+        if venue.steps_left == 0:
+            return True
+        venue.steps_left -= 1
         maker = level.head
         assert maker is not None, price_ticks
         if maker.account.group == group:
@@ -104,6 +112,7 @@ def _match(venue: VenueState, taker: Order) -> None:
             taker.leaves_lots -= lots
             record_trade(venue, maker=maker, taker=taker, lots=lots, price_ticks=price_ticks)
         level = side.best
+    return False
 
 
 def _roll_band_window(venue: VenueState, instrument: Instrument) -> bool:
@@ -130,12 +139,14 @@ def _is_fillable(venue: VenueState, taker: Order) -> bool:
     """Say whether enough could trade now: all of a fill-or-kill, the minimum of the others.
 
     Hidden quantity counts. Own orders do not: when the resting one would be cancelled it is
-    passed over, in the other modes of self-trade prevention counting stops at it.
+    passed over, in the other modes of self-trade prevention counting stops at it. What might
+    take more steps than the command has left cannot trade now either.
     """
     instrument = taker.instrument
     needed = taker.minimum_lots or taker.leaves_lots
     side = instrument.book.asks if taker.side == BUY else instrument.book.bids
     has_band = _roll_band_window(venue, instrument)
+    steps_left = venue.steps_left
     for level in side:
         price_ticks = level.price_ticks
         is_reached = (
@@ -145,21 +156,26 @@ def _is_fillable(venue: VenueState, taker: Order) -> bool:
         )
         if not is_reached or (has_band and _is_beyond_band(instrument, price_ticks)):
             return False
-        shown_lots, hidden_lots, is_blocked = 0, 0, False
+        shown_lots, hidden_lots, tranches = 0, 0, 0
         for resting in level:
+            steps_left -= 1
             if resting.account.group == taker.account.group:
                 if taker.self_trade_prevention == CANCEL_RESTING:
                     continue
-                is_blocked = True
-                break
+                # A refreshed tranche queues behind the own order, so it is out of reach.
+                return False
             shown_lots += resting.shown_lots
-            hidden_lots += resting.leaves_lots - resting.shown_lots
-        # A refreshed tranche queues behind the own order, so it is out of reach.
-        needed -= shown_lots if is_blocked else shown_lots + hidden_lots
-        if needed <= 0:
-            return True
-        if is_blocked:
-            return False
+            if shown_lots >= needed:
+                return steps_left >= 0
+            hidden = resting.leaves_lots - resting.shown_lots
+            if hidden:
+                hidden_lots += hidden
+                tranches += -(-hidden // resting.display_lots)
+        # A trade takes a whole tranche, or at least the last lot.
+        steps_left -= min(tranches, needed - shown_lots)
+        needed -= shown_lots + hidden_lots
+        if needed <= 0 or steps_left < 0:
+            return steps_left >= 0
     return False
 
 

@@ -69,6 +69,7 @@ def read_snapshot(data: bytes) -> VenueState:
     _require(isinstance(records[-1], EndRecord), "has no end")
     _check_queues(venue)
     _check_holds(venue)
+    venue.late_stops = {number for number, each in venue.instruments.items() if each.has_late_stops}
     # Order, padding, counts and versions need no checks of their own: only canonical bytes are
     # written again as they were read.
     _require(write_snapshot(venue) == data, "is not canonical")
@@ -78,6 +79,11 @@ def read_snapshot(data: bytes) -> VenueState:
 def _require(condition: bool, what: str) -> None:  # noqa: FBT001  # it is the whole question
     if not condition:
         raise SnapshotMalformedError(f"the snapshot {what}")
+
+
+def _name(venue: VenueState, kind: type[object], name: bytes, number: int) -> None:
+    _require((kind, name) not in venue.names, f"uses a name of number {number} twice")
+    venue.names[kind, name] = number
 
 
 def _read_venue(venue: VenueState, record: VenueRecord) -> None:
@@ -112,6 +118,7 @@ def _read_asset(venue: VenueState, record: AssetRecord) -> None:
     asset.supply_atoms = record.supply_atoms
     asset.fees_atoms = record.fees_atoms
     venue.assets[record.asset] = asset
+    _name(venue, Asset, record.symbol, record.asset)
 
 
 def _read_fee_schedule(venue: VenueState, record: FeeScheduleRecord) -> None:
@@ -121,6 +128,7 @@ def _read_fee_schedule(venue: VenueState, record: FeeScheduleRecord) -> None:
 def _read_firm(venue: VenueState, record: FirmRecord) -> None:
     firm = venue.firms[record.firm] = Firm(number=record.firm, name=record.name)
     firm.is_killed = record.mark == 1
+    _name(venue, Firm, record.name, record.firm)
 
 
 def _read_instrument(venue: VenueState, record: InstrumentRecord) -> None:
@@ -143,6 +151,7 @@ def _read_instrument(venue: VenueState, record: InstrumentRecord) -> None:
     )
     instrument.is_killed = record.mark == 1
     venue.instruments[record.instrument] = instrument
+    _name(venue, Instrument, record.symbol, record.instrument)
 
 
 def _read_limits(venue: VenueState, record: LimitsRecord) -> None:
@@ -193,6 +202,7 @@ def _read_account(venue: VenueState, record: AccountRecord) -> None:
     account.message_interval_ns = record.message_interval_ns
     account.next_free_ns = record.next_free_ns
     venue.accounts[record.account] = account
+    _name(venue, Account, record.name, record.account)
 
 
 def _read_balance(venue: VenueState, record: BalanceRecord) -> None:
@@ -221,6 +231,7 @@ def _read_session(venue: VenueState, record: SessionRecord) -> None:
     session.grace_until_ns = record.grace_until_ns
     session.name = record.name
     venue.sessions[record.session] = session
+    _name(venue, Session, record.name, record.session)
     if record.grace_until_ns:
         venue.deadlines.add(record.grace_until_ns, SESSION_GRACE, record.session)
 

@@ -40,6 +40,9 @@ class VenueState:
 
     ``sources`` maps a source to its epoch and its last sequence. ``references`` are the money
     references ever honoured: True while it names an open withdrawal or did, False otherwise.
+    ``names`` are all names and symbols in use, each with the number of what it names.
+    ``steps_left`` is what the present command may still do. ``late_stops`` are the instruments
+    in which a command could trigger no more of the stops that it reached.
     """
 
     __slots__ = (
@@ -58,11 +61,14 @@ class VenueState:
         "last_sequence",
         "last_time_ns",
         "last_trade_id",
+        "late_stops",
+        "names",
         "open_orders",
         "references",
         "rules",
         "sessions",
         "sources",
+        "steps_left",
         "withdrawals",
     )
 
@@ -86,6 +92,9 @@ class VenueState:
         self.sources: dict[int, tuple[int, int]] = {}
         self.references: dict[bytes, bool] = {}
         self.withdrawals: dict[bytes, Withdrawal] = {}
+        self.names: dict[tuple[type[object], bytes], int] = {}
+        self.steps_left = 0
+        self.late_stops: set[int] = set()
         self.client_ids = ClientIds()
         self.deadlines = Deadlines()
 
@@ -93,6 +102,11 @@ class VenueState:
         """Number an arrival in a queue."""
         self.last_arrival += 1
         return self.last_arrival
+
+    def late_instruments(self) -> list[Instrument]:
+        """Return, the smallest number first, where the last price has reached a waiting stop."""
+        late = (self.instruments[number] for number in sorted(self.late_stops))
+        return [instrument for instrument in late if instrument.has_late_stops]
 
     def fee_rates(self, account: Account, instrument: Instrument) -> tuple[int, int]:
         """Return the maker and taker rate (ppm) of an account's orders from now on.

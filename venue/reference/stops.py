@@ -54,11 +54,18 @@ class StopBook:
 
     def due(self) -> Order | None:
         """Return the next stop that the noted prints reached."""
-        if self.high == 0:
+        return self._first(low=self.low, high=self.high)
+
+    def is_reached(self, price_ticks: int) -> bool:
+        """Say whether a price, 0 for none, reaches any of the waiting stops."""
+        return self._first(low=price_ticks, high=price_ticks) is not None
+
+    def _first(self, *, low: int, high: int) -> Order | None:
+        if high == 0:
             return None
-        if self.buys and self.buys[0][0] <= self.high:
+        if self.buys and self.buys[0][0] <= high:
             return self.buys[0][2]
-        if self.sells and -self.sells[0][0] >= self.low:
+        if self.sells and -self.sells[0][0] >= low:
             return self.sells[0][2]
         return None
 

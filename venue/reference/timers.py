@@ -9,12 +9,17 @@ from venue.reference.deadlines import ORDER_EXPIRY, PHASE_END, SESSION_GRACE
 from venue.reference.phases import schedule_indicative
 from venue.reference.state import VenueState, expire_order
 from venue.reference.transitions import end_phase
+from venue.reference.triggers import run_late_stops
 from venue.reference.values import DATE_REACHED, DAY, DAY_ENDED
 
 
 def advance_time(venue: VenueState, command: AdvanceTime) -> None:
-    """Do everything that is due at or before the command's stamp, earliest first."""
-    while (due := venue.deadlines.pop_due(command.time_ns)) is not None:
+    """Do everything that is due at or before the command's stamp, earliest first.
+
+    What is more than one command may do stays due, for the next AdvanceTime.
+    """
+    run_late_stops(venue)
+    while venue.steps_left and (due := venue.deadlines.pop_due(command.time_ns)) is not None:
         _, kind, number = due
         if kind == ORDER_EXPIRY:
             _expire(venue, number, due)

@@ -74,11 +74,14 @@ def enter_phase(
     """Enter a phase and do what that means.
 
     Continuous trading begins with an uncross, if there is anything to uncross or an auction was
-    called, and with the stops that the last price has reached. Closing ends the day for DAY
-    orders.
+    called, and with the stops that the last price has reached. An uncross that is more than one
+    command may do leaves a call auction that ends at once: AdvanceTime goes on with it. Closing
+    ends the day for DAY orders.
     """
     if phase == CONTINUOUS:
         uncross(venue, instrument, is_auction=instrument.phase == CALL_AUCTION)
+        if instrument.book.is_crossed:
+            phase, until_ns = CALL_AUCTION, venue.last_time_ns
     begin_phase(
         venue,
         instrument,

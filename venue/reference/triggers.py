@@ -22,7 +22,8 @@ def run_stops(venue: VenueState, instrument: Instrument) -> None:
     """Trigger the stops that prints have reached, while trading is continuous.
 
     Each acts fully before the next is looked for, so what it prints counts for the others. When
-    the price band halts trading meanwhile, the rest wait for the last price at the re-opening.
+    the price band halts trading meanwhile, the rest wait for the last price at the re-opening;
+    when the command has done all that one may, they wait for the last price at AdvanceTime.
     """
     stops = instrument.stops
     while instrument.phase == CONTINUOUS:
@@ -30,8 +31,22 @@ def run_stops(venue: VenueState, instrument: Instrument) -> None:
         if order is None:
             stops.forget_prints()
             return
+        if venue.steps_left == 0:
+            stops.forget_prints()
+            venue.late_stops.add(instrument.number)
+            return
+        venue.steps_left -= 1
         stops.remove(order)
         _trigger(venue, order)
+
+
+def run_late_stops(venue: VenueState) -> None:
+    """Go on with the stops that an earlier command left waiting."""
+    instruments = venue.late_instruments()
+    venue.late_stops.clear()
+    for instrument in instruments:
+        instrument.stops.print(instrument.last_ticks)
+        run_stops(venue, instrument)
 
 
 def is_reached(order: Order, last_ticks: int) -> bool:

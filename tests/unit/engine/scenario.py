@@ -164,13 +164,13 @@ class Market(Venue):
             for asset in (BASE, QUOTE):
                 self.credit(account, asset, funds)
 
-    def grant(self, account: int, **fields: int) -> list[str]:
+    def grant(self, account: int, **fields: int | bytes) -> list[str]:
         values: dict[str, Any] = {
             "session": SESSION_OF[account],
             "rights": 3,
             "firm": FIRM_OF[account],
-            "name": padded_text(f"S{SESSION_OF[account]}", 32),
         } | fields
+        values.setdefault("name", padded_text(f"S{values['session']}", 32))
         return self.send(c.GrantSession, account=account, **values)
 
     def open(self, session: int, *, connection: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,9 +18,11 @@ from tests.unit.engine.scenario import (
     BOB,
     BOOK,
     GATEWAY,
+    QUOTE,
     RICH,
     SECOND,
     Market,
+    Venue,
     without_levels,
 )
 
@@ -171,7 +173,7 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         (c.GrantSession, {"account": BOB, "session": 5, "firm": 1}, "IDENTIFIER_INVALID 2 1"),
         (
             c.GrantSession,
-            {"account": BOB, "session": 2, "firm": 2, "rights": 4},
+            {"account": BOB, "session": 2, "firm": 2, "rights": 4, "name": padded_text("S2", 32)},
             "FIELD_INVALID 0 0",
         ),
         (c.OpenSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
@@ -179,6 +181,7 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         (c.CloseSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
         (c.CloseSession, {"session": 1, "connection": 2}, "SESSION_CLOSED 1 2"),
         (c.ConfigureVenue, {"day_offset_ns": -1}, "LIMITS_INVALID 0 0"),
+        (c.ConfigureVenue, {"open_orders_max": 500_001}, "LIMITS_INVALID 500000 500001"),
     ],
 )
 def test_a_definition_is_refused(
@@ -187,6 +190,84 @@ def test_a_definition_is_refused(
     before = market.engine.definitions()
     assert market.send(kind, **fields) == [f"command rejected {line}"]
     assert market.engine.definitions() == before
+
+
+class Naming(NamedTuple):
+    """How something gets a number and a name; ``fields`` is the rest that it needs."""
+
+    kind: type[Record]
+    number: str
+    name: str
+    fields: dict[str, int]
+
+    def fields_of(self, number: int, name: bytes) -> dict[str, Any]:
+        padded = name.ljust(16 if self.name == "symbol" else 32, b"\0")
+        return self.fields | {self.number: number, self.name: padded}
+
+
+NAMINGS = (
+    Naming(c.CreateAsset, "asset", "symbol", {"supply_max_atoms": 1}),
+    Naming(
+        c.CreateInstrument,
+        "instrument",
+        "symbol",
+        {"base_asset": BASE, "quote_asset": QUOTE, "fee_schedule": 1}
+        | dict.fromkeys(("lot_atoms", "tick_lot_atoms", "tick_units", "lot_units"), 1),
+    ),
+    Naming(c.CreateFirm, "firm", "name", {}),
+    Naming(
+        c.CreateAccount,
+        "account",
+        "name",
+        {"firm": 1, "account_kind": 1, "self_trade_prevention": 1},
+    ),
+    Naming(c.GrantSession, "session", "name", {"account": ALICE, "firm": 1, "rights": 1}),
+)
+
+
+@pytest.mark.parametrize("naming", NAMINGS, ids=lambda each: each.kind.__name__)
+def test_a_name_is_in_use_once_among_its_kind(market: Market, naming: Naming) -> None:
+    for number, name in ((7, b"EUR"), (8, b"EUR "), (9, b"eur")):  # bytes count, not spellings
+        lines = market.send(naming.kind, **naming.fields_of(number, name))
+        assert not lines[0].startswith("command rejected"), lines
+    restored = Venue()
+    restored.engine.restore(market.engine.snapshot())
+    restored.sequence, restored.now_ns = market.sequence, market.now_ns
+    for venue in (market, restored):
+        before = venue.engine.definitions()
+        assert venue.send(naming.kind, **naming.fields_of(6, b"EUR")) == [
+            "command rejected ALREADY_EXISTS 0 0"
+        ]
+        assert venue.engine.definitions() == before
+
+
+@pytest.mark.parametrize("naming", NAMINGS, ids=lambda each: each.kind.__name__)
+@pytest.mark.parametrize(
+    "name", [b"", b"\0A", b"A\0B", b"A\x1f", b"A\x7f", b"\xc3\x84", b"A\n"], ids=repr
+)
+def test_a_name_is_printable_and_padded_at_its_end_alone(
+    market: Market, naming: Naming, name: bytes
+) -> None:
+    before = market.engine.definitions()
+    assert market.send(naming.kind, **naming.fields_of(7, name)) == [
+        "command rejected IDENTIFIER_INVALID 0 0"
+    ]
+    assert market.engine.definitions() == before
+
+
+def test_a_session_keeps_its_name(market: Market) -> None:
+    before = market.engine.definitions()
+    for name in ("else", "S2"):
+        assert market.grant(ALICE, name=padded_text(name, 32)) == [
+            "command rejected IDENTIFIER_INVALID 0 0"
+        ]
+    assert market.engine.definitions() == before
+    assert market.grant(ALICE, name=padded_text("S1", 32)) == ["SessionGranted"]
+
+
+@pytest.mark.parametrize("orders", [499_999, 500_000])
+def test_the_venue_may_have_half_a_million_open_orders(market: Market, orders: int) -> None:
+    assert market.configure(open_orders_max=orders) == ["VenueConfigured"]
 
 
 def test_capacities_are_the_configured_ones(market: Market) -> None:
@@ -198,6 +279,7 @@ def test_capacities_are_the_configured_ones(market: Market) -> None:
         "name": NAME,
     }
     assert market.send(c.CreateAccount, account=51, **values) == ["AccountCreated"]
+    values["name"] = padded_text("other", 32)
     assert market.send(c.CreateAccount, account=52, **values) == [
         "command rejected CAPACITY_EXCEEDED 5 6"
     ]

@@ -1,0 +1,11 @@
+"""How much one command may do: constants of rule set 1, the same in every engine.
+
+The events of one command are never split, so they must fit one frame of the event log and of the
+feed (256 MiB). Docs: docs/matching.md, "How much one command does".
+"""
+
+STEPS_PER_COMMAND_MAX: int = 20_000
+"""Trades, self-trade preventions and triggered stops of one command together."""
+
+OPEN_ORDERS_MAX: int = 500_000
+"""The most that ConfigureVenue may allow: one command can cancel or expire all of them."""
