@@ -9,3 +9,8 @@ STEPS_PER_COMMAND_MAX: int = 20_000
 
 OPEN_ORDERS_MAX: int = 500_000
 """The most that ConfigureVenue may allow: one command can cancel or expire all of them."""
+
+CLIENT_ID_SHARES = 8
+CLIENT_IDS_OF_ACCOUNT_MIN = 1000
+"""One account's ids take at most an eighth of the venue's memory for them, or a thousand where
+that is more: otherwise one client's cancels could keep everybody's orders out."""

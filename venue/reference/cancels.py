@@ -26,7 +26,7 @@ from venue.reference.rejections import (
     reject_request,
 )
 from venue.reference.sessions import Session
-from venue.reference.state import VenueState, cancel_order, decide_client_id
+from venue.reference.state import VenueState, cancel_order, decide_client_id, decide_id_room
 from venue.reference.values import (
     ACCOUNT,
     FIRM,
@@ -107,7 +107,7 @@ def cancel(venue: VenueState, command: CancelOrder) -> None:
         )
         return
     assert order is not None
-    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue):
+    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue, order.account):
         venue.client_ids.attach(order, command.client_order_id)
     cancel_order(
         venue,
@@ -119,10 +119,9 @@ def cancel(venue: VenueState, command: CancelOrder) -> None:
     )
 
 
-def _has_room_for_id(venue: VenueState) -> bool:
+def _has_room_for_id(venue: VenueState, account: Account) -> bool:
     """Say whether a cancel's own id can be remembered; a cancel is never refused for it."""
-    assert venue.configuration is not None
-    return venue.client_ids.count < venue.configuration.client_ids_max
+    return decide_id_room(venue, account) is None
 
 
 def mass_cancel(venue: VenueState, command: MassCancel) -> None:
@@ -142,7 +141,7 @@ def mass_cancel(venue: VenueState, command: MassCancel) -> None:
         reject_mass_cancel(venue, command, refused)
         return
     assert account is not None
-    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue):
+    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue, account):
         venue.client_ids.remember_mass_cancel(
             account, command.client_order_id, now_ns=venue.last_time_ns
         )

@@ -34,7 +34,6 @@ from venue.reference.state import VenueState, decide_client_id, open_order
 from venue.reference.triggers import act, enter_stop
 from venue.reference.values import (
     BUY,
-    CONTINUOUS,
     DAY,
     LIMIT,
     MARKET,
@@ -225,8 +224,8 @@ def decide_buying(order: Order, *, more_lots: int) -> Refused | None:
 
 
 def decide_post_only(order: Order, *, price_ticks: int) -> Refused | None:
-    """Say whether a post-only order at a price would stay passive; nothing trades elsewhere."""
-    if not order.order_flags & POST_ONLY or order.instrument.phase != CONTINUOUS:
+    """Say whether a post-only order at a price would stay passive, now or at an uncross."""
+    if not order.order_flags & POST_ONLY:
         return None
     book = order.instrument.book
     best = (book.asks if order.side == BUY else book.bids).best

@@ -7,6 +7,7 @@ import msgspec
 from messages.trading.codes import RejectCode
 from risk.decisions import Refused, hold_buy
 from venue.reference.accounts import Account, Asset, Firm, Withdrawal, change_hold
+from venue.reference.bounds import CLIENT_ID_SHARES, CLIENT_IDS_OF_ACCOUNT_MIN
 from venue.reference.client_ids import ClientIds
 from venue.reference.deadlines import ORDER_EXPIRY, Deadlines
 from venue.reference.event_writer import CANCELLED, EXPIRED, EventWriter
@@ -210,11 +211,17 @@ def decide_client_id(
     """
     if client_order_id in account.client_ids:
         return Refused(RejectCode.DUPLICATE_CLIENT_ORDER_ID)
-    if is_needed:
-        assert venue.configuration is not None
-        limit = venue.configuration.client_ids_max
-        if venue.client_ids.count >= limit:
-            return Refused(
-                RejectCode.CLIENT_ORDER_ID_MEMORY_FULL, limit, venue.client_ids.count + 1
-            )
+    return decide_id_room(venue, account) if is_needed else None
+
+
+def decide_id_room(venue: VenueState, account: Account) -> Refused | None:
+    """Say whether one more id can be remembered: of the venue's, and of the account's share."""
+    assert venue.configuration is not None
+    limit = venue.configuration.client_ids_max
+    if venue.client_ids.count >= limit:
+        return Refused(RejectCode.CLIENT_ORDER_ID_MEMORY_FULL, limit, venue.client_ids.count + 1)
+    share = max(CLIENT_IDS_OF_ACCOUNT_MIN, limit // CLIENT_ID_SHARES)
+    used = len(account.client_ids)
+    if used >= share:
+        return Refused(RejectCode.CLIENT_ORDER_ID_MEMORY_FULL, share, used + 1)
     return None

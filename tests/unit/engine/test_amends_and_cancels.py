@@ -182,6 +182,27 @@ def test_a_full_id_memory_refuses_orders_and_amends_but_never_cancels(market: Ma
     assert market.buy(1, at=90)[0].startswith("accepted")
 
 
+def test_one_account_cannot_fill_everybodys_id_memory(market: Market) -> None:
+    market.configure(client_ids_max=8000)
+    for number in range(1000):
+        told = market.mass_cancel(Scope.ACCOUNT, client_order_id=client_id(f"m{number}"))
+        assert told == ["mass cancelled 0"]
+    assert market.buy(1, at=90) == ["rejected CLIENT_ORDER_ID_MEMORY_FULL 1000 1001"]
+    assert market.buy(1, at=90, account=BOB)[0].startswith("accepted")
+    assert market.mass_cancel(Scope.ACCOUNT, client_order_id=client_id("more")) == [
+        "mass cancelled 0"
+    ]
+
+
+@pytest.mark.parametrize("phase", [Phase.PRE_OPEN, Phase.CALL_AUCTION])
+def test_a_post_only_order_is_not_amended_into_an_uncross(market: Market, phase: int) -> None:
+    market.buy(5, at=90, order_flags=OrderFlag.POST_ONLY)
+    market.phase(phase)
+    market.sell(5, at=95, account=BOB)
+    assert market.amend(1, price_ticks=95) == ["amend rejected POST_ONLY_WOULD_TAKE 95 95"]
+    assert market.amend(1, price_ticks=94)[0].startswith("amended")
+
+
 @pytest.mark.parametrize("phase", [Phase.PRE_OPEN, Phase.HALTED, Phase.CLOSED])
 def test_cancels_are_taken_in_every_phase_and_under_every_kill(market: Market, phase: int) -> None:
     market.buy(1, at=90)
