@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from messages.layout import RECORD_PREFIX
 from messages.trading.codes import RejectCode
-from messages.trading.commands import COMMANDS, AdvanceTime, Command
+from messages.trading.commands import COMMANDS, AdvanceTime, CloseSession, Command, OpenSession
 from messages.trading.identity import SOURCE_BITS
 from runtime.link_frames import Refusal
 from venue.settings import COMMANDS_BY_NAME, BatchSettings, Principal
@@ -24,6 +24,13 @@ HEADER_SIZE = COMMAND_HEAD.size
 
 assert AdvanceTime.__struct_fields__ == Command.__struct_fields__
 assert {field.name: field.offset for field in AdvanceTime.FIELDS}["source"] == 32
+
+
+SESSION_RECORDS_KEPT = 4096
+"""Room kept, above the bounds, for the opening and closing of sessions: a flood of one client's
+orders must not keep the cancel on disconnect of another from happening."""
+
+_SESSION_KINDS = frozenset({OpenSession.KIND, CloseSession.KIND})
 
 
 class MalformedCommandsError(ValueError):
@@ -134,7 +141,11 @@ class Admission:
         if self.closed_with is not None:
             return self.closed_with
         settings = self._settings
-        if self.queued >= settings.queued_max or len(inbox.records) >= settings.queued_per_link_max:
+        kept = SESSION_RECORDS_KEPT if kind in _SESSION_KINDS else 0
+        if (
+            self.queued >= settings.queued_max + kept
+            or len(inbox.records) >= settings.queued_per_link_max + kept
+        ):
             return RejectCode.QUEUE_FULL
         return RejectCode.NONE
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import AdvanceTime, Credit, GroupHeader, LinkLost
+from messages.trading.commands import AdvanceTime, CloseSession, Credit, GroupHeader, LinkLost
 from messages.trading.identity import source_number
 from tests.venue_support import GATEWAY, MAY_SEND, command
-from venue.admission import Admission, Inbox, MalformedCommandsError
+from venue.admission import (
+    SESSION_RECORDS_KEPT,
+    Admission,
+    Inbox,
+    MalformedCommandsError,
+)
 from venue.settings import BatchSettings, Principal
 
 SETTINGS = BatchSettings(
@@ -118,3 +123,17 @@ def test_a_lost_links_commands_come_before_the_news_of_it() -> None:
     assert admission.take(10) == [command(1), command(2), b"lost"]
     assert not admission.has_leftovers(GATEWAY)
     assert admission.queued == 0
+
+
+def test_a_flood_leaves_room_for_sessions_to_open_and_close() -> None:
+    admission = Admission(SETTINGS)
+    link = Inbox(
+        "gateway",
+        Principal(number=GATEWAY, token_file="", may_send=(*MAY_SEND, CloseSession.__name__)),
+    )
+    admission.admit(link, b"".join(command(n) for n in range(20)))
+    closing = CloseSession.make(source=source_number(GATEWAY, 1), source_sequence=99).pack()
+    assert admission.admit(link, closing) == []
+    room = SESSION_RECORDS_KEPT - 1 + SETTINGS.queued_max - SETTINGS.queued_per_link_max
+    refusals = admission.admit(link, closing * (room + 1))
+    assert {refusal.code for refusal in refusals} == {RejectCode.QUEUE_FULL}
