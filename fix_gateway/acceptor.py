@@ -228,8 +228,18 @@ class FixAcceptor:
         self._other_end: socket.socket | None = None
 
     def start(self) -> int:
-        """Listen, and return the port."""
-        outer = socket.create_server((self._settings.host, self._settings.port), backlog=128)
+        """Listen, and return the port.
+
+        Raises:
+            SettingsError: the address is in use or not ours to listen on.
+        """
+        host, port = self._settings.host, self._settings.port
+        try:
+            outer = socket.create_server((host, port), backlog=128)
+        except OSError as error:
+            raise SettingsError(
+                f"config/venue.toml: [fix] port {port} on {host}: {error.strerror}"
+            ) from error
         outer.setblocking(False)
         self.port = int(outer.getsockname()[1])
         self._acceptor.start()

@@ -15,56 +15,49 @@ from typing import NamedTuple
 
 import structlog
 
-from fix_gateway.sessions import LiveSession
+from fix_gateway.acceptor import StoreError
+from fix_gateway.sessions import LiveSession, Sent
 from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.inbound import close_session, open_session, refuse_rights, translate
+from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.raw import Fields, parse
+from fix_gateway.translation.reasons import code_name
+from fix_gateway.translation.text import safe_text
 from messages.trading.codes import RejectCode
-from messages.trading.commands import (
-    AmendOrder,
-    CancelOrder,
-    MassCancel,
-    PlaceOrder,
-    QueryOrder,
-)
+from messages.trading.terms import CLIENT_ID_LENGTH_MAX
 
 log = structlog.get_logger()
 
 _REFUSED = "logon refused"
-MESSAGE_TYPES = {
-    PlaceOrder.KIND: tags.NEW_ORDER_SINGLE,
-    CancelOrder.KIND: tags.ORDER_CANCEL_REQUEST,
-    AmendOrder.KIND: tags.ORDER_CANCEL_REPLACE_REQUEST,
-    MassCancel.KIND: tags.ORDER_MASS_CANCEL_REQUEST,
-    QueryOrder.KIND: tags.ORDER_STATUS_REQUEST,
-}
-"""The message that each kind of command came from."""
 
 
 class Request(NamedTuple):
     """One record on its way to the core, and what its refusal would have to name."""
 
     session: LiveSession
+    epoch: int
     sequence: int  # MsgSeqNum; zero for the opening and closing of connections
     record: bytes
-    message_type: str
-    client_order_id: str
+    sent: Sent = Sent("", "")
 
 
 class Bridge:
     """The gateway as QuickFIX sees it."""
 
     def __init__(
-        self, *,
+        self,
+        *,
         sessions: dict[str, LiveSession],
         directory: Directory,
         loop: asyncio.AbstractEventLoop,
         messages_max: int,
+        session_messages_max: int,
+        keep_reset: Callable[[int, int], None],
         wake: Callable[[], None],
         answer: Callable[[LiveSession, str], None],
         fail: Callable[[Exception], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Keep who may log on, and how to reach the loop.
 
         Args:
@@ -72,6 +65,10 @@ class Bridge:
             directory: kept up to date by the loop.
             loop: where ``wake`` runs.
             messages_max: requests that may wait for the loop; more are refused.
+            session_messages_max: how many of them may be one session's, so that a session which
+                floods us is refused before it takes the others' places.
+            keep_reset: puts a session's number and new epoch on the disk; OSError if it cannot.
+                Called on QuickFIX's thread.
             wake: called on the loop when requests wait.
             answer: gives a message to a session; called on QuickFIX's thread.
             fail: called on the loop when a callback broke an invariant.
@@ -80,6 +77,8 @@ class Bridge:
         self._directory = directory
         self._loop = loop
         self._messages_max = messages_max
+        self._session_messages_max = session_messages_max
+        self._keep_reset = keep_reset
         self._wake = wake
         self._answer = answer
         self._fail = fail
@@ -98,7 +97,9 @@ class Bridge:
         self._is_woken = False
         taken = []
         while self._waiting:
-            taken.append(self._waiting.popleft())
+            request = self._waiting.popleft()
+            request.session.taken += 1
+            taken.append(request)
         return taken
 
     def failed(self, error: Exception) -> None:
@@ -132,8 +133,7 @@ class Bridge:
                 "heartbeat",
             )
         if fields.get(tags.RESET_SEQ_NUM_FLAG) == "Y":
-            session.reset()
-            log.warning("sequence_reset", session=session.number, epoch=session.epoch)
+            return self._reset(session)
         return None
 
     def logout_received(self, counterparty: str) -> None:
@@ -146,7 +146,7 @@ class Bridge:
         session.next_connection(time.time_ns())
         session.is_open, session.is_graceful = True, False
         self.logon_counts["accepted"] += 1
-        self._hand_over(Request(session, 0, open_session(session.opening()), "", ""))
+        self._hand_over(Request(session, session.epoch, 0, open_session(session.opening())))
         log.info("session_logged_on", session=session.number, connection=session.connection)
 
     def logged_out(self, counterparty: str) -> None:
@@ -156,55 +156,62 @@ class Bridge:
             return
         session.is_open = False
         record = close_session(session.closing(), is_graceful=session.is_graceful)
-        self._hand_over(Request(session, 0, record, "", ""))
+        self._hand_over(Request(session, session.epoch, 0, record))
         log.info(
-            "session_logged_out", session=session.number, connection=session.connection,
+            "session_logged_out",
+            session=session.number,
+            connection=session.connection,
             is_graceful=session.is_graceful,
-        )  # fmt: skip
+        )
 
     def received(self, message: str) -> bool:
         """Translate an application message and hand it over; False for a type not offered."""
         received_at_ns = time.time_ns()
         fields = parse(message)
         kind = fields[tags.MSG_TYPE]
-        if kind not in tags.REQUESTS:
+        if kind not in KIND_OF:
             return False
         session = self._sessions[fields[tags.SENDER_COMP_ID]]
         sequence = int(fields[tags.MSG_SEQ_NUM])
-        session.last_request = sequence
+        session.last_request = max(session.last_request, sequence)
         if not self.is_available or not session.is_open:
             # Neither answered nor sequenced: it will be asked for again at the next logon.
             return True
-        if len(self._waiting) >= self._messages_max:
+        waiting = session.handed_over - session.taken
+        if len(self._waiting) >= self._messages_max or waiting >= self._session_messages_max:
             self.full_count += 1
-            self.refuse(session, sequence, fields, RejectCode.QUEUE_FULL)
+            self._refuse(session, sequence, _sent(fields))
             return True
         if sequence in session.refused:
             # Sent again after we died: it was refused before it was sequenced, and stays so.
-            self.refuse(session, sequence, fields, RejectCode.QUEUE_FULL)
+            self._refuse(session, sequence, _sent(fields))
             return True
         arrival = session.arrival(sequence, received_at_ns)
         if session.file.kind == "drop_copy":
             record = refuse_rights(fields, arrival, self._directory)
         else:
             record = translate(fields, arrival, self._directory)
-        self._hand_over(Request(session, sequence, record, kind, fields.get(tags.CL_ORD_ID, "")))
+        self._hand_over(Request(session, arrival.epoch, sequence, record, _sent(fields)))
         return True
 
-    def refuse(self, session: LiveSession, sequence: int, fields: Fields, code: RejectCode) -> None:
+    def _refuse(self, session: LiveSession, sequence: int, sent: Sent) -> None:
         """Answer a request that will not be sequenced, and remember that it was."""
-        session.refused.add(sequence)
-        if len(session.refused) > 2 * self._messages_max:
-            # Only the newest can come again: whatever lies below a sequenced one is behind us.
-            newest = sorted(session.refused)[-self._messages_max :]
-            session.refused = set(newest)
-        text = not_sequenced(
-            message_type=fields[tags.MSG_TYPE], sequence=sequence, code=code,
-            client_order_id=fields.get(tags.CL_ORD_ID, ""),
-        )  # fmt: skip
-        self._answer(session, text)
+        session.refuse(sequence)
+        self._answer(session, not_sequenced(sent, sequence=sequence, code=RejectCode.QUEUE_FULL))
+
+    def _reset(self, session: LiveSession) -> str | None:
+        """Begin a new epoch, on the disk first: only what is on record counts as a reset."""
+        try:
+            self._keep_reset(session.number, session.epoch + 1)
+        except OSError as error:
+            self.failed(StoreError(f"a reset could not be kept: {error.strerror}"))
+            return self._refused_logon(session, "the venue is not available, try again", "disk")
+        session.reset()
+        log.warning("sequence_reset", session=session.number, epoch=session.epoch)
+        return None
 
     def _hand_over(self, request: Request) -> None:
+        request.session.handed_over += 1
         self._waiting.append(request)
         if not self._is_woken:
             self._is_woken = True
@@ -216,16 +223,16 @@ class Bridge:
         return text
 
 
-def not_sequenced(*, message_type: str, sequence: int, code: int, client_order_id: str) -> str:
+def not_sequenced(sent: Sent, *, sequence: int, code: int) -> str:
     """Build the BusinessMessageReject for a request that the core never numbered (380=4)."""
-    try:
-        name = RejectCode(code).name
-    except ValueError:
-        name = f"CODE_{code}"
     text = (
-        f"35=j\x0145={sequence}\x01372={message_type}\x01"
+        f"35=j\x0145={sequence}\x01372={sent.message_type}\x01"
         f"380={tags.BUSINESS_REASON_NOT_AVAILABLE}\x015001={int(code)}\x01"
-        f"58={name}: not processed, send it again under a new number\x01"
+        f"58={code_name(code)}: not processed, send it again under a new number\x01"
     )
-    is_plain = client_order_id.isascii() and client_order_id.isprintable()
-    return text + (f"379={client_order_id}\x01" if client_order_id and is_plain else "")
+    return text + (f"379={sent.client_order_id}\x01" if sent.client_order_id else "")
+
+
+def _sent(fields: Fields) -> Sent:
+    client_order_id = safe_text(fields.get(tags.CL_ORD_ID, "").encode("utf-8", "replace"))
+    return Sent(fields[tags.MSG_TYPE], client_order_id[:CLIENT_ID_LENGTH_MAX])

@@ -75,9 +75,13 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: the disk refused.
     """
+    _replace(path, msgspec.json.encode(checkpoint))
+
+
+def _replace(path: Path, data: bytes) -> None:
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
-        file.write(msgspec.json.encode(checkpoint))
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -86,6 +90,43 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class ResetFile:
+    """Each session's reset count, on the disk before the reset has any effect in the venue.
+
+    The core learns of a reset only with the connection's opening. Without this file a crash in
+    between would leave a session whose client begins at one and whose venue goes on at a
+    thousand; and numbers alone must never be taken for a reset (``fix_gateway.sessions.align``).
+    """
+
+    def __init__(self, state: Path) -> None:
+        """Describe the place; ``read`` looks."""
+        self._path = state / "resets.json"
+        self._epochs: dict[int, int] = {}
+
+    def read(self) -> dict[int, int]:
+        """Return the last epoch by session; sessions that never reset are not there.
+
+        Raises:
+            DamagedCheckpointError: it cannot be read.
+        """
+        try:
+            self._epochs = msgspec.json.decode(self._path.read_bytes(), type=dict[int, int])
+        except FileNotFoundError:
+            self._epochs = {}
+        except msgspec.DecodeError as error:
+            raise DamagedCheckpointError(f"{self._path}: {error}") from error
+        return dict(self._epochs)
+
+    def write(self, session: int, epoch: int) -> None:
+        """Put a session's new epoch on the disk; on QuickFIX's thread, which waits for it.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        self._epochs[session] = epoch
+        _replace(self._path, msgspec.json.encode(self._epochs))
 
 
 class CheckpointFile:

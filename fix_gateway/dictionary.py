@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 from runtime.toml import SettingsError
 
+_DATA_TYPES = frozenset({"DATA", "XMLDATA", "RAWDATA"})
+
 
 def standard_dictionary() -> Path:
     """Return where the QuickFIX wheel keeps its dictionary of FIX 4.4."""
@@ -39,7 +41,29 @@ def compose_dictionary(*, standard: Path, ours: Path, target: Path) -> None:
                 into.append(element)
             else:
                 into[place] = element
+    _forget_data_fields(base)
     target.write_bytes(ET.tostring(base))
+
+
+def _forget_data_fields(base: ET.Element) -> None:
+    """Let no field be read by a length that its sender gives.
+
+    QuickFIX takes a data field's bytes by the length before it, separators included, and they
+    would be fields again in the text that it hands on: whose fields, the sender could choose.
+    No message of ours has a use for them, so they are text like all others, and in header and
+    trailer they are not known at all.
+    """
+    fields = base.find("fields")
+    assert fields is not None, "checked by the caller"
+    data = {each.get("name") for each in fields if each.get("type") in _DATA_TYPES}
+    for each in fields:
+        if each.get("type") in _DATA_TYPES:
+            each.set("type", "STRING")
+    for part in (base.find("header"), base.find("trailer")):
+        for each in list(part if part is not None else ()):
+            if each.get("name") in data:
+                assert part is not None
+                part.remove(each)
 
 
 def _read(path: Path) -> ET.Element:

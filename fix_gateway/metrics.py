@@ -5,9 +5,24 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from fix_gateway.bridge import Bridge
 
 _LATENCY_BUCKETS = (
-    0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 10.0,
-)  # fmt: skip
+    0.0002,
+    0.0005,
+    0.001,
+    0.0015,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    10.0,
+)
 
 
 class Metrics:
@@ -44,9 +59,15 @@ class Metrics:
         self.sessions = Gauge("fix_sessions_logged_on", "Sessions logged on", registry=registry)
         self.feed_event = Gauge("fix_feed_event", "Last event given to QuickFIX", registry=registry)
         self.feed_behind = Gauge(
-            "fix_feed_behind_events", "Events behind the core when the link was made",
+            "fix_feed_behind_events",
+            "Events behind the core when the link was made",
             registry=registry,
-        )  # fmt: skip
+        )
+        self.store_messages = Gauge(
+            "fix_store_messages",
+            "Messages kept for resending, each with an index entry in memory until a reset",
+            registry=registry,
+        )
         self.link_losses = Counter(
             "fix_link_losses_total", "How often the core was lost", registry=registry
         )

@@ -13,9 +13,9 @@ from fix_gateway.translation.outbound import (
     is_definition,
     told_by,
 )
+from fix_gateway.translation.reasons import code_name
 from messages.layout import RECORD_PREFIX
 from messages.trading import events
-from messages.trading.codes import RejectCode
 from messages.trading.commands import OpenSession
 from runtime.link_frames import EventBatch
 
@@ -42,13 +42,15 @@ class Publisher:
     """Gives to each session what events say to it."""
 
     def __init__(
-        self, *,
+        self,
+        *,
         directory: Directory,
         sessions: Iterable[LiveSession],
         channels: dict[str, Channel],
         metrics: Metrics,
+        closing: set[tuple[int, int]],
         connection_refused: Callable[[int, int], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Keep whom to tell.
 
         Args:
@@ -56,10 +58,12 @@ class Publisher:
             sessions: those of this gateway; what others are told is not our business.
             channels: QuickFIX's ends, by comp id.
             metrics: of the gateway.
+            closing: connections whose end the core has still to confirm; taken out here.
             connection_refused: called with session and code when the core refused to open one.
         """
         self._directory = directory
         self._metrics = metrics
+        self._closing = closing
         self._connection_refused = connection_refused
         self._to = {
             session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
@@ -68,8 +72,6 @@ class Publisher:
         """The last event that was published whole."""
         self.possibly_resent_through = 0
         """Events up to this one may have been sent before a crash of the machine: 97=Y."""
-        self.closing: set[tuple[int, int]] = set()
-        """Connections whose end the core has not confirmed yet."""
 
     def publish(self, batch: EventBatch) -> None:
         """Give a batch's messages to QuickFIX, and count the batch as done.
@@ -89,7 +91,7 @@ class Publisher:
                 self._command_rejected(events.CommandRejected.unpack(data, offset))
             elif kind == events.SessionClosed.KIND:
                 closed = events.SessionClosed.unpack(data, offset)
-                self.closing.discard((closed.session, closed.connection))
+                self._closing.discard((closed.session, closed.connection))
             offset += length
         self.position = batch.last
         self._metrics.feed_event.set(batch.last)
@@ -125,15 +127,8 @@ class Publisher:
             self._metrics.acknowledgement.observe(seconds)
         code = getattr(record, "code", 0)
         if code:
-            self._metrics.rejects.labels(_code_label(code)).inc()
+            self._metrics.rejects.labels(code_name(code)).inc()
 
     def _command_rejected(self, record: events.CommandRejected) -> None:
         if record.refused_kind == OpenSession.KIND and record.session in self._to:
             self._connection_refused(record.session, record.code)
-
-
-def _code_label(code: int) -> str:
-    try:
-        return RejectCode(code).name
-    except ValueError:
-        return str(code)

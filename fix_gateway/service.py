@@ -6,40 +6,57 @@ on from the last event published. A lost link logs every client out: a venue tha
 must not look as if it listened.
 
 Errors:
+    WrongSecretError: the core does not accept our secret; the operator's fault.
     StrangeVenueError: the core is not the one whose events we hold; an operator decides.
 """
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from fix_gateway.acceptor import Channel, FixAcceptor, StoreError
-from fix_gateway.bridge import MESSAGE_TYPES, Bridge, Request, not_sequenced
-from fix_gateway.checkpoint import Checkpoint, CheckpointFile, SessionMark, boot_identity
+from fix_gateway.acceptor import FixAcceptor, StoreError
+from fix_gateway.bridge import Bridge
+from fix_gateway.checkpoint import (
+    Checkpoint,
+    CheckpointFile,
+    ResetFile,
+    SessionMark,
+    boot_identity,
+)
 from fix_gateway.dictionary import compose_dictionary, standard_dictionary
 from fix_gateway.metrics import Metrics
+from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession, align, resume_sending
-from fix_gateway.settings import SESSION_ID_MAX, GatewaySettings, SessionFile
+from fix_gateway.settings import GatewaySettings, SessionFile
 from fix_gateway.store import Stored, read_store
 from fix_gateway.translation.directory import Directory
-from fix_gateway.translation.reasons import code_name
 from messages.trading import events
-from messages.trading.codes import RejectCode
-from messages.trading.identity import SOURCE_BITS
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
-from runtime.link_frames import Refusal, Welcome
-from runtime.process import EXIT_INVARIANT
+from runtime.link_frames import ByeCode, Welcome
+from runtime.process import EXIT_CONFIGURATION, EXIT_INVARIANT
 
 log = structlog.get_logger()
 
 _LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
+
+_NOT_ACCEPTED = (
+    "the core does not accept the secret of the principal fix_gateway (number {}): "
+    "secrets/fix_gateway.token of the state directory is not the one that the core has, "
+    "or config/venue.toml does not name the principal"
+)
+
+
+class WrongSecretError(Exception):
+    """The core does not know us by the secret that we hold."""
+
+    exit_code = EXIT_CONFIGURATION
 
 
 class StrangeVenueError(Exception):
@@ -71,20 +88,37 @@ class Gateway:
         self._metrics = Metrics(registry)
         self._listening: Callable[[int], None] = lambda _port: None
         self._sessions = {
-            file.sender_comp_id: LiveSession(file, secrets[file.secret_file], settings.principal)
+            file.sender_comp_id: LiveSession(
+                file,
+                secrets[file.secret_file],
+                settings.principal,
+                messages_max=settings.bridge_messages_max,
+            )
             for file in sessions.values()
         }
-        self._by_number = {session.number: session for session in self._sessions.values()}
         self._directory = Directory()
         self._loop = asyncio.get_running_loop()
-        self._bridge = Bridge(
-            sessions=self._sessions, directory=self._directory, loop=self._loop,
-            messages_max=settings.bridge_messages_max, wake=self._woken, answer=self._answer,
+        self._resets = ResetFile(settings.state)
+        self._outbox = Outbox(
+            settings,
+            sessions=self._sessions.values(),
+            metrics=self._metrics,
+            loop=self._loop,
             fail=self._fail,
-        )  # fmt: skip
+        )
+        self._bridge = Bridge(
+            sessions=self._sessions,
+            directory=self._directory,
+            loop=self._loop,
+            messages_max=settings.bridge_messages_max,
+            session_messages_max=settings.session_messages_max,
+            keep_reset=self._resets.write,
+            wake=self._woken,
+            answer=self._outbox.answer,
+            fail=self._fail,
+        )
         self._failure: asyncio.Future[None] = self._loop.create_future()
         """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
-        self._link: CommandLink | None = None
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
         self._checkpoint = CheckpointFile(settings.state)
@@ -108,7 +142,7 @@ class Gateway:
             for name, channel in channels.items()
         }
         return {
-            "healthy": self._link is not None,
+            "healthy": self._outbox.link is not None,
             "through_event": self._publisher.position if self._publisher is not None else 0,
             "waiting_requests": len(self._bridge),
             "sessions": sessions,
@@ -149,7 +183,7 @@ class Gateway:
                 except (LinkLost, LinkRefused) as error:
                     await self._suspend(error)
                 finally:
-                    self._link = None
+                    self._outbox.link = None
                     await link.close()
         finally:
             stopping.cancel()
@@ -164,9 +198,10 @@ class Gateway:
         state = self._settings.state
         (state / "store").mkdir(parents=True, exist_ok=True)
         compose_dictionary(
-            standard=standard_dictionary(), ours=self._settings.dictionary,
+            standard=standard_dictionary(),
+            ours=self._settings.dictionary,
             target=state / "FIX44.xml",
-        )  # fmt: skip
+        )
         self._checkpoint.read()
 
     async def _connected(
@@ -174,8 +209,12 @@ class Gateway:
     ) -> CommandLink | None:
         while not stopping.done():
             try:
-                return await connect(self._refused)
+                return await connect(self._outbox.refused)
             except LinkError as error:
+                if isinstance(error, LinkRefused) and error.code == ByeCode.NOT_AUTHENTICATED:
+                    raise WrongSecretError(
+                        _NOT_ACCEPTED.format(self._settings.principal)
+                    ) from error
                 if not is_transient(error):
                     raise
                 log.info("core_not_there", reason=str(error))
@@ -191,32 +230,37 @@ class Gateway:
             self._directory.learn(record)
         # Those of the last stop: beginning writes new ones.
         marks = self._checkpoint.last.sessions if self._checkpoint.last else {}
-        stored: dict[str, Stored] = {}
         if self._publisher is None:
-            stored = self._read_stores()
-            await self._begin(welcome, stored)
+            await self._begin(welcome, self._read_stores())
         assert self._publisher is not None
         assert self._acceptor is not None
         positions = {source: (epoch, number) for source, epoch, number in welcome.positions}
+        is_start = self._acceptor.port == 0
         for name, channel in self._acceptor.channels.items():
             session = self._sessions[name]
             expected = align(
-                session, positions=positions, mark=marks.get(session.number),
-                stored=stored.get(name),
-            )  # fmt: skip
+                session,
+                positions=positions,
+                mark=marks.get(session.number),
+                expects=channel.target_next,
+                is_start=is_start,
+            )
             if expected is not None:
                 channel.expect(expected)
             log.info(
-                "session_aligned", session=session.number, epoch=session.epoch,
-                expected_sequence=channel.target_next, next_sequence=channel.sender_next,
-            )  # fmt: skip
-        self._publisher.closing.clear()
+                "session_aligned",
+                session=session.number,
+                epoch=session.epoch,
+                expected_sequence=channel.target_next,
+                next_sequence=channel.sender_next,
+            )
+        self._outbox.closing.clear()
         self._metrics.feed_behind.set(welcome.last_event - self._publisher.position)
-        self._link = link
+        self._outbox.link = link
         self._bridge.is_available = True
         for channel in self._acceptor.channels.values():
             channel.open()
-        if self._acceptor.port == 0:
+        if is_start:
             port = self._acceptor.start()
             self._pace = self._loop.create_task(
                 self._pacemaker.run(self._settings.host, port), name="fix_gateway.pacemaker"
@@ -258,10 +302,14 @@ class Gateway:
             pacemaker_secret=self._pacemaker.secret,
         )
         publisher = Publisher(
-            directory=self._directory, sessions=self._sessions.values(),
-            channels=acceptor.channels, metrics=self._metrics,
-            connection_refused=self._connection_refused,
-        )  # fmt: skip
+            directory=self._directory,
+            sessions=self._sessions.values(),
+            channels=acceptor.channels,
+            metrics=self._metrics,
+            closing=self._outbox.closing,
+            connection_refused=self._outbox.connection_refused,
+        )
+        epochs = self._resets.read()
         for name, channel in acceptor.channels.items():
             session, found = self._sessions[name], stored[name]
             if found.last.event > welcome.last_event:
@@ -269,8 +317,12 @@ class Gateway:
                     f"{name} was sent event {found.last.event}, the venue's last is "
                     f"{welcome.last_event}"
                 )
-            session.refused |= found.refused
+            for sequence in sorted(found.refused):
+                session.refuse(sequence)
             mark = checkpoint.sessions.get(session.number) if checkpoint else None
+            # Before the first checkpoint of ours, which must not say less than the last one did.
+            session.epoch = max(epochs.get(session.number, 1), mark.epoch if mark else 1)
+            session.connection = mark.connection if mark else 0
             if not has_crashed:
                 session.skip = found.last
             number = resume_sending(found, mark=mark, has_machine_crashed=has_crashed)
@@ -284,6 +336,7 @@ class Gateway:
         if has_crashed:
             publisher.possibly_resent_through = welcome.last_event
         self._acceptor, self._publisher = acceptor, publisher
+        self._outbox.channels = acceptor.channels
         await self._write_checkpoint()
 
     async def _carry(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
@@ -333,6 +386,7 @@ class Gateway:
             )
             for name, session in self._sessions.items()
         }
+        self._metrics.store_messages.set(sum(mark.sender_next - 1 for mark in marks.values()))
         checkpoint = Checkpoint(
             venue=self._venue.hex(),
             boot=self._boot,
@@ -352,16 +406,16 @@ class Gateway:
         await self._close_sessions("the venue is stopping")
         self._drain()
         deadline = self._loop.time() + self._settings.logout_seconds_max
-        while self._publisher.closing and not feed.done() and self._loop.time() < deadline:
+        while self._outbox.closing and not feed.done() and self._loop.time() < deadline:
             await asyncio.wait([feed], timeout=0.02)
-        await self._write_checkpoint(is_clean=not self._publisher.closing)
+        await self._write_checkpoint(is_clean=not self._outbox.closing)
 
     async def _suspend(self, error: LinkError) -> None:
         """Log everyone out after a lost link; what QuickFIX still took is forgotten on purpose."""
         if not is_transient(error):
             raise error
         log.warning("core_lost", reason=str(error))
-        self._link = None
+        self._outbox.link = None
         self._bridge.is_available = False
         self._metrics.link_losses.inc()
         if self._acceptor is None:
@@ -400,86 +454,4 @@ class Gateway:
 
     def _drain(self) -> None:
         self._changed.set()
-        requests = self._bridge.take()
-        if self._link is None or not requests:
-            return
-        self._metrics.received.inc(sum(1 for request in requests if request.sequence))
-        self._metrics.sessions.set(sum(session.is_open for session in self._sessions.values()))
-        assert self._publisher is not None
-        first, size = 0, 0
-        for at, request in enumerate(requests):
-            if not request.sequence and not request.session.is_open:
-                self._publisher.closing.add((request.session.number, request.session.connection))
-            if size + len(request.record) > self._settings.send_bytes_max:
-                self._send(requests[first:at])
-                first, size = at, 0
-            size += len(request.record)
-        self._send(requests[first:])
-
-    def _send(self, requests: Sequence[Request]) -> None:
-        link = self._link
-        if link is None or not requests:
-            return
-        try:
-            if link.send(b"".join([request.record for request in requests])):
-                return
-        except LinkError:
-            return  # _carry hears of it too; nothing of this was sequenced and all is asked again
-        for request in requests:
-            if request.sequence:
-                self._refuse(request.session, request.sequence, request, RejectCode.QUEUE_FULL)
-            else:
-                self._connection_refused(request.session.number, RejectCode.QUEUE_FULL)
-
-    def _refuse(
-        self, session: LiveSession, sequence: int, request: Request, code: RejectCode
-    ) -> None:
-        session.refused.add(sequence)
-        self._answer(
-            session,
-            not_sequenced(
-                message_type=request.message_type, sequence=sequence, code=code,
-                client_order_id=request.client_order_id,
-            ),
-        )  # fmt: skip
-
-    def _refused(self, refusals: Sequence[Refusal]) -> None:
-        """Answer what the core refused before it was sequenced."""
-        for refusal in refusals:
-            sub = refusal.source & ((1 << SOURCE_BITS) - 1)
-            session = self._by_number.get(sub & SESSION_ID_MAX)
-            if session is None:
-                continue
-            if sub > SESSION_ID_MAX:
-                self._connection_refused(session.number, refusal.code)
-                continue
-            if refusal.epoch != session.epoch:
-                continue
-            session.refused.add(refusal.source_sequence)
-            self._metrics.rejects.labels(code_name(refusal.code)).inc()
-            self._answer(
-                session,
-                not_sequenced(
-                    message_type=MESSAGE_TYPES.get(refusal.kind, "D"),
-                    sequence=refusal.source_sequence, code=refusal.code, client_order_id="",
-                ),
-            )  # fmt: skip
-
-    def _connection_refused(self, number: int, code: int) -> None:
-        """Log a session out whose connection the core did not take: its orders would all fail."""
-        session = self._by_number[number]
-        log.error("connection_refused", session=number, code=code)
-        channel = self._channel(session)
-        channel.close(f"the venue did not open this session: {code_name(code)}")
-        self._loop.call_later(self._settings.logout_seconds_max, channel.open)
-
-    def _answer(self, session: LiveSession, text: str) -> None:
-        """Send an answer of our own; on either thread."""
-        try:
-            self._channel(session).send(text)
-        except StoreError as error:
-            self._loop.call_soon_threadsafe(self._fail, error)
-
-    def _channel(self, session: LiveSession) -> Channel:
-        assert self._acceptor is not None
-        return self._acceptor.channels[session.file.sender_comp_id]
+        self._outbox.carry(self._bridge.take())

@@ -6,7 +6,9 @@ number than requests that still have to be sent again before it.
 """
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fix_gateway.checkpoint import SessionMark
 from fix_gateway.settings import SESSION_ID_MAX, SessionFile
@@ -20,6 +22,13 @@ _CONNECTIONS_PER_SECOND = 4
 
 Positions = dict[int, tuple[int, int]]
 """(epoch, source sequence) by source: what the core has taken of each."""
+
+
+class Sent(NamedTuple):
+    """What the refusal of a request that is on its way would have to name."""
+
+    message_type: str
+    client_order_id: str
 
 
 @dataclass(slots=True)
@@ -36,7 +45,16 @@ class LiveSession:
     skip: Place = NOWHERE
     last_request: int = 0
     """The highest MsgSeqNum of a request that was taken from QuickFIX in this process."""
+    messages_max: int = 10_000
+    """The bridge's limit: what is remembered here of single requests is bounded by it."""
+    handed_over: int = 0
+    """Messages given to the loop; QuickFIX's thread alone writes it."""
+    taken: int = 0
+    """Messages that the loop took; the loop alone writes it."""
     refused: set[int] = field(default_factory=set)
+    """Numbers that were answered "not processed": they are never sequenced. See ``refuse``."""
+    _refused_in_order: deque[int] = field(default_factory=deque)
+    _sent: dict[tuple[int, int], Sent] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -73,26 +91,70 @@ class LiveSession:
     def opening(self) -> Arrival:
         """Identify the OpenSession of the present connection."""
         return Arrival(
-            self.number, self.connections, self.epoch, 2 * self.connection, self.connection,
+            self.number,
+            self.connections,
+            self.epoch,
+            2 * self.connection,
+            self.connection,
             time.time_ns(),
-        )  # fmt: skip
+        )
 
     def closing(self) -> Arrival:
         """Identify the CloseSession of the present connection."""
         return Arrival(
-            self.number, self.connections, self.epoch, 2 * self.connection + 1, self.connection,
+            self.number,
+            self.connections,
+            self.epoch,
+            2 * self.connection + 1,
+            self.connection,
             time.time_ns(),
-        )  # fmt: skip
+        )
 
     def reset(self) -> None:
         """Begin a new epoch: the client's and our numbers start at one again."""
         self.epoch += 1
         self.last_request = 0
+        self.forget_refused()
+
+    def refuse(self, sequence: int) -> None:
+        """Remember that a request was refused unsequenced; of too many, forget the oldest.
+
+        Both threads come here. Each step is atomic in itself, and an order of steps in which
+        they meet forgets at most one number more than it had to.
+        """
+        if sequence in self.refused:
+            return
+        self.refused.add(sequence)
+        self._refused_in_order.append(sequence)
+        if len(self._refused_in_order) > 2 * self.messages_max:
+            self.refused.discard(self._refused_in_order.popleft())
+
+    def forget_refused(self, *, through: int | None = None) -> None:
+        """Forget refused numbers that cannot come again: up to one, or all of them."""
+        kept = [] if through is None else [n for n in self._refused_in_order if n > through]
+        self._refused_in_order.clear()
         self.refused.clear()
+        for sequence in kept:
+            self.refuse(sequence)
+
+    def remember_sent(self, epoch: int, sequence: int, sent: Sent) -> None:
+        """Keep what a later refusal has to name; on the loop. Of too many, forget the oldest."""
+        self._sent[epoch, sequence] = sent
+        while len(self._sent) > self.messages_max:
+            del self._sent[next(iter(self._sent))]
+
+    def recall_sent(self, epoch: int, sequence: int) -> Sent | None:
+        """Return and forget what was kept of a request; on the loop."""
+        return self._sent.pop((epoch, sequence), None)
 
 
 def align(
-    session: LiveSession, *, positions: Positions, mark: SessionMark | None, stored: Stored | None
+    session: LiveSession,
+    *,
+    positions: Positions,
+    mark: SessionMark | None,
+    expects: int,
+    is_start: bool,
 ) -> int | None:
     """Bring a session in line with the core, and return the MsgSeqNum to expect next.
 
@@ -101,29 +163,30 @@ def align(
     (every request taken was sequenced, or we stopped in order) QuickFIX's own number stands, and
     the answer is None.
 
+    A reset is believed only where it is on record: in the epoch of something the core has
+    sequenced, or in what was synced to the disk when the Logon that asked for it was accepted. A
+    number of QuickFIX's that is lower than the core's proves nothing: its files lag behind the
+    journal after a power cut, and a stranger's ``141=Y`` lowers it too. To take that for a reset
+    would let the client send its old orders again under a new epoch, and they would run twice.
+
     Args:
-        session: its epoch and connection are raised to what is known.
+        session: its epoch and connection are raised to what is known; its epoch is already that
+            of the last reset on record.
         positions: the core's, from its welcome.
         mark: the checkpoint's, if any.
-        stored: what QuickFIX's files say at the start of the process; None later on.
+        expects: what QuickFIX would expect by itself.
+        is_start: whether the process has just started.
     """
     epoch, sequence = positions.get(session.requests, (1, 0))
     opened_epoch, opened = positions.get(session.connections, (1, 0))
-    latest = max(session.epoch, epoch, opened_epoch, mark.epoch if mark else 1)
+    session.epoch = max(session.epoch, epoch, opened_epoch, mark.epoch if mark else 1)
     session.connection = max(session.connection, opened // 2, mark.connection if mark else 0)
-    session.epoch = latest
-    if latest == epoch:
-        session.refused = {number for number in session.refused if number > sequence}
-    if latest != epoch:
+    if session.epoch != epoch:
         return 1
-    if stored is not None and stored.is_there and stored.target_next < sequence:
-        # The client reset its numbers and we died before the core heard of it. (One lower than
-        # the last sequenced plus one is no reset: we died before QuickFIX counted the message.)
-        session.reset()
-        return 1
-    if stored is None and session.last_request <= sequence:
+    session.forget_refused(through=sequence)
+    if not is_start and session.last_request <= sequence < expects:
         return None
-    if stored is not None and mark is not None and mark.target_next > sequence:
+    if is_start and mark is not None and mark.epoch == epoch and mark.target_next > sequence:
         return mark.target_next
     return sequence + 1
 

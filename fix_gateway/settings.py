@@ -111,12 +111,20 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     state: Path
     dictionary: Path
     bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    bridge_session_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    """One session's share of ``bridge_messages_max``; None for a quarter, but at least 100."""
+
     send_bytes_max: Annotated[int, msgspec.Meta(ge=4096)] = 1 << 20
     latency_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
     thread_switch_seconds: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.0005
     checkpoint_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0
+
+    @property
+    def session_messages_max(self) -> int:
+        """How many requests of one session may wait for the loop."""
+        return self.bridge_session_messages_max or max(self.bridge_messages_max // 4, 100)
 
 
 def read_sessions(directory: Path) -> dict[str, SessionFile]:

@@ -6,9 +6,13 @@ there is one way to learn and nothing to compare.
 
 from dataclasses import dataclass, field
 
-from messages.layout import Record, plain_text
+from fix_gateway.translation.text import safe_text
+from messages.layout import Record
 from messages.trading import events
 from messages.trading.terms import SessionRight
+
+NO_SYMBOL = "[N/A]"
+"""Symbol (55) of what has none, as FIX 4.4 vol. 1 has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,25 @@ class Directory:
     firm_of_session: dict[int, int] = field(default_factory=dict)
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
 
+    def instrument(self, number: int) -> Instrument:
+        """Return an instrument; of one that we never heard of, counts of ticks and lots."""
+        found = self.instruments.get(number)
+        return found if found is not None else Instrument(number, NO_SYMBOL, 0, 0, 1, 1, 0, 0)
+
+    def asset(self, number: int) -> Asset:
+        """Return an asset; of one that we never heard of, a count of atoms."""
+        found = self.assets.get(number)
+        return found if found is not None else Asset(number, NO_SYMBOL, 0)
+
     def learn(self, record: Record) -> None:
         """Take one definition event; other events change nothing."""
         if isinstance(record, events.InstrumentCreated):
             self._learn_instrument(record)
         elif isinstance(record, events.AssetCreated):
-            symbol = plain_text(record.symbol)
+            symbol = safe_text(record.symbol) or NO_SYMBOL
             self.assets[record.asset] = Asset(record.asset, symbol, record.scale)
         elif isinstance(record, events.AccountCreated):
-            account = Account(record.account, plain_text(record.name), record.firm)
+            account = Account(record.account, safe_text(record.name), record.firm)
             self.accounts[account.number] = account
             self.account_by_name[account.name] = account
             self._arrange()
@@ -81,7 +95,7 @@ class Directory:
     def _learn_instrument(self, record: events.InstrumentCreated) -> None:
         instrument = Instrument(
             number=record.instrument,
-            symbol=plain_text(record.symbol),
+            symbol=safe_text(record.symbol) or NO_SYMBOL,
             base_asset=record.base_asset,
             quote_asset=record.quote_asset,
             tick_units=record.tick_units,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Arrival, Fault, Reader, shown
 from fix_gateway.translation.times import day_end_ns
@@ -51,12 +52,18 @@ _SELF_TRADE_PREVENTIONS = {
     "3": SelfTradePrevention.CANCEL_BOTH,
     "100": SelfTradePrevention.DECREMENT_AND_CANCEL,
 }
+_SHAPES = {
+    OrderType.MARKET: "a market order has nothing to amend",
+    OrderType.LIMIT: "40=2 goes with 44",
+    OrderType.STOP: "40=3 goes with 99 and without 44",
+    OrderType.STOP_LIMIT: "40=4 goes with 44 and 99",
+}
 _MASS_CANCEL_SYMBOL, _MASS_CANCEL_SESSION, _MASS_CANCEL_ALL = "1", "6", "7"
 _NOTE_SIZE = 96
 
 
 def translate(fields: Fields, arrival: Arrival, directory: Directory) -> bytes:
-    """Turn one of ``tags.REQUESTS`` into its command record.
+    """Turn one of the messages of ``KIND_OF`` into its command record.
 
     Args:
         fields: the whole message.
@@ -75,7 +82,7 @@ def refuse_rights(fields: Fields, arrival: Arrival, directory: Directory) -> byt
     reader = Reader(fields, directory, arrival)
     client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID", is_required=False)
     reader.fault = Fault(RejectCode.GATEWAY_RIGHTS_MISSING, "this session only receives copies")
-    kind = _KINDS[fields[tags.MSG_TYPE]]
+    kind = KIND_OF[fields[tags.MSG_TYPE]]
     return _refusal(reader, kind, client_order_id=client_order_id).pack()
 
 
@@ -99,10 +106,22 @@ def _header(
     account: int,
 ) -> Header:
     return (
-        record.LENGTH, record.KIND, record.VERSION, 0, 0, 0, 0, arrival.received_at_ns,
-        arrival.source, arrival.epoch, arrival.sequence, account, arrival.session,
-        arrival.connection, 0,
-    )  # fmt: skip
+        record.LENGTH,
+        record.KIND,
+        record.VERSION,
+        0,
+        0,
+        0,
+        0,
+        arrival.received_at_ns,
+        arrival.source,
+        arrival.epoch,
+        arrival.sequence,
+        account,
+        arrival.session,
+        arrival.connection,
+        0,
+    )
 
 
 def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
@@ -123,15 +142,34 @@ def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
     valid_until_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     if reader.fault is not None:
         return _refusal(
-            reader, PlaceOrder.KIND, client_order_id=client_order_id, account=account,
-            instrument=instrument, side=side, order_type=order_type, time_in_force=time_in_force,
-        )  # fmt: skip
+            reader,
+            PlaceOrder.KIND,
+            client_order_id=client_order_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_type=order_type,
+            time_in_force=time_in_force,
+        )
     return PlaceOrder(
         *_header(PlaceOrder, reader.arrival, account),
-        instrument, side, order_type, time_in_force, prevention, flags, 0,
-        price, quantity, stop_price, display, minimum, expire_at_ns, 0, valid_until_ns,
+        instrument,
+        side,
+        order_type,
+        time_in_force,
+        prevention,
+        flags,
+        0,
+        price,
+        quantity,
+        stop_price,
+        display,
+        minimum,
+        expire_at_ns,
+        0,
+        valid_until_ns,
         client_order_id,
-    )  # fmt: skip
+    )
 
 
 def _cancel(reader: Reader) -> CancelOrder | RecordRefusal:
@@ -143,13 +181,25 @@ def _cancel(reader: Reader) -> CancelOrder | RecordRefusal:
     original = reader.client_order_id(tags.ORIG_CL_ORD_ID, "OrigClOrdID", is_required=order_id == 0)
     if reader.fault is not None:
         return _refusal(
-            reader, CancelOrder.KIND, client_order_id=client_order_id, original=original,
-            account=account, instrument=instrument, side=side, order_id=order_id,
-        )  # fmt: skip
+            reader,
+            CancelOrder.KIND,
+            client_order_id=client_order_id,
+            original=original,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_id=order_id,
+        )
     return CancelOrder(
         *_header(CancelOrder, reader.arrival, account),
-        instrument, side, 0, 0, order_id, client_order_id, original,
-    )  # fmt: skip
+        instrument,
+        side,
+        0,
+        0,
+        order_id,
+        client_order_id,
+        original,
+    )
 
 
 def _amend(reader: Reader) -> AmendOrder | RecordRefusal:
@@ -159,7 +209,7 @@ def _amend(reader: Reader) -> AmendOrder | RecordRefusal:
     side = reader.side()
     order_id = reader.order_id()
     original = reader.client_order_id(tags.ORIG_CL_ORD_ID, "OrigClOrdID", is_required=order_id == 0)
-    order_type = _order_type(reader)
+    order_type = _amended_order_type(reader)
     quantity = reader.required_quantity()
     price = reader.price(tags.PRICE, "Price")
     stop_price = reader.price(tags.STOP_PX, "StopPx")
@@ -168,15 +218,32 @@ def _amend(reader: Reader) -> AmendOrder | RecordRefusal:
     valid_until_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     if reader.fault is not None:
         return _refusal(
-            reader, AmendOrder.KIND, client_order_id=client_order_id, original=original,
-            account=account, instrument=instrument, side=side, order_id=order_id,
+            reader,
+            AmendOrder.KIND,
+            client_order_id=client_order_id,
+            original=original,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_id=order_id,
             order_type=order_type,
-        )  # fmt: skip
+        )
     return AmendOrder(
         *_header(AmendOrder, reader.arrival, account),
-        instrument, side, 0, 0, order_id, price, quantity, stop_price, display, expire_at_ns,
-        valid_until_ns, client_order_id, original,
-    )  # fmt: skip
+        instrument,
+        side,
+        0,
+        0,
+        order_id,
+        price,
+        quantity,
+        stop_price,
+        display,
+        expire_at_ns,
+        valid_until_ns,
+        client_order_id,
+        original,
+    )
 
 
 def _query(reader: Reader) -> QueryOrder | RecordRefusal:
@@ -188,13 +255,25 @@ def _query(reader: Reader) -> QueryOrder | RecordRefusal:
     side = reader.side()
     if reader.fault is not None:
         return _refusal(
-            reader, QueryOrder.KIND, client_order_id=client_order_id, original=request_id,
-            account=account, instrument=instrument, side=side, order_id=order_id,
-        )  # fmt: skip
+            reader,
+            QueryOrder.KIND,
+            client_order_id=client_order_id,
+            original=request_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_id=order_id,
+        )
     return QueryOrder(
         *_header(QueryOrder, reader.arrival, account),
-        instrument, side, 0, 0, order_id, client_order_id, request_id,
-    )  # fmt: skip
+        instrument,
+        side,
+        0,
+        0,
+        order_id,
+        client_order_id,
+        request_id,
+    )
 
 
 def _mass_cancel(reader: Reader) -> MassCancel | RecordRefusal:
@@ -204,25 +283,47 @@ def _mass_cancel(reader: Reader) -> MassCancel | RecordRefusal:
     side = reader.side(is_required=False)
     if reader.fault is not None:
         return _refusal(
-            reader, MassCancel.KIND, client_order_id=client_order_id, account=account,
-            instrument=instrument, side=side,
-        )  # fmt: skip
+            reader,
+            MassCancel.KIND,
+            client_order_id=client_order_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+        )
     return MassCancel(
         *_header(MassCancel, reader.arrival, account), scope, side, 0, instrument, client_order_id
     )
 
 
 def _refusal(
-    reader: Reader, kind: int, *, client_order_id: bytes, original: bytes = NO_CLIENT_ID,
-    account: int = 0, instrument: int = 0, side: int = 0, order_type: int = 0,
-    time_in_force: int = 0, order_id: int = 0,
-) -> RecordRefusal:  # fmt: skip
+    reader: Reader,
+    kind: int,
+    *,
+    client_order_id: bytes,
+    original: bytes = NO_CLIENT_ID,
+    account: int = 0,
+    instrument: int = 0,
+    side: int = 0,
+    order_type: int = 0,
+    time_in_force: int = 0,
+    order_id: int = 0,
+) -> RecordRefusal:
     assert reader.fault is not None
     return RecordRefusal(
         *_header(RecordRefusal, reader.arrival, account),
-        kind, reader.fault.code, instrument, side, order_type, time_in_force, 0, 0, order_id,
-        client_order_id, original, padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
-    )  # fmt: skip
+        kind,
+        reader.fault.code,
+        instrument,
+        side,
+        order_type,
+        time_in_force,
+        0,
+        0,
+        order_id,
+        client_order_id,
+        original,
+        padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
+    )
 
 
 def _order_type(reader: Reader) -> int:
@@ -233,6 +334,29 @@ def _order_type(reader: Reader) -> int:
     if order_type is None:
         return reader.refuse(
             RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED, f"OrdType (40) {shown(value)}"
+        )
+    return order_type
+
+
+def _amended_order_type(reader: Reader) -> int:
+    """Read OrdType (40) of an amend, which must fit the prices given: the core never sees it.
+
+    An amend cannot change an order's type, and has no field to say it with. What could not be
+    said of any order that can be amended is therefore refused here, before a client that wants
+    another type gets an amend of the price alone.
+    """
+    order_type = _order_type(reader)
+    has_price, has_stop = tags.PRICE in reader.fields, tags.STOP_PX in reader.fields
+    fits = {
+        0: True,  # unreadable, and refused by now
+        OrderType.LIMIT: has_price,
+        OrderType.STOP: has_stop and not has_price,
+        OrderType.STOP_LIMIT: has_price and has_stop,
+    }
+    if not fits.get(order_type, False):
+        reader.refuse(
+            RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED,
+            f"OrdType cannot be changed: {_SHAPES[OrderType(order_type)]}",
         )
     return order_type
 
@@ -337,11 +461,4 @@ _TRANSLATIONS: dict[str, Translation] = {
     tags.ORDER_CANCEL_REPLACE_REQUEST: _amend,
     tags.ORDER_STATUS_REQUEST: _query,
     tags.ORDER_MASS_CANCEL_REQUEST: _mass_cancel,
-}
-_KINDS = {
-    tags.NEW_ORDER_SINGLE: PlaceOrder.KIND,
-    tags.ORDER_CANCEL_REQUEST: CancelOrder.KIND,
-    tags.ORDER_CANCEL_REPLACE_REQUEST: AmendOrder.KIND,
-    tags.ORDER_STATUS_REQUEST: QueryOrder.KIND,
-    tags.ORDER_MASS_CANCEL_REQUEST: MassCancel.KIND,
 }

@@ -176,10 +176,11 @@ def _mass_cancel_rejected(
 
 
 def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgoing]:
-    if record.code == RejectCode.GATEWAY_RIGHTS_MISSING:
+    report = _REFUSALS.get(record.refused_kind)
+    if record.code == RejectCode.GATEWAY_RIGHTS_MISSING or report is None:
         text = reports.business_reject(record)
         return [Outgoing(record.session, record.number, 0, text)]
-    text = _REFUSALS[record.refused_kind](record, directory)
+    text = report(record, directory)
     if record.refused_kind == MassCancel.KIND:
         return [Outgoing(record.session, record.number, 0, text)]
     return _addressed(text, record, directory, record.account, record.session)

@@ -160,6 +160,22 @@ def code_name(code: int) -> str:
         return f"CODE_{code}"
 
 
+def cancel_reason_name(reason: int) -> str:
+    """Return a CancelReason's name; of one that is newer than this gateway, its number."""
+    try:
+        return CancelReason(reason).name
+    except ValueError:
+        return f"REASON_{reason}"
+
+
+def restatement_reason(reason: int) -> int | None:
+    """Return ExecRestatementReason (378) for a CancelReason; None where there is none to give."""
+    try:
+        return RESTATEMENT_REASON.get(CancelReason(reason))
+    except ValueError:
+        return _OTHER
+
+
 def _amount(value: int, unit: Unit, figures: Figures, directory: Directory) -> str:
     instrument = directory.instruments.get(figures.instrument)
     if unit is Unit.COUNT or instrument is None:
@@ -169,5 +185,5 @@ def _amount(value: int, unit: Unit, figures: Figures, directory: Directory) -> s
     if unit is Unit.QUANTITY:
         return decimal_text(value * instrument.lot_units, instrument.quantity_decimals)
     is_base = unit is Unit.BASE or (unit is Unit.FUNDS and figures.side == Side.SELL)
-    asset = directory.assets[instrument.base_asset if is_base else instrument.quote_asset]
+    asset = directory.asset(instrument.base_asset if is_base else instrument.quote_asset)
     return f"{decimal_text(value, asset.scale)} {asset.symbol}"

@@ -9,19 +9,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fix_gateway.translation.decimal import decimal_text, short_decimal_text
-from fix_gateway.translation.directory import Directory, Instrument
+from fix_gateway.translation.directory import NO_SYMBOL, Directory, Instrument
+from fix_gateway.translation.kinds import message_type_of
 from fix_gateway.translation.reasons import (
-    RESTATEMENT_REASON,
     Figures,
+    cancel_reason_name,
     cancel_reject_reason,
     code_name,
     mass_cancel_reject_reason,
     order_reject_reason,
     refusal_text,
+    restatement_reason,
 )
+from fix_gateway.translation.tags import BUSINESS_REASON_NOT_AUTHORIZED, BUSINESS_REASON_OTHER
+from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
-from messages.layout import plain_text
 from messages.trading import events
+from messages.trading.codes import RejectCode
 from messages.trading.commands import AmendOrder
 from messages.trading.identity import NO_CLIENT_ID, execution_id
 from messages.trading.terms import (
@@ -35,8 +39,7 @@ from messages.trading.terms import (
 )
 
 _AVERAGE_DIGITS = 8
-_NO_SYMBOL = "[N/A]"
-_ORDER_STATUS = {
+_ORDER_STATUS: dict[int, str] = {
     OrderStatus.PENDING_TRIGGER: "0",
     OrderStatus.NEW: "0",
     OrderStatus.PARTIALLY_FILLED: "1",
@@ -45,13 +48,13 @@ _ORDER_STATUS = {
     OrderStatus.EXPIRED: "C",
     OrderStatus.REJECTED: "8",
 }
-_ORDER_TYPE = {
+_ORDER_TYPE: dict[int, str] = {
     OrderType.LIMIT: "2",
     OrderType.MARKET: "1",
     OrderType.STOP: "3",
     OrderType.STOP_LIMIT: "4",
 }
-_TIME_IN_FORCE = {
+_TIME_IN_FORCE: dict[int, str] = {
     TimeInForce.DAY: "0",
     TimeInForce.GOOD_TILL_CANCEL: "1",
     TimeInForce.IMMEDIATE_OR_CANCEL: "3",
@@ -63,25 +66,30 @@ _UNDISCLOSED = "7"
 
 
 def order(
-    record: events.OrderEvent, directory: Directory, *, execution_type: str,
-    reason: int = 0, client_order_id: bytes | None = None, original: bytes = NO_CLIENT_ID,
-) -> str:  # fmt: skip
+    record: events.OrderEvent,
+    directory: Directory,
+    *,
+    execution_type: str,
+    reason: int = 0,
+    client_order_id: bytes | None = None,
+    original: bytes = NO_CLIENT_ID,
+) -> str:
     """Report an order's state after an event that is no trade."""
-    unit = directory.instruments[record.instrument]
+    unit = directory.instrument(record.instrument)
     text = (
         f"35=8\x0117={record.number}\x01150={execution_type}\x01"
-        f"39={_ORDER_STATUS[OrderStatus(record.status)]}\x01"
+        f"39={_status(record)}\x01"
         f"{_identity(record, directory, unit, client_order_id or record.client_order_id)}"
         f"{_terms(record, unit)}{_progress(record, unit)}"
         f"60={timestamp_text(record.time_ns)}\x01"
     )
     if original != NO_CLIENT_ID:
-        text += f"41={plain_text(original)}\x01"
+        text += _original(original)
     restatement = None
     if reason and execution_type != "C":
-        restatement = RESTATEMENT_REASON.get(CancelReason(reason))
+        restatement = restatement_reason(reason)
     if reason:
-        text += f"58={CancelReason(reason).name}\x01"
+        text += f"58={cancel_reason_name(reason)}\x01"
     if restatement is not None:
         text += f"378={restatement}\x01"
     return text
@@ -93,32 +101,35 @@ def cancelled(record: events.OrderCancelled, directory: Directory) -> str:
     if not is_asked or record.request_client_order_id == NO_CLIENT_ID:
         return order(record, directory, execution_type="4", reason=record.reason)
     return order(
-        record, directory, execution_type="4", original=record.client_order_id,
+        record,
+        directory,
+        execution_type="4",
+        original=record.client_order_id,
         client_order_id=record.request_client_order_id,
-    )  # fmt: skip
+    )
 
 
 def status(record: events.OrderReported, directory: Directory) -> str:
     """Answer an OrderStatusRequest."""
     text = order(record, directory, execution_type="I")
     if record.request_id != NO_CLIENT_ID:
-        text += f"790={plain_text(record.request_id)}\x01"
+        text += f"790={safe_text(record.request_id)}\x01"
     return text
 
 
 def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> str:
     """Report a trade to one of its two sides."""
-    unit = directory.instruments[record.instrument]
+    unit = directory.instrument(record.instrument)
     own = _maker(record) if record.taker_side != side else _taker(record)
-    quote = directory.assets[unit.quote_asset]
+    quote = directory.asset(unit.quote_asset)
     liquidity = "4" if record.is_auction else own.liquidity
     price = decimal_text(record.price_ticks * unit.tick_units, unit.price_decimals)
     quantity = decimal_text(record.quantity_lots * unit.lot_units, unit.quantity_decimals)
     return (
         f"35=8\x0117={execution_id(record.number, side)}\x01150=F\x01"
-        f"39={_ORDER_STATUS[OrderStatus(own.status)]}\x0137={own.order_id}\x01"
-        f"11={plain_text(own.client_order_id)}\x01"
-        f"1={directory.accounts[own.account].name}\x0155={unit.symbol}\x0154={int(side)}\x01"
+        f"39={_status(own)}\x0137={own.order_id}\x01"
+        f"{_identifier(own.client_order_id)}{_account(own.account, directory)}"
+        f"55={unit.symbol}\x0154={int(side)}\x01"
         f"{_terms(own, unit)}{_progress(own, unit)}"
         f"31={price}\x0132={quantity}\x01851={liquidity}\x01880={record.trade_id}\x01"
         f"136=1\x01137={decimal_text(own.fee_atoms, quote.scale)}\x01"
@@ -134,17 +145,14 @@ def rejected(record: events.OrderRejected, directory: Directory) -> str:
     quantity = _quantity(record.quantity_lots, unit)
     text = (
         f"35=8\x0137=NONE\x0117={record.number}\x01150=8\x0139=8\x01"
-        f"11={plain_text(record.client_order_id)}\x01{_account(record.account, directory)}"
-        f"55={unit.symbol if unit else _NO_SYMBOL}\x0154={_side(record.side)}\x01"
+        f"{_identifier(record.client_order_id)}{_account(record.account, directory)}"
+        f"55={unit.symbol if unit else NO_SYMBOL}\x0154={_side(record.side)}\x01"
         f"38={quantity}\x01151=0\x0114=0\x016=0\x01"
         f"103={order_reject_reason(record.code)}\x015001={record.code}\x01"
         f"58={refusal_text(record.code, figures, directory)}\x01"
         f"60={timestamp_text(record.time_ns)}\x01"
     )
-    if record.order_type:
-        text += f"40={_ORDER_TYPE[OrderType(record.order_type)]}\x01"
-    if record.time_in_force:
-        text += f"59={_TIME_IN_FORCE[TimeInForce(record.time_in_force)]}\x01"
+    text += _kind_of_order(record.order_type, record.time_in_force)
     if record.price_ticks and unit is not None:
         text += f"44={_price(record.price_ticks, unit)}\x01"
     if record.stop_price_ticks and unit is not None:
@@ -157,10 +165,10 @@ def cancel_reject(
 ) -> str:
     """Report a cancel (1) or amend (2) that the venue refused."""
     figures = Figures(record.instrument, record.side, record.limit, record.usage)
-    state = _ORDER_STATUS[OrderStatus(record.status)] if record.status else "8"
+    state = _ORDER_STATUS.get(record.status, "8")
     return (
         f"35=9\x0137={record.order_id or 'NONE'}\x01"
-        f"11={plain_text(record.client_order_id)}\x01{_original(record.original_client_order_id)}"
+        f"{_identifier(record.client_order_id)}{_original(record.original_client_order_id)}"
         f"39={state}\x01434={response_to}\x01{_account(record.account, directory)}"
         f"102={cancel_reject_reason(record.code)}\x015001={record.code}\x01"
         f"5002={record.number}\x01"
@@ -173,9 +181,12 @@ def status_reject(record: events.QueryRejected, directory: Directory) -> str:
     """Answer an OrderStatusRequest that names no order of the account."""
     figures = Figures(record.instrument, record.side, record.limit, record.usage)
     return _status_reject(
-        record, directory, code=record.code, request=record.original_client_order_id,
+        record,
+        directory,
+        code=record.code,
+        request=record.original_client_order_id,
         sentence=refusal_text(record.code, figures, directory),
-    )  # fmt: skip
+    )
 
 
 def mass_cancel(record: events.MassCancelled, directory: Directory) -> str:
@@ -204,15 +215,12 @@ def refused_order(record: events.RefusalRecorded, directory: Directory) -> str:
     text = (
         f"35=8\x0137=NONE\x0117={record.number}\x01150=8\x0139=8\x01"
         f"{_identifier(record.client_order_id)}{_account(record.account, directory)}"
-        f"55={unit.symbol if unit else _NO_SYMBOL}\x0154={_side(record.side)}\x01"
+        f"55={unit.symbol if unit else NO_SYMBOL}\x0154={_side(record.side)}\x01"
         f"151=0\x0114=0\x016=0\x01"
         f"103={order_reject_reason(record.code)}\x015001={record.code}\x01"
         f"58={_sentence(record)}\x0160={timestamp_text(record.time_ns)}\x01"
     )
-    if record.order_type:
-        text += f"40={_ORDER_TYPE[OrderType(record.order_type)]}\x01"
-    if record.time_in_force:
-        text += f"59={_TIME_IN_FORCE[TimeInForce(record.time_in_force)]}\x01"
+    text += _kind_of_order(record.order_type, record.time_in_force)
     return text
 
 
@@ -231,9 +239,12 @@ def refused_cancel(record: events.RefusalRecorded, directory: Directory) -> str:
 def refused_status(record: events.RefusalRecorded, directory: Directory) -> str:
     """Answer an OrderStatusRequest that the gateway refused."""
     return _status_reject(
-        record, directory, code=record.code, request=record.original_client_order_id,
+        record,
+        directory,
+        code=record.code,
+        request=record.original_client_order_id,
         sentence=_sentence(record),
-    )  # fmt: skip
+    )
 
 
 def refused_mass_cancel(record: events.RefusalRecorded, directory: Directory) -> str:
@@ -247,46 +258,51 @@ def refused_mass_cancel(record: events.RefusalRecorded, directory: Directory) ->
 
 
 def business_reject(record: events.RefusalRecorded) -> str:
-    """Refuse a request of a session that may send none (380=6, not authorized)."""
-    kinds = {1: "D", 2: "F", 3: "G", 4: "q", 5: "H"}
-    reference = plain_text(record.client_order_id)
+    """Refuse a request of a session that may send none (380=6), or of a kind unknown to us (0)."""
+    is_right_missing = record.code == RejectCode.GATEWAY_RIGHTS_MISSING
+    reason = BUSINESS_REASON_NOT_AUTHORIZED if is_right_missing else BUSINESS_REASON_OTHER
+    reference = safe_text(record.client_order_id)
     return (
-        f"35=j\x01372={kinds[record.refused_kind]}\x01380=6\x015001={record.code}\x01"
+        f"35=j\x01372={message_type_of(record.refused_kind)}\x01380={reason}\x01"
+        f"5001={record.code}\x01"
         f"5002={record.number}\x0158={_sentence(record)}\x01"
         + (f"379={reference}\x01" if reference else "")
     )
 
 
 def _status_reject(
-    record: events.QueryRejected | events.RefusalRecorded, directory: Directory, *,
-    code: int, request: bytes, sentence: str,
-) -> str:  # fmt: skip
+    record: events.QueryRejected | events.RefusalRecorded,
+    directory: Directory,
+    *,
+    code: int,
+    request: bytes,
+    sentence: str,
+) -> str:
     unit = directory.instruments.get(record.instrument)
     text = (
         f"35=8\x0137={record.order_id or 'NONE'}\x0117={record.number}\x01150=I\x0139=8\x01"
         f"{_identifier(record.client_order_id)}{_account(record.account, directory)}"
-        f"55={unit.symbol if unit else _NO_SYMBOL}\x0154={_side(record.side)}\x01"
+        f"55={unit.symbol if unit else NO_SYMBOL}\x0154={_side(record.side)}\x01"
         f"151=0\x0114=0\x016=0\x01103={order_reject_reason(code)}\x015001={code}\x01"
         f"58={sentence}\x0160={timestamp_text(record.time_ns)}\x01"
     )
-    return text + (f"790={plain_text(request)}\x01" if request != NO_CLIENT_ID else "")
+    return text + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
 
 
 def _identity(
     record: events.OrderEvent, directory: Directory, unit: Instrument, client_order_id: bytes
 ) -> str:
     return (
-        f"37={record.order_id}\x0111={plain_text(client_order_id)}\x01"
-        f"1={directory.accounts[record.account].name}\x0155={unit.symbol}\x0154={record.side}\x01"
+        f"37={record.order_id}\x01{_identifier(client_order_id)}"
+        f"{_account(record.account, directory)}55={unit.symbol}\x0154={_side(record.side)}\x01"
     )
 
 
 def _terms(own: "events.OrderEvent | _TradeSide", unit: Instrument) -> str:
     """Write what was ordered: type, quantity, prices, time in force, flags."""
     text = (
-        f"40={_ORDER_TYPE[OrderType(own.order_type)]}\x01"
         f"38={decimal_text(own.quantity_lots * unit.lot_units, unit.quantity_decimals)}\x01"
-        f"59={_TIME_IN_FORCE[TimeInForce(own.time_in_force)]}\x01"
+        f"{_kind_of_order(own.order_type, own.time_in_force)}"
     )
     if own.price_ticks:
         text += f"44={_price(own.price_ticks, unit)}\x01"
@@ -390,7 +406,7 @@ def _mass_cancel_head(
     if unit is not None:
         text += f"55={unit.symbol}\x01"
     if record.side:
-        text += f"54={record.side}\x01"
+        text += f"54={_side(record.side)}\x01"
     return text
 
 
@@ -401,15 +417,15 @@ def _scope(scope: int, instrument: int) -> str:
 
 
 def _identifier(client_order_id: bytes) -> str:
-    return f"11={plain_text(client_order_id) or 'NONE'}\x01"
+    return f"11={safe_text(client_order_id) or 'NONE'}\x01"
 
 
 def _original(client_order_id: bytes) -> str:
-    return f"41={plain_text(client_order_id) or 'NONE'}\x01"
+    return f"41={safe_text(client_order_id) or 'NONE'}\x01"
 
 
 def _sentence(record: events.RefusalRecorded) -> str:
-    return f"{code_name(record.code)}: {plain_text(record.text)}"
+    return f"{code_name(record.code)}: {safe_text(record.text)}"
 
 
 def _account(number: int, directory: Directory) -> str:
@@ -418,7 +434,27 @@ def _account(number: int, directory: Directory) -> str:
 
 
 def _side(side: int) -> str:
-    return str(side) if side else _UNDISCLOSED
+    return str(side) if side in (Side.BUY, Side.SELL) else _UNDISCLOSED
+
+
+def _status(own: "events.OrderEvent | _TradeSide") -> str:
+    """Write OrdStatus (39); of a status that is newer than this gateway, what the figures say."""
+    known = _ORDER_STATUS.get(own.status)
+    if known is not None:
+        return known
+    if own.leaves_lots > 0:
+        return "1" if own.filled_lots else "0"
+    return "4" if own.filled_lots < own.quantity_lots else "2"
+
+
+def _kind_of_order(order_type: int, time_in_force: int) -> str:
+    """Write OrdType (40) and TimeInForce (59), each where it is given and FIX has a word for it."""
+    text = ""
+    if order_type in _ORDER_TYPE:
+        text += f"40={_ORDER_TYPE[order_type]}\x01"
+    if time_in_force in _TIME_IN_FORCE:
+        text += f"59={_TIME_IN_FORCE[time_in_force]}\x01"
+    return text
 
 
 def _price(ticks: int, unit: Instrument) -> str:

@@ -135,10 +135,12 @@ class Reader:
             return ticks
         tick = decimal_text(unit.tick_units, unit.price_decimals)
         code, text = _fault(
-            ticks, f"{name} {shown(text)}", tick,
+            ticks,
+            f"{name} {shown(text)}",
+            tick,
             malformed=RejectCode.GATEWAY_PRICE_MALFORMED,
             off_grid=RejectCode.GATEWAY_PRICE_OFF_TICK,
-        )  # fmt: skip
+        )
         return self.refuse(code, text)
 
     def quantity(self, tag: int, name: str) -> int:
@@ -152,10 +154,12 @@ class Reader:
             return lots
         lot = decimal_text(unit.lot_units, unit.quantity_decimals)
         code, text = _fault(
-            lots, f"{name} {shown(text)}", lot,
+            lots,
+            f"{name} {shown(text)}",
+            lot,
             malformed=RejectCode.GATEWAY_QUANTITY_MALFORMED,
             off_grid=RejectCode.GATEWAY_QUANTITY_OFF_LOT,
-        )  # fmt: skip
+        )
         return self.refuse(code, text)
 
     def required_quantity(self) -> int:

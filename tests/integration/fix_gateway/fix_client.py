@@ -31,13 +31,14 @@ class FixClient:
     """One FIX session, from the client's side."""
 
     def __init__(
-        self, *,
+        self,
+        *,
         sender: str,
         target: str,
         password: str,
         heartbeat_seconds: int = 30,
         sent_kept_max: int = 100_000,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Begin a session at number one; nothing is connected yet.
 
         Args:
@@ -58,6 +59,8 @@ class FixClient:
         """How often we had to ask for messages again."""
         self.resent = 0
         """Messages that we sent again because we were asked to."""
+        self.resent_numbers: set[int] = set()
+        """Their MsgSeqNums."""
         self.resends_asked = 0
         """How often the venue asked us to send again."""
         self.last_text = ""
@@ -309,6 +312,7 @@ class FixClient:
                 gap_from = 0
             message_type, pairs, sent_at = kept
             self.resent += 1
+            self.resent_numbers.add(number)
             self._write(self.encoded(message_type, pairs, number=number, sent_again=sent_at))
         if gap_from:
             self._fill(gap_from, end + 1)

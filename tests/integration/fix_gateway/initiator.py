@@ -71,10 +71,12 @@ def main(port: str, name: str, password: str, directory: str, count: str) -> int
     path = Path(directory) / "initiator.cfg"
     path.write_text(
         SETTINGS.format(
-            name=name, port=port, directory=directory,
+            name=name,
+            port=port,
+            directory=directory,
             dictionary=Path(directory) / "fix" / "FIX44.xml",
         )
-    )  # fmt: skip
+    )
     settings = fix.SessionSettings(str(path))
     client = Client(name, password)
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)

@@ -26,8 +26,16 @@ def definitions() -> list[events.Event]:
         events.AssetCreated.make(asset=1, scale=6, symbol=padded_text("USD", 16)),
         events.AssetCreated.make(asset=2, scale=8, symbol=padded_text("BTC", 16)),
         events.InstrumentCreated.make(
-            instrument=1, base_asset=2, quote_asset=1, fee_schedule=1, lot_atoms=10_000,
-            tick_lot_atoms=1, tick_units=5, lot_units=1, price_decimals=2, quantity_decimals=4,
+            instrument=1,
+            base_asset=2,
+            quote_asset=1,
+            fee_schedule=1,
+            lot_atoms=10_000,
+            tick_lot_atoms=1,
+            tick_units=5,
+            lot_units=1,
+            price_decimals=2,
+            quantity_decimals=4,
             symbol=padded_text("BTC-USD", 16),
         ),
         events.FirmCreated.make(firm=1, name=padded_text("F1", 32)),
@@ -39,7 +47,7 @@ def definitions() -> list[events.Event]:
         grant(2, 21, firm=2, rights=SessionRight.TRADE),
         grant(3, 11, firm=1, rights=SessionRight.DROP_COPY),
         grant(3, 12, firm=1, rights=SessionRight.DROP_COPY),
-    ]  # fmt: skip
+    ]
 
 
 def account(number: int, *, firm: int, name: str) -> events.Event:

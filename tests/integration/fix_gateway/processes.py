@@ -39,9 +39,15 @@ ADMIN, GATEWAY = 2, 3
 PASSWORD = "a secret of the tests"
 _TOKEN = bytes(range(32))
 _TRADING = (
-    "PlaceOrder", "CancelOrder", "AmendOrder", "MassCancel", "QueryOrder", "RecordRefusal",
-    "OpenSession", "CloseSession",
-)  # fmt: skip
+    "PlaceOrder",
+    "CancelOrder",
+    "AmendOrder",
+    "MassCancel",
+    "QueryOrder",
+    "RecordRefusal",
+    "OpenSession",
+    "CloseSession",
+)
 
 
 class Process:
@@ -59,11 +65,20 @@ class Process:
         page = self.directory / f"{self.kind}.port"
         page.unlink(missing_ok=True)
         self._child = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m",
-             "tests.integration.fix_gateway.processes", self.kind,
-             str(self.directory), *self._arguments],
-            cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-m",
+                "tests.integration.fix_gateway.processes",
+                self.kind,
+                str(self.directory),
+                *self._arguments,
+            ],
+            cwd=ROOT,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
         deadline = time.monotonic() + 30
         while not page.exists():
             if self._child.poll() is not None or time.monotonic() > deadline:
@@ -135,10 +150,14 @@ async def seed(directory: Path, *, sessions: dict[str, SessionFile]) -> None:
         for asset, amount in ((1, 10**15), (2, 10**12), (3, 10**13)):
             wanted.append(
                 commands.Credit.make(
-                    account=account, asset=asset, amount_atoms=amount, operator=1, approver=2,
+                    account=account,
+                    asset=asset,
+                    amount_atoms=amount,
+                    operator=1,
+                    approver=2,
                     reference=client_id(f"seed-{account}-{asset}"),
                 )
-            )  # fmt: skip
+            )
     source = source_number(ADMIN, 0)
     records = [
         msgspec.structs.replace(record, source=source, epoch=1, source_sequence=number)
@@ -207,9 +226,12 @@ def core_main(directory: Path, durability: str) -> int:
 
     async def main(stop: asyncio.Event) -> int:
         return await run_core(
-            settings, create_engine("reference"), stop, MetricsInMemory(),
+            settings,
+            create_engine("reference"),
+            stop,
+            MetricsInMemory(),
             started=started,
-        )  # fmt: skip
+        )
 
     (directory / "venue").mkdir(exist_ok=True)
     return run_process(main)
@@ -217,6 +239,7 @@ def core_main(directory: Path, durability: str) -> int:
 
 def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
     sessions = session_files()
+    token = bytes(32) if overrides.pop("has_wrong_secret", False) else _TOKEN
     settings = msgspec.convert(
         {
             "principal": GATEWAY,
@@ -233,14 +256,16 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
     registry = CollectorRegistry()
 
     async def connect(refusals: RefusalHandler) -> Link:
-        return await Link.connect(address(directory), "fix_gateway", _TOKEN, refusals=refusals)
+        return await Link.connect(address(directory), "fix_gateway", token, refusals=refusals)
 
     async def main(stop: asyncio.Event) -> int:
         (directory / "fix").mkdir(exist_ok=True)
         gateway = Gateway(
-            settings, sessions=sessions, registry=registry,
+            settings,
+            sessions=sessions,
+            registry=registry,
             secrets={file.secret_file: PASSWORD.encode() for file in sessions.values()},
-        )  # fmt: skip
+        )
         await gateway.run(
             connect, stop, listening=lambda port: announce(directory, "gateway", port)
         )

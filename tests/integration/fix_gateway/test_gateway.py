@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -82,9 +83,15 @@ def client(venue: Venue) -> Iterator[Callable[..., FixClient]]:
 
 def order(name: str, changes: Fields | None = None) -> list[tuple[int, str | int]]:
     good: Fields = {
-        11: name, 55: "BTC-USD", 54: "1", 38: "0.01", 40: "2", 44: "59000.00", 59: "1",
+        11: name,
+        55: "BTC-USD",
+        54: "1",
+        38: "0.01",
+        40: "2",
+        44: "59000.00",
+        59: "1",
         60: now_text(),
-    }  # fmt: skip
+    }
     return list((good | (changes or {})).items())
 
 
@@ -94,6 +101,10 @@ def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
         found.append(message)
     assert len(found) == count, [str(message) for message in found]
     return found
+
+
+def metrics_of(venue: Venue) -> str:
+    return (venue.directory / "gateway.metrics").read_text()
 
 
 def name_of(test: str, number: int = 0) -> str:
@@ -344,10 +355,22 @@ def test_garbage_before_logon_harms_nobody(venue: Venue, client: Callable[..., F
 def test_a_quickfix_initiator_trades_against_our_dictionary(venue: Venue) -> None:
     (venue.directory / "store").mkdir(exist_ok=True)
     run = subprocess.run(
-        [sys.executable, "-m", "tests.integration.fix_gateway.initiator", str(venue.port), "MM2",
-         PASSWORD, str(venue.directory), "25"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "tests.integration.fix_gateway.initiator",
+            str(venue.port),
+            "MM2",
+            PASSWORD,
+            str(venue.directory),
+            "25",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     said = json.loads(run.stdout.splitlines()[0])
     assert said["rejected"] == [], "the client's dictionary refused a message of ours"
     kinds = [report["150"] for report in said["told"] if report["35"] == "8"]
@@ -393,6 +416,10 @@ def test_an_orderly_restart_asks_nobody_for_anything(tmp_path: Path) -> None:
         with pytest.raises(FixClientError, match="the venue is stopping"):
             inst.receive(5.0)
         assert gateway.stop() == 0
+        kept = re.search(r"^fix_store_messages (\S+)$", metrics_of(venue), re.MULTILINE)
+        # A Logon, a report, the answer to the TestRequest, a Logout; heartbeats as they come.
+        assert kept is not None
+        assert float(kept.group(1)) >= 4
         assert core.stop() == 0
         core.start()
         gateway.start()

@@ -82,9 +82,17 @@ class Trader(threading.Thread):
         side, price = ("2", "60000.00") if self._sells else ("1", "60000.00")
         self.client.send(
             "D",
-            [(11, name), (55, "BTC-USD"), (54, side), (38, "0.001"), (40, 2), (44, price),
-             (59, 1), (60, now_text())],
-        )  # fmt: skip
+            [
+                (11, name),
+                (55, "BTC-USD"),
+                (54, side),
+                (38, "0.001"),
+                (40, 2),
+                (44, price),
+                (59, 1),
+                (60, now_text()),
+            ],
+        )
 
 
 @pytest.fixture

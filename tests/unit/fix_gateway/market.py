@@ -18,8 +18,14 @@ def directory() -> Directory:
         events.AssetCreated.make(asset=1, scale=6, symbol=padded_text("USD", 16)),
         events.AssetCreated.make(asset=2, scale=8, symbol=padded_text("BTC", 16)),
         events.InstrumentCreated.make(
-            instrument=1, base_asset=2, quote_asset=1, tick_units=5, lot_units=1,
-            price_decimals=2, quantity_decimals=4, symbol=padded_text("BTC-USD", 16),
+            instrument=1,
+            base_asset=2,
+            quote_asset=1,
+            tick_units=5,
+            lot_units=1,
+            price_decimals=2,
+            quantity_decimals=4,
+            symbol=padded_text("BTC-USD", 16),
         ),
         events.AccountCreated.make(account=11, firm=1, name=padded_text("A11", 32)),
         events.AccountCreated.make(account=12, firm=1, name=padded_text("A12", 32)),
@@ -27,7 +33,7 @@ def directory() -> Directory:
         events.SessionGranted.make(session=TRADER, account=11, firm=1, rights=SessionRight.TRADE),
         events.SessionGranted.make(session=OTHER, account=21, firm=2, rights=SessionRight.TRADE),
         events.SessionGranted.make(session=COPY, account=11, firm=1, rights=SessionRight.DROP_COPY),
-    ):  # fmt: skip
+    ):
         known.learn(record)
     return known
 
@@ -49,7 +55,7 @@ def request(kind: str, changes: dict[int, str | None] | None = None) -> Fields:
         "G": {41: "o-0", 38: "0.25", 40: "2", 44: "100.10"},
         "H": {},
         "q": {530: "7", 54: None, 55: None},
-    }  # fmt: skip
+    }
     good |= own[kind] | (changes or {})
     return {tag: value for tag, value in good.items() if value is not None}
 

@@ -19,11 +19,33 @@ def test_exact_decimals_become_steps(text: str, count: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " 1", "1 ", "+1", "-1", "1.", ".5", "01", "00", "1e5", "1E+2000000", "NaN", "nan",
-        "Infinity", "0x10", "1_000", "1,000", "1.2.3", "\u0661\u0662", "1\n", "1" * 19,
-        "0." + "1" * 19, "--1", "1/2", "\uff11",
+        "",
+        " 1",
+        "1 ",
+        "+1",
+        "-1",
+        "1.",
+        ".5",
+        "01",
+        "00",
+        "1e5",
+        "1E+2000000",
+        "NaN",
+        "nan",
+        "Infinity",
+        "0x10",
+        "1_000",
+        "1,000",
+        "1.2.3",
+        "\u0661\u0662",
+        "1\n",
+        "1" * 19,
+        "0." + "1" * 19,
+        "--1",
+        "1/2",
+        "\uff11",
     ],
-)  # fmt: skip
+)
 def test_everything_else_is_malformed_and_answered_at_once(text: str) -> None:
     began = time.perf_counter()
     assert steps(text, decimals=2, units=5) is DecimalFault.MALFORMED

@@ -59,9 +59,20 @@ def test_a_good_request_becomes_its_command(kind: str) -> None:
 def test_an_order_keeps_every_term() -> None:
     record = one(
         "D",
-        {40: "4", 99: "100.00", 110: "0.1", 1138: "0.2", 18: "6", 59: "6",
-         126: "20261102-00:00:00", 62: "20261101-10:00:01.5", 2964: "100", 1: "A11", 54: "2"},
-    )  # fmt: skip
+        {
+            40: "4",
+            99: "100.00",
+            110: "0.1",
+            1138: "0.2",
+            18: "6",
+            59: "6",
+            126: "20261102-00:00:00",
+            62: "20261101-10:00:01.5",
+            2964: "100",
+            1: "A11",
+            54: "2",
+        },
+    )
     assert isinstance(record, PlaceOrder)
     assert (record.price_ticks, record.stop_price_ticks) == (2001, 2000)
     assert (record.quantity_lots, record.minimum_lots, record.display_lots) == (5000, 1000, 2000)
@@ -75,9 +86,14 @@ def test_an_order_keeps_every_term() -> None:
 
 @pytest.mark.parametrize(
     ("value", "meant"),
-    [("0", TimeInForce.DAY), (None, TimeInForce.DAY), ("1", TimeInForce.GOOD_TILL_CANCEL),
-     ("3", TimeInForce.IMMEDIATE_OR_CANCEL), ("4", TimeInForce.FILL_OR_KILL)],
-)  # fmt: skip
+    [
+        ("0", TimeInForce.DAY),
+        (None, TimeInForce.DAY),
+        ("1", TimeInForce.GOOD_TILL_CANCEL),
+        ("3", TimeInForce.IMMEDIATE_OR_CANCEL),
+        ("4", TimeInForce.FILL_OR_KILL),
+    ],
+)
 def test_time_in_force(value: str | None, meant: TimeInForce) -> None:
     record = one("D", {59: value})
     assert isinstance(record, PlaceOrder)
@@ -93,9 +109,12 @@ def test_an_expire_date_means_the_end_of_that_day_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "scope", "instrument"),
-    [({530: "7"}, Scope.ACCOUNT, 0), ({530: "6"}, Scope.SESSION, 0),
-     ({530: "1", 55: "BTC-USD"}, Scope.ACCOUNT, 1)],
-)  # fmt: skip
+    [
+        ({530: "7"}, Scope.ACCOUNT, 0),
+        ({530: "6"}, Scope.SESSION, 0),
+        ({530: "1", 55: "BTC-USD"}, Scope.ACCOUNT, 1),
+    ],
+)
 def test_mass_cancel_scopes(changes: Changes, scope: Scope, instrument: int) -> None:
     record = one("q", changes)
     assert isinstance(record, MassCancel)
@@ -144,6 +163,14 @@ BAD = [
     ("F", {41: None}, RejectCode.GATEWAY_FIELD_MISSING),
     ("F", {41: None, 37: "x"}, RejectCode.GATEWAY_FIELD_MALFORMED),
     ("F", {54: "3"}, RejectCode.GATEWAY_SIDE_UNSUPPORTED),
+    ("G", {40: "1"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "1", 44: None}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "2", 44: None}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "3"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "3", 99: "100.00"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "4"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: "4", 44: None, 99: "100.00"}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
+    ("G", {40: None}, RejectCode.GATEWAY_FIELD_MISSING),
     ("G", {44: "100.01"}, RejectCode.GATEWAY_PRICE_OFF_TICK),
     ("G", {44: "0"}, RejectCode.GATEWAY_OUT_OF_RANGE),
     ("G", {38: None}, RejectCode.GATEWAY_FIELD_MISSING),
@@ -164,6 +191,19 @@ def test_a_bad_request_becomes_a_recorded_refusal(
     assert isinstance(record, RecordRefusal)
     assert (record.code, record.refused_kind) == (code, KINDS[kind].KIND)
     assert plain_text(record.text), "a refusal says why"
+
+
+@pytest.mark.parametrize(
+    "changes", [{40: "2"}, {40: "3", 44: None, 99: "100.00"}, {40: "4", 99: "100.00"}]
+)
+def test_an_amend_whose_type_fits_its_prices_is_passed_on(changes: Changes) -> None:
+    assert isinstance(one("G", changes), AmendOrder)
+
+
+def test_an_amend_to_another_type_is_told_that_this_cannot_be() -> None:
+    record = one("G", {40: "1"})
+    assert isinstance(record, RecordRefusal)
+    assert plain_text(record.text).startswith("OrdType cannot be changed")
 
 
 def test_the_first_fault_wins() -> None:
@@ -200,11 +240,34 @@ def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     changes=st.dictionaries(
-        st.sampled_from([1, 11, 18, 37, 38, 40, 41, 44, 54, 55, 59, 62, 99, 110, 111, 126, 432,
-                         530, 790, 1138, 2964]),
+        st.sampled_from(
+            [
+                1,
+                11,
+                18,
+                37,
+                38,
+                40,
+                41,
+                44,
+                54,
+                55,
+                59,
+                62,
+                99,
+                110,
+                111,
+                126,
+                432,
+                530,
+                790,
+                1138,
+                2964,
+            ]
+        ),
         st.none() | st.text(st.characters(exclude_characters="\x01"), max_size=50),
     ),
-)  # fmt: skip
+)
 def test_whatever_a_client_writes_is_one_whole_record(kind: str, changes: Changes) -> None:
     one(kind, changes)
 

@@ -14,17 +14,32 @@ from tests.unit.fix_gateway.market import COPY, OTHER, TRADER, directory, tags_o
 WHEN_NS = 1_793_527_200_123_456_789
 STAMP = "20261101-10:00:00.123456"
 ORDER: dict[str, int | bytes] = {
-    "number": 40, "time_ns": WHEN_NS, "account": 11, "session": TRADER, "instrument": 1,
-    "order_id": 5, "side": Side.BUY, "order_type": OrderType.LIMIT,
-    "time_in_force": TimeInForce.GOOD_TILL_CANCEL, "status": OrderStatus.NEW,
-    "price_ticks": 2001, "quantity_lots": 5000, "leaves_lots": 5000,
+    "number": 40,
+    "time_ns": WHEN_NS,
+    "account": 11,
+    "session": TRADER,
+    "instrument": 1,
+    "order_id": 5,
+    "side": Side.BUY,
+    "order_type": OrderType.LIMIT,
+    "time_in_force": TimeInForce.GOOD_TILL_CANCEL,
+    "status": OrderStatus.NEW,
+    "price_ticks": 2001,
+    "quantity_lots": 5000,
+    "leaves_lots": 5000,
     "client_order_id": client_id("o-1"),
-}  # fmt: skip
+}
 REQUEST: dict[str, int | bytes] = {
-    "number": 41, "time_ns": WHEN_NS, "account": 11, "session": TRADER, "instrument": 1,
-    "order_id": 5, "side": Side.BUY, "client_order_id": client_id("c-1"),
+    "number": 41,
+    "time_ns": WHEN_NS,
+    "account": 11,
+    "session": TRADER,
+    "instrument": 1,
+    "order_id": 5,
+    "side": Side.BUY,
+    "client_order_id": client_id("c-1"),
     "original_client_order_id": client_id("o-1"),
-}  # fmt: skip
+}
 NOBODY = client_id("x")
 
 
@@ -37,16 +52,42 @@ def told(record: events.Event) -> dict[int, dict[int, str]]:
 
 def test_an_accepted_order_is_reported_with_all_its_terms() -> None:
     record = events.OrderAccepted.make(
-        **ORDER | {"order_type": OrderType.STOP_LIMIT, "stop_price_ticks": 1999,
-                   "display_lots": 100, "minimum_lots": 200, "order_flags": 1,
-                   "time_in_force": TimeInForce.GOOD_TILL_DATE, "expire_at_ns": WHEN_NS}
-    )  # fmt: skip
+        **ORDER
+        | {
+            "order_type": OrderType.STOP_LIMIT,
+            "stop_price_ticks": 1999,
+            "display_lots": 100,
+            "minimum_lots": 200,
+            "order_flags": 1,
+            "time_in_force": TimeInForce.GOOD_TILL_DATE,
+            "expire_at_ns": WHEN_NS,
+        }
+    )
     report = told(record)[TRADER]
     assert report == {
-        35: "8", 17: "40", 150: "0", 39: "0", 37: "5", 11: "o-1", 1: "A11", 55: "BTC-USD",
-        54: "1", 40: "4", 38: "0.5000", 59: "6", 44: "100.05", 99: "99.95", 18: "6",
-        1138: "0.0100", 110: "0.0200", 126: STAMP, 151: "0.5000", 14: "0", 6: "0", 60: STAMP,
-    }  # fmt: skip
+        35: "8",
+        17: "40",
+        150: "0",
+        39: "0",
+        37: "5",
+        11: "o-1",
+        1: "A11",
+        55: "BTC-USD",
+        54: "1",
+        40: "4",
+        38: "0.5000",
+        59: "6",
+        44: "100.05",
+        99: "99.95",
+        18: "6",
+        1138: "0.0100",
+        110: "0.0200",
+        126: STAMP,
+        151: "0.5000",
+        14: "0",
+        6: "0",
+        60: STAMP,
+    }
 
 
 def test_a_drop_copy_is_the_same_report_marked_as_a_copy() -> None:
@@ -55,45 +96,93 @@ def test_a_drop_copy_is_the_same_report_marked_as_a_copy() -> None:
     assert messages[COPY] == messages[TRADER] | {797: "Y"}
 
 
+TRADE: dict[str, int | bytes] = {
+    "number": 50,
+    "time_ns": WHEN_NS,
+    "instrument": 1,
+    "taker_side": Side.SELL,
+    "trade_id": 7,
+    "price_ticks": 2001,
+    "quantity_lots": 1000,
+    "maker_order_id": 5,
+    "maker_account": 11,
+    "maker_session": TRADER,
+    "maker_order_type": OrderType.LIMIT,
+    "maker_time_in_force": TimeInForce.GOOD_TILL_CANCEL,
+    "maker_status": OrderStatus.PARTIALLY_FILLED,
+    "maker_price_ticks": 2001,
+    "maker_quantity_lots": 5000,
+    "maker_leaves_lots": 4000,
+    "maker_filled_lots": 1000,
+    "maker_filled_value": 2001 * 1000,
+    "maker_fee_atoms": -50,
+    "maker_client_order_id": client_id("o-1"),
+    "taker_order_id": 6,
+    "taker_account": 21,
+    "taker_session": OTHER,
+    "taker_order_type": OrderType.MARKET,
+    "taker_time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL,
+    "taker_status": OrderStatus.FILLED,
+    "taker_quantity_lots": 3000,
+    "taker_filled_lots": 3000,
+    "taker_filled_value": 2001 * 1000 + 2000 * 1999,
+    "taker_fee_atoms": 1_500_000,
+    "taker_client_order_id": client_id("t-1"),
+}
+
+
 def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
-    record = events.TradeExecuted.make(
-        number=50, time_ns=WHEN_NS, instrument=1, taker_side=Side.SELL, trade_id=7,
-        price_ticks=2001, quantity_lots=1000,
-        maker_order_id=5, maker_account=11, maker_session=TRADER,
-        maker_order_type=OrderType.LIMIT, maker_time_in_force=TimeInForce.GOOD_TILL_CANCEL,
-        maker_status=OrderStatus.PARTIALLY_FILLED, maker_price_ticks=2001,
-        maker_quantity_lots=5000, maker_leaves_lots=4000, maker_filled_lots=1000,
-        maker_filled_value=2001 * 1000, maker_fee_atoms=-50,
-        maker_client_order_id=client_id("o-1"),
-        taker_order_id=6, taker_account=21, taker_session=OTHER,
-        taker_order_type=OrderType.MARKET, taker_time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
-        taker_status=OrderStatus.FILLED, taker_quantity_lots=3000, taker_filled_lots=3000,
-        taker_filled_value=2001 * 1000 + 2000 * 1999, taker_fee_atoms=1_500_000,
-        taker_client_order_id=client_id("t-1"),
-    )  # fmt: skip
-    messages = told(record)
+    messages = told(events.TradeExecuted.make(**TRADE))
     assert messages.keys() == {TRADER, OTHER, COPY}
     maker, taker = messages[TRADER], messages[OTHER]
     assert maker == {
-        35: "8", 17: "50B", 150: "F", 39: "1", 37: "5", 11: "o-1", 1: "A11", 55: "BTC-USD",
-        54: "1", 40: "2", 38: "0.5000", 59: "1", 44: "100.05", 151: "0.4000", 14: "0.1000",
-        6: "100.05", 31: "100.05", 32: "0.1000", 851: "1", 880: "7",
-        136: "1", 137: "-0.000050", 138: "USD", 139: "4", 60: STAMP,
-    }  # fmt: skip
+        35: "8",
+        17: "50B",
+        150: "F",
+        39: "1",
+        37: "5",
+        11: "o-1",
+        1: "A11",
+        55: "BTC-USD",
+        54: "1",
+        40: "2",
+        38: "0.5000",
+        59: "1",
+        44: "100.05",
+        151: "0.4000",
+        14: "0.1000",
+        6: "100.05",
+        31: "100.05",
+        32: "0.1000",
+        851: "1",
+        880: "7",
+        136: "1",
+        137: "-0.000050",
+        138: "USD",
+        139: "4",
+        60: STAMP,
+    }
     assert (taker[17], taker[54], taker[39], taker[851]) == ("50S", "2", "2", "2")
     assert taker[137] == "1.500000"
     # (2001 x 1000 + 1999 x 2000) / 3000 ticks of 0.05, rounded down ten digits after the point.
     assert taker[6] == "99.9833333333"
     assert messages[COPY] == maker | {797: "Y"}
-    auction = msgspec.structs.replace(record, is_auction=1)
-    assert {report[851] for report in told(auction).values()} == {"4"}
+
+
+def test_in_an_auction_nobody_added_or_took_liquidity() -> None:
+    messages = told(events.TradeExecuted.make(**TRADE, is_auction=1))
+    assert {report[851] for report in messages.values()} == {"4"}
 
 
 def test_one_session_on_both_sides_is_told_twice_buyer_first() -> None:
     own: dict[str, int | bytes] = {
-        "account": 11, "session": TRADER, "order_type": 2, "status": 4, "time_in_force": 1,
+        "account": 11,
+        "session": TRADER,
+        "order_type": 2,
+        "status": 4,
+        "time_in_force": 1,
         "client_order_id": NOBODY,
-    }  # fmt: skip
+    }
     sides = {f"{side}_{name}": value for side in ("maker", "taker") for name, value in own.items()}
     record = events.TradeExecuted.make(number=9, instrument=1, taker_side=Side.BUY, **sides)
     mine = [m for m in told_by(record, directory()) if m.session == TRADER]
@@ -102,10 +191,11 @@ def test_one_session_on_both_sides_is_told_twice_buyer_first() -> None:
 
 def test_a_requested_cancel_answers_the_request() -> None:
     record = events.OrderCancelled.make(
-        **ORDER | {"status": OrderStatus.CANCELLED, "leaves_lots": 0,
-                   "reason": CancelReason.REQUESTED},
-        origin_session=TRADER, request_client_order_id=client_id("c-1"),
-    )  # fmt: skip
+        **ORDER
+        | {"status": OrderStatus.CANCELLED, "leaves_lots": 0, "reason": CancelReason.REQUESTED},
+        origin_session=TRADER,
+        request_client_order_id=client_id("c-1"),
+    )
     report = told(record)[TRADER]
     assert (report[150], report[39], report[11], report[41]) == ("4", "4", "c-1", "o-1")
     assert 378 not in report
@@ -113,9 +203,13 @@ def test_a_requested_cancel_answers_the_request() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "restated"),
-    [(CancelReason.DISCONNECT, "12"), (CancelReason.SELF_TRADE, "17"),
-     (CancelReason.KILL_SWITCH, "8"), (CancelReason.PRICE_BAND, "6")],
-)  # fmt: skip
+    [
+        (CancelReason.DISCONNECT, "12"),
+        (CancelReason.SELF_TRADE, "17"),
+        (CancelReason.KILL_SWITCH, "8"),
+        (CancelReason.PRICE_BAND, "6"),
+    ],
+)
 def test_an_unasked_cancel_says_why(reason: CancelReason, restated: str) -> None:
     record = events.OrderCancelled.make(
         **ORDER | {"status": OrderStatus.CANCELLED, "reason": reason}
@@ -136,9 +230,10 @@ def test_other_changes_of_an_order(event: type[events.OrderEvent], execution: st
 
 def test_an_amend_names_both_ids() -> None:
     record = events.OrderAmended.make(
-        **ORDER | {"client_order_id": client_id("o-2")}, origin_session=TRADER,
+        **ORDER | {"client_order_id": client_id("o-2")},
+        origin_session=TRADER,
         previous_client_order_id=client_id("o-1"),
-    )  # fmt: skip
+    )
     report = told(record)[TRADER]
     assert (report[150], report[11], report[41], report[39]) == ("5", "o-2", "o-1", "0")
 
@@ -152,11 +247,21 @@ def test_a_query_is_answered_to_whoever_asked() -> None:
 
 def test_a_rejected_order_says_code_limit_and_usage() -> None:
     record = events.OrderRejected.make(
-        number=42, time_ns=WHEN_NS, account=11, session=TRADER, instrument=1, side=Side.BUY,
-        order_type=OrderType.LIMIT, time_in_force=1, code=RejectCode.INSUFFICIENT_FUNDS,
-        price_ticks=2001, quantity_lots=5000, limit=1_000_000, usage=50_025_000,
+        number=42,
+        time_ns=WHEN_NS,
+        account=11,
+        session=TRADER,
+        instrument=1,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        time_in_force=1,
+        code=RejectCode.INSUFFICIENT_FUNDS,
+        price_ticks=2001,
+        quantity_lots=5000,
+        limit=1_000_000,
+        usage=50_025_000,
         client_order_id=client_id("o-1"),
-    )  # fmt: skip
+    )
     report = told(record)[TRADER]
     assert report[58] == "INSUFFICIENT_FUNDS: limit 1.000000 USD, requested 50.025000 USD"
     assert (report[39], report[150], report[103], report[5001]) == ("8", "8", "25", "210")
@@ -185,32 +290,51 @@ def test_refused_cancels_and_amends(event: type[events.RequestRejected], respons
 
 def test_mass_cancels() -> None:
     done = events.MassCancelled.make(
-        number=43, time_ns=WHEN_NS, account=11, session=TRADER, instrument=1, scope=3,
-        cancelled=4, client_order_id=client_id("m-1"),
-    )  # fmt: skip
+        number=43,
+        time_ns=WHEN_NS,
+        account=11,
+        session=TRADER,
+        instrument=1,
+        scope=3,
+        cancelled=4,
+        client_order_id=client_id("m-1"),
+    )
     messages = told(done)
     assert messages.keys() == {TRADER}
     report = messages[TRADER]
     assert (report[35], report[530], report[531], report[533]) == ("r", "1", "1", "4")
     refused = events.MassCancelRejected.make(
-        number=44, account=11, session=TRADER, scope=4, code=RejectCode.SESSION_CLOSED,
+        number=44,
+        account=11,
+        session=TRADER,
+        scope=4,
+        code=RejectCode.SESSION_CLOSED,
         client_order_id=client_id("m-1"),
-    )  # fmt: skip
+    )
     report = told(refused)[TRADER]
     assert (report[530], report[531], report[532], report[5001]) == ("6", "0", "99", "103")
 
 
 @pytest.mark.parametrize(
     ("kind", "message_type"),
-    [(PlaceOrder.KIND, "8"), (CancelOrder.KIND, "9"), (AmendOrder.KIND, "9"),
-     (QueryOrder.KIND, "8"), (MassCancel.KIND, "r")],
-)  # fmt: skip
+    [
+        (PlaceOrder.KIND, "8"),
+        (CancelOrder.KIND, "9"),
+        (AmendOrder.KIND, "9"),
+        (QueryOrder.KIND, "8"),
+        (MassCancel.KIND, "r"),
+    ],
+)
 def test_what_the_gateway_refused_gets_the_standard_answer(kind: int, message_type: str) -> None:
     record = events.RefusalRecorded.make(
-        number=45, time_ns=WHEN_NS, session=TRADER, refused_kind=kind,
-        code=RejectCode.GATEWAY_SYMBOL_UNKNOWN, client_order_id=client_id("o-1"),
+        number=45,
+        time_ns=WHEN_NS,
+        session=TRADER,
+        refused_kind=kind,
+        code=RejectCode.GATEWAY_SYMBOL_UNKNOWN,
+        client_order_id=client_id("o-1"),
         text=padded_text("no instrument XX", 96),
-    )  # fmt: skip
+    )
     messages = told(record)
     report = messages[TRADER]
     assert (report[35], report[5001]) == (message_type, "1005")
@@ -221,10 +345,13 @@ def test_what_the_gateway_refused_gets_the_standard_answer(kind: int, message_ty
 
 def test_a_request_on_a_drop_copy_session_gets_a_business_reject() -> None:
     record = events.RefusalRecorded.make(
-        number=46, session=COPY, refused_kind=PlaceOrder.KIND,
-        code=RejectCode.GATEWAY_RIGHTS_MISSING, client_order_id=client_id("o-1"),
+        number=46,
+        session=COPY,
+        refused_kind=PlaceOrder.KIND,
+        code=RejectCode.GATEWAY_RIGHTS_MISSING,
+        client_order_id=client_id("o-1"),
         text=padded_text("no", 96),
-    )  # fmt: skip
+    )
     report = told(record)[COPY]
     assert (report[35], report[380], report[372], report[379]) == ("j", "6", "D", "o-1")
 

@@ -10,11 +10,19 @@ from fix_gateway.bridge import Bridge
 from fix_gateway.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
+    ResetFile,
     SessionMark,
     read_checkpoint,
     write_checkpoint,
 )
-from fix_gateway.sessions import SENDER_LEAP, LiveSession, align, resume_sending
+from fix_gateway.sessions import (
+    SENDER_LEAP,
+    LiveSession,
+    Positions,
+    Sent,
+    align,
+    resume_sending,
+)
 from fix_gateway.settings import SessionFile
 from fix_gateway.store import Stored, place_of, read_store
 from fix_gateway.translation.outbound import Place
@@ -25,9 +33,12 @@ MARK = SessionMark(epoch=1, connection=4, sender_next=9)
 
 def session(**changes: object) -> LiveSession:
     fields: dict[str, object] = {
-        "id": 1, "kind": "order_entry", "sender_comp_id": "MM1", "secret_file": "s",
+        "id": 1,
+        "kind": "order_entry",
+        "sender_comp_id": "MM1",
+        "secret_file": "s",
         "firm": {"id": 1, "name": "F"},
-    }  # fmt: skip
+    }
     return LiveSession(msgspec.convert(fields | changes, SessionFile), b"secret", 3)
 
 
@@ -86,55 +97,114 @@ def test_places_of_messages_without_execution_id() -> None:
     assert place_of(report(1, "5B").encode()) < place_of(report(1, "5S").encode())  # type: ignore[operator]
 
 
+def aligned(
+    live: LiveSession,
+    positions: Positions,
+    *,
+    mark: SessionMark | None = None,
+    expects: int = 1,
+    is_start: bool = True,
+) -> int | None:
+    return align(live, positions=positions, mark=mark, expects=expects, is_start=is_start)
+
+
 def test_after_a_crash_the_first_unsequenced_number_is_expected() -> None:
     live = session()
     positions = {live.requests: (1, 40), live.connections: (1, 2 * 7)}
-    stored = Stored(is_there=True, sender_next=9, target_next=55)
-    assert align(live, positions=positions, mark=MARK, stored=stored) == 41
+    assert aligned(live, positions, mark=MARK, expects=55) == 41
     assert (live.epoch, live.connection) == (1, 7)
 
 
-def test_a_number_that_was_not_counted_before_the_kill_is_no_reset() -> None:
+@pytest.mark.parametrize("stored", [1, 2, 40, 4700, 5000])
+def test_a_store_that_is_behind_the_core_is_no_reset(stored: int) -> None:
+    """A power cut leaves it so, and a stranger's 141=Y before a restart."""
     live = session()
-    stored = Stored(is_there=True, target_next=40)
-    positions = {live.requests: (1, 40)}
-    assert align(live, positions=positions, mark=None, stored=stored) == 41
+    assert aligned(live, {live.requests: (1, 5000)}, mark=MARK, expects=stored) == 5001
     assert live.epoch == 1
 
 
-def test_a_reset_that_the_core_never_heard_of_is_seen_in_the_store() -> None:
+@pytest.mark.parametrize("counted", [1, 2, 40])
+def test_a_number_that_a_stranger_lowered_is_raised_again_when_a_link_is_made(counted: int) -> None:
     live = session()
-    stored = Stored(is_there=True, target_next=3)
-    assert align(live, positions={live.requests: (1, 40)}, mark=None, stored=stored) == 1
-    assert live.epoch == 2
-
-
-def test_a_lost_store_does_not_look_like_a_reset() -> None:
-    live = session()
-    assert align(live, positions={live.requests: (1, 40)}, mark=None, stored=Stored()) == 41
+    live.last_request = 40
+    positions = {live.requests: (1, 40)}
+    assert aligned(live, positions, expects=counted, is_start=False) == 41
     assert live.epoch == 1
 
 
 def test_a_reset_is_remembered_by_the_opening_of_its_connection() -> None:
     live = session()
     positions = {live.requests: (1, 40), live.connections: (2, 2 * 8 + 1)}
-    assert align(live, positions=positions, mark=MARK, stored=Stored(is_there=True)) == 1
+    assert aligned(live, positions, mark=MARK, expects=3) == 1
     assert (live.epoch, live.connection) == (2, 8)
+
+
+def test_a_reset_that_the_core_never_heard_of_is_remembered_by_its_file(tmp_path: Path) -> None:
+    assert ResetFile(tmp_path).read() == {}
+    ResetFile(tmp_path).write(1, 2)
+    live = session()
+    live.epoch = ResetFile(tmp_path).read()[live.number]
+    assert aligned(live, {live.requests: (1, 40)}, mark=MARK, expects=41) == 1
+    assert live.epoch == 2
+
+
+def test_resets_of_several_sessions_are_kept_and_damage_is_told(tmp_path: Path) -> None:
+    kept = ResetFile(tmp_path)
+    kept.write(1, 2)
+    kept.write(2, 5)
+    kept.write(1, 3)
+    assert ResetFile(tmp_path).read() == {1: 3, 2: 5}
+    (tmp_path / "resets.json").write_bytes(b'{"1": 3')
+    with pytest.raises(DamagedCheckpointError):
+        ResetFile(tmp_path).read()
 
 
 def test_when_nothing_can_be_missing_quickfix_keeps_its_number() -> None:
     live = session()
     live.last_request = 40
-    assert align(live, positions={live.requests: (1, 40)}, mark=MARK, stored=None) is None
+    positions = {live.requests: (1, 40)}
+    assert aligned(live, positions, mark=MARK, expects=44, is_start=False) is None
     live.last_request = 41
-    assert align(live, positions={live.requests: (1, 40)}, mark=MARK, stored=None) == 41
+    assert aligned(live, positions, mark=MARK, expects=44, is_start=False) == 41
 
 
 def test_after_an_orderly_stop_nothing_is_asked_for_again() -> None:
     live = session()
     mark = msgspec.structs.replace(MARK, target_next=55)
-    stored = Stored(is_there=True, target_next=55)
-    assert align(live, positions={live.requests: (1, 40)}, mark=mark, stored=stored) == 55
+    assert aligned(live, {live.requests: (1, 40)}, mark=mark, expects=55) == 55
+
+
+def test_an_orderly_stop_before_a_reset_says_nothing_about_the_numbers_after_it() -> None:
+    live = session()
+    mark = msgspec.structs.replace(MARK, target_next=55)
+    assert aligned(live, {live.requests: (2, 4)}, mark=mark, expects=55) == 5
+
+
+def test_refused_numbers_are_bounded_and_the_oldest_go_first() -> None:
+    live = session()
+    live.messages_max = 3
+    shared = live.refused
+    for number in range(1, 20):
+        live.refuse(number)
+        live.refuse(number)
+    assert live.refused == set(range(14, 20))
+    live.forget_refused(through=16)
+    assert live.refused == {17, 18, 19}
+    live.refuse(20)
+    live.reset()
+    assert live.refused == set()
+    assert live.refused is shared, "the other thread is looking at this one"
+
+
+def test_what_is_kept_of_requests_under_way_is_bounded() -> None:
+    live = session()
+    live.messages_max = 3
+    for number in range(1, 6):
+        live.remember_sent(1, number, Sent("D", f"o-{number}"))
+    assert live.recall_sent(1, 2) is None
+    assert live.recall_sent(1, 3) == Sent("D", "o-3")
+    assert live.recall_sent(1, 3) is None
+    assert live.recall_sent(2, 4) is None, "the number of another epoch"
 
 
 def test_after_a_crash_of_the_machine_we_send_far_above_what_the_client_has() -> None:
@@ -170,33 +240,87 @@ def message(fields: dict[int, str]) -> str:
     return "".join(f"{tag}={value}\x01" for tag, value in fields.items())
 
 
-def bridge(live: LiveSession, answers: list[str], *, messages_max: int) -> Bridge:
+def bridge(
+    *lives: LiveSession,
+    answers: list[str],
+    messages_max: int = 3,
+    share: int = 100,
+    resets: list[tuple[int, int]] | None = None,
+) -> Bridge:
+    def keep(session: int, epoch: int) -> None:
+        if resets is None:
+            raise OSError(28, "No space left on device")
+        resets.append((session, epoch))
+
     made = Bridge(
-        sessions={"MM1": live}, directory=directory(), loop=asyncio.get_running_loop(),
-        messages_max=messages_max, wake=lambda: None,
+        sessions={live.file.sender_comp_id: live for live in lives},
+        directory=directory(),
+        loop=asyncio.get_running_loop(),
+        messages_max=messages_max,
+        session_messages_max=share,
+        keep_reset=keep,
+        wake=lambda: None,
         answer=lambda _session, text: answers.append(text),
         fail=lambda error: answers.append(str(error)),
-    )  # fmt: skip
+    )
     made.is_available = True
     return made
 
 
+LOGON = {35: "A", 49: "MM1", 34: "1", 108: "30", 553: "MM1", 554: "secret", 141: "Y"}
+
+
+async def test_a_reset_is_on_the_disk_before_it_counts_and_only_if_it_is_authenticated() -> None:
+    live, resets = session(), list[tuple[int, int]]()
+    made = bridge(live, answers=[], resets=resets)
+    assert made.logon_asked(message(LOGON | {554: "wrong"})) is not None
+    assert (live.epoch, resets) == (1, [])
+    assert made.logon_asked(message(LOGON)) is None
+    assert (live.epoch, resets) == (2, [(1, 2)])
+
+
+async def test_a_reset_that_cannot_be_kept_is_refused_and_ends_the_process() -> None:
+    live, answers = session(), list[str]()
+    made = bridge(live, answers=answers)
+    assert made.logon_asked(message(LOGON)) is not None
+    await asyncio.sleep(0)
+    assert (live.epoch, made.is_available) == (1, False)
+    assert "No space left" in answers[0]
+
+
+async def test_one_session_cannot_take_the_places_of_the_others() -> None:
+    first, second = session(), session(id=2, sender_comp_id="MM2")
+    answers: list[str] = []
+    made = bridge(first, second, answers=answers, messages_max=20, share=5)
+    made.logged_on("MM1")
+    made.logged_on("MM2")
+    for number in range(2, 12):
+        made.received(message(request("D") | {34: str(number)}))
+    assert len(answers) == 6, "the opening and four orders are its share"
+    made.received(message(request("D") | {34: "2", 49: "MM2"}))
+    assert len(answers) == 6, "the other session has its own"
+    assert len(made.take()) == 7
+    made.received(message(request("D") | {34: "12"}))
+    assert len(answers) == 6, "what was taken makes room again"
+
+
 async def test_a_full_bridge_refuses_and_never_grows() -> None:
     live, answers = session(), list[str]()
-    full = bridge(live, answers, messages_max=3)
+    full = bridge(live, answers=answers)
     full.logged_on("MM1")
     for number in range(2, 10):
         assert full.received(message(request("D") | {34: str(number), 11: f"o-{number}"}))
     assert len(full) == 3
     assert [answer.split("\x01")[1] for answer in answers] == [f"45={n}" for n in range(4, 10)]
     assert all("\x01380=4\x01" in answer for answer in answers)
+    assert [answer.split("\x01")[-2] for answer in answers] == [f"379=o-{n}" for n in range(4, 10)]
     assert live.refused == set(range(4, 10))
 
 
 async def test_what_was_refused_unsequenced_stays_refused_when_it_comes_again() -> None:
     live, answers = session(), list[str]()
-    live.refused = {5}
-    again = bridge(live, answers, messages_max=3)
+    live.refuse(5)
+    again = bridge(live, answers=answers)
     again.logged_on("MM1")
     again.take()
     again.received(message(request("D") | {34: "5"}))
@@ -206,7 +330,7 @@ async def test_what_was_refused_unsequenced_stays_refused_when_it_comes_again() 
 
 async def test_without_a_core_requests_are_neither_answered_nor_kept() -> None:
     live, answers = session(), list[str]()
-    alone = bridge(live, answers, messages_max=3)
+    alone = bridge(live, answers=answers)
     alone.logged_on("MM1")
     alone.take()
     alone.is_available = False
@@ -216,4 +340,4 @@ async def test_without_a_core_requests_are_neither_answered_nor_kept() -> None:
 
 async def test_types_that_the_venue_does_not_offer_are_told_apart() -> None:
     live = session()
-    assert not bridge(live, [], messages_max=3).received(message({35: "V", 49: "MM1", 34: "2"}))
+    assert not bridge(live, answers=[]).received(message({35: "V", 49: "MM1", 34: "2"}))

@@ -4,7 +4,12 @@ from pathlib import Path
 import pytest
 
 from fix_gateway.dictionary import compose_dictionary, standard_dictionary
-from fix_gateway.settings import copied_accounts, read_sessions, traded_accounts
+from fix_gateway.settings import (
+    GatewaySettings,
+    copied_accounts,
+    read_sessions,
+    traded_accounts,
+)
 from runtime.toml import SettingsError
 
 ROOT = Path(__file__).parents[3]
@@ -35,14 +40,14 @@ def test_the_demo_sessions_are_good() -> None:
         ('secret_file = "fix-MM1.secret"', 'secret_file = "../x"', "$.secret_file"),
         ("disconnect_grace_seconds = 0", "disconnect_grace_second = 0", "disconnect_grace_second"),
         ("id = 1001", "id = 1002", "$.account[0].id: 1002 is in MM1.toml already"),
-        ('[firm]\nid = 1\n', '[firm]\nid = 2\n', "$.firm.name"),
+        ("[firm]\nid = 1\n", "[firm]\nid = 2\n", "$.firm.name"),
         ('position_max = "100000"', 'position_max = "1e5"', "position_max"),
-        ('[firm]', 'shared_accounts = ["INST1"]\n[firm]', "of another firm"),
-        ('[firm]', 'shared_accounts = ["NOBODY"]\n[firm]', "no session defines"),
-        ('[firm]', '[drop_copy]\nfirms = ["MM1"]\n[firm]', "only a drop-copy session"),
-        ('[firm]', '[heartbeat]\nseconds_min = 60\nseconds_max = 5\n[firm]', "above seconds_max"),
+        ("[firm]", 'shared_accounts = ["INST1"]\n[firm]', "of another firm"),
+        ("[firm]", 'shared_accounts = ["NOBODY"]\n[firm]', "no session defines"),
+        ("[firm]", '[drop_copy]\nfirms = ["MM1"]\n[firm]', "only a drop-copy session"),
+        ("[firm]", "[heartbeat]\nseconds_min = 60\nseconds_max = 5\n[firm]", "above seconds_max"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_file_is_refused_by_name_key_and_reason(
     sessions: Path, old: str, new: str, key: str
 ) -> None:
@@ -68,6 +73,25 @@ def test_a_bad_drop_copy_is_refused(sessions: Path, old: str, new: str, key: str
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(SettingsError, match=key):
         read_sessions(sessions)
+
+
+@pytest.mark.parametrize(
+    ("whole", "own", "share"), [(10_000, None, 2500), (200, None, 100), (10_000, 7, 7)]
+)
+def test_one_session_has_a_quarter_of_the_places_unless_configured(
+    whole: int, own: int | None, share: int
+) -> None:
+    settings = GatewaySettings(
+        principal=3,
+        comp_id="RIALTO",
+        host="127.0.0.1",
+        port=0,
+        state=Path(),
+        dictionary=Path(),
+        bridge_messages_max=whole,
+        bridge_session_messages_max=own,
+    )
+    assert settings.session_messages_max == share
 
 
 def test_the_dictionary_has_our_messages_in_place_of_the_standard_ones(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""Which FIX message asks for which command: the one table of both."""
+
+from types import MappingProxyType
+
+from fix_gateway.translation import tags
+from messages.trading.commands import (
+    AmendOrder,
+    CancelOrder,
+    MassCancel,
+    PlaceOrder,
+    QueryOrder,
+)
+
+KIND_OF = MappingProxyType(
+    {
+        tags.NEW_ORDER_SINGLE: PlaceOrder.KIND,
+        tags.ORDER_CANCEL_REQUEST: CancelOrder.KIND,
+        tags.ORDER_CANCEL_REPLACE_REQUEST: AmendOrder.KIND,
+        tags.ORDER_STATUS_REQUEST: QueryOrder.KIND,
+        tags.ORDER_MASS_CANCEL_REQUEST: MassCancel.KIND,
+    }
+)
+"""The command of each application message (35) that a session may send; there are no others."""
+
+_MESSAGE_TYPE_OF = MappingProxyType({kind: name for name, kind in KIND_OF.items()})
+
+
+def message_type_of(kind: int) -> str:
+    """Return the MsgType (35) that a kind of command came from; NONE for one that no message is."""
+    return _MESSAGE_TYPE_OF.get(kind, "NONE")
