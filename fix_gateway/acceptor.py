@@ -34,6 +34,10 @@ class StoreError(Exception):
     exit_code = EXIT_DISK
 
 
+ACCEPTED = ""
+"""What an accepted Logon is refused with."""
+
+
 class Callbacks(Protocol):
     """What the gateway does when QuickFIX calls, on QuickFIX's thread."""
 
@@ -41,7 +45,7 @@ class Callbacks(Protocol):
         """End the process: a callback broke an invariant."""
         ...
 
-    def logon_asked(self, message: str) -> str | None:
+    def logon_asked(self, counterparty: str, message: str) -> str | None:
         """Judge a Logon; text refuses it, and is all that the client learns."""
         ...
 
@@ -57,8 +61,8 @@ class Callbacks(Protocol):
         """Take note that a connection is gone."""
         ...
 
-    def received(self, message: str) -> bool:
-        """Take an application message; False for a type that the venue does not offer."""
+    def received(self, counterparty: str, message: str) -> bool:
+        """Take an application message; False for what the venue does not offer."""
         ...
 
 
@@ -78,13 +82,13 @@ class FixApplication(fix.Application):
         """Hand on a live connection."""
         counterparty = session.getTargetCompID().getString()
         if counterparty != PACEMAKER:
-            self._guarded(self._callbacks.logged_on, counterparty)
+            self._guarded(lambda: self._callbacks.logged_on(counterparty))
 
     def onLogout(self, session: fix.SessionID) -> None:
         """Hand on a lost connection."""
         counterparty = session.getTargetCompID().getString()
         if counterparty != PACEMAKER:
-            self._guarded(self._callbacks.logged_out, counterparty)
+            self._guarded(lambda: self._callbacks.logged_out(counterparty))
 
     def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
         """Send administrative messages as QuickFIX made them."""
@@ -99,21 +103,30 @@ class FixApplication(fix.Application):
         if counterparty == PACEMAKER:
             self._paced(kind, message)
         elif kind == "A":
-            refusal = self._guarded(self._callbacks.logon_asked, message.toString())
-            if refusal is not None:
-                raise fix.RejectLogon(refusal)
+            text = message.toString()
+            refusal = self._guarded(
+                lambda: self._callbacks.logon_asked(counterparty, text) or ACCEPTED
+            )
+            if refusal != ACCEPTED:
+                # None: the judgement broke, and that lets nobody in.
+                raise fix.RejectLogon(refusal or "logon refused")
         elif kind == "5":
-            self._guarded(self._callbacks.logout_received, counterparty)
+            self._guarded(lambda: self._callbacks.logout_received(counterparty))
 
-    def fromApp(self, message: fix.Message, _session: fix.SessionID) -> None:
-        """Hand on the raw text."""
-        if self._guarded(self._callbacks.received, message.toString()) is False:
+    def fromApp(self, message: fix.Message, session: fix.SessionID) -> None:
+        """Hand on the raw text, with who QuickFIX says that it is from."""
+        counterparty, text = session.getTargetCompID().getString(), message.toString()
+        if self._guarded(lambda: self._callbacks.received(counterparty, text)) is False:
             raise fix.UnsupportedMessageType
 
-    def _guarded(self, callback: Callable[[str], Answer], argument: str) -> Answer | None:
-        """Call, and tell of a failure: one that reached QuickFIX would leave its thread hanging."""
+    def _guarded(self, callback: Callable[[], Answer]) -> Answer | None:
+        """Call, and tell of a failure: one that reached QuickFIX would leave its thread hanging.
+
+        Returns:
+            None when the callback broke.
+        """
         try:
-            return callback(argument)
+            return callback()
         except Exception as error:  # noqa: BLE001  # the thread's edge: the process ends by it
             self._callbacks.failed(error)
             return None

@@ -21,7 +21,7 @@ from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.inbound import close_session, open_session, refuse_rights, translate
 from fix_gateway.translation.kinds import KIND_OF
-from fix_gateway.translation.raw import Fields, parse
+from fix_gateway.translation.raw import Fields, MalformedMessageError, parse
 from fix_gateway.translation.reasons import code_name
 from fix_gateway.translation.text import safe_text
 from messages.trading.codes import RejectCode
@@ -107,10 +107,13 @@ class Bridge:
         self.is_available = False
         self._loop.call_soon_threadsafe(self._fail, error)
 
-    def logon_asked(self, message: str) -> str | None:
+    def logon_asked(self, counterparty: str, message: str) -> str | None:
         """Judge a Logon: known, entitled, heartbeat within bounds, core there."""
-        fields = parse(message)
-        session = self._sessions[fields[tags.SENDER_COMP_ID]]
+        session = self._sessions[counterparty]
+        try:
+            fields = parse(message)
+        except MalformedMessageError:
+            return self._refused_logon(session, _REFUSED, "malformed")
         # One sentence for every wrong name and password: nothing tells which it was.
         name = fields.get(tags.USERNAME, "").encode("utf-8", "replace")
         password = fields.get(tags.PASSWORD, "").encode("utf-8", "replace")
@@ -164,14 +167,21 @@ class Bridge:
             is_graceful=session.is_graceful,
         )
 
-    def received(self, message: str) -> bool:
+    def received(self, counterparty: str, message: str) -> bool:
         """Translate an application message and hand it over; False for a type not offered."""
         received_at_ns = time.time_ns()
-        fields = parse(message)
+        try:
+            fields = parse(message)
+        except MalformedMessageError as error:
+            # QuickFIX refuses such text itself; should some come through, it harms its sender only.
+            log.warning(
+                "message_malformed", session=self._sessions[counterparty].number, reason=str(error)
+            )
+            return False
         kind = fields[tags.MSG_TYPE]
         if kind not in KIND_OF:
             return False
-        session = self._sessions[fields[tags.SENDER_COMP_ID]]
+        session = self._sessions[counterparty]
         sequence = int(fields[tags.MSG_SEQ_NUM])
         session.last_request = max(session.last_request, sequence)
         if not self.is_available or not session.is_open:

@@ -273,16 +273,16 @@ LOGON = {35: "A", 49: "MM1", 34: "1", 108: "30", 553: "MM1", 554: "secret", 141:
 async def test_a_reset_is_on_the_disk_before_it_counts_and_only_if_it_is_authenticated() -> None:
     live, resets = session(), list[tuple[int, int]]()
     made = bridge(live, answers=[], resets=resets)
-    assert made.logon_asked(message(LOGON | {554: "wrong"})) is not None
+    assert made.logon_asked("MM1", message(LOGON | {554: "wrong"})) is not None
     assert (live.epoch, resets) == (1, [])
-    assert made.logon_asked(message(LOGON)) is None
+    assert made.logon_asked("MM1", message(LOGON)) is None
     assert (live.epoch, resets) == (2, [(1, 2)])
 
 
 async def test_a_reset_that_cannot_be_kept_is_refused_and_ends_the_process() -> None:
     live, answers = session(), list[str]()
     made = bridge(live, answers=answers)
-    assert made.logon_asked(message(LOGON)) is not None
+    assert made.logon_asked("MM1", message(LOGON)) is not None
     await asyncio.sleep(0)
     assert (live.epoch, made.is_available) == (1, False)
     assert "No space left" in answers[0]
@@ -295,12 +295,12 @@ async def test_one_session_cannot_take_the_places_of_the_others() -> None:
     made.logged_on("MM1")
     made.logged_on("MM2")
     for number in range(2, 12):
-        made.received(message(request("D") | {34: str(number)}))
+        made.received("MM1", message(request("D") | {34: str(number)}))
     assert len(answers) == 6, "the opening and four orders are its share"
-    made.received(message(request("D") | {34: "2", 49: "MM2"}))
+    made.received("MM2", message(request("D") | {34: "2", 49: "MM2"}))
     assert len(answers) == 6, "the other session has its own"
     assert len(made.take()) == 7
-    made.received(message(request("D") | {34: "12"}))
+    made.received("MM1", message(request("D") | {34: "12"}))
     assert len(answers) == 6, "what was taken makes room again"
 
 
@@ -309,7 +309,7 @@ async def test_a_full_bridge_refuses_and_never_grows() -> None:
     full = bridge(live, answers=answers)
     full.logged_on("MM1")
     for number in range(2, 10):
-        assert full.received(message(request("D") | {34: str(number), 11: f"o-{number}"}))
+        assert full.received("MM1", message(request("D") | {34: str(number), 11: f"o-{number}"}))
     assert len(full) == 3
     assert [answer.split("\x01")[1] for answer in answers] == [f"45={n}" for n in range(4, 10)]
     assert all("\x01380=4\x01" in answer for answer in answers)
@@ -323,7 +323,7 @@ async def test_what_was_refused_unsequenced_stays_refused_when_it_comes_again() 
     again = bridge(live, answers=answers)
     again.logged_on("MM1")
     again.take()
-    again.received(message(request("D") | {34: "5"}))
+    again.received("MM1", message(request("D") | {34: "5"}))
     assert len(again) == 0
     assert len(answers) == 1
 
@@ -334,10 +334,10 @@ async def test_without_a_core_requests_are_neither_answered_nor_kept() -> None:
     alone.logged_on("MM1")
     alone.take()
     alone.is_available = False
-    assert alone.received(message(request("D") | {34: "5"}))
+    assert alone.received("MM1", message(request("D") | {34: "5"}))
     assert (len(alone), answers, live.last_request) == (0, [], 5)
 
 
 async def test_types_that_the_venue_does_not_offer_are_told_apart() -> None:
     live = session()
-    assert not bridge(live, answers=[]).received(message({35: "V", 49: "MM1", 34: "2"}))
+    assert not bridge(live, answers=[]).received("MM1", message({35: "V", 49: "MM1", 34: "2"}))
