@@ -7,6 +7,8 @@ One link carries all three. Errors, all of ``LinkError``:
 - ``ForeignVenue``: another venue answers at this address. Never retried.
 - ``EventGap``: the events are not contiguous. Never retried: the process ends.
 - ``AheadOfVenue``: the consumer has seen events that the venue never durably had. Never retried.
+
+``exit_code`` is that of a process which ends by one (``runtime/process.py``).
 """
 
 import asyncio
@@ -46,6 +48,8 @@ from runtime.link_frames import (
 class LinkError(Exception):
     """Anything that ends a link."""
 
+    exit_code: int = 69
+
 
 class LinkLost(LinkError):  # noqa: N818  # says what happened, like ConnectionResetError's kin
     """The connection is gone, or nothing was heard for too long."""
@@ -57,18 +61,29 @@ class LinkRefused(LinkError):  # noqa: N818
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"the core closed the link: {text} ({code})")
         self.code = code
+        self.exit_code = _EXIT_CODES.get(code, LinkError.exit_code)
 
 
 class ForeignVenue(LinkError):  # noqa: N818
     """Another venue answers than the one whose events we hold."""
 
+    exit_code = 70
+
 
 class EventGap(LinkError):  # noqa: N818
     """An event is missing, or came twice."""
 
+    exit_code = 70
+
 
 class AheadOfVenue(LinkError):  # noqa: N818
     """We hold events that the venue does not: a power cut in ``process`` mode, an old backup."""
+
+    exit_code = 70
+
+
+_EXIT_CODES: dict[int, int] = {ByeCode.NOT_AUTHENTICATED: 78, ByeCode.AHEAD_OF_VENUE: 70}
+"""The operator gave a wrong name or secret; our position is not of this history."""
 
 
 class LinkLimits(msgspec.Struct, frozen=True, kw_only=True):

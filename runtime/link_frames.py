@@ -22,6 +22,9 @@ FRAME_SIZE_MAX = 4 * 1024 * 1024
 EVENTS_SIZE_MAX = 256 * 1024 * 1024
 """What a client accepts: all events of one command come in one frame, a whole auction's too."""
 
+EVENTS_DATA_MAX = EVENTS_SIZE_MAX - 16
+"""How many bytes of records fit beside the two numbers of an EVENTS frame."""
+
 NONCE_SIZE = 32
 
 _HEAD = struct.Struct("<IB")

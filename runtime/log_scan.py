@@ -74,6 +74,7 @@ class LogScan:
         *,
         venue: bytes | None = None,
         through: int | None = None,
+        trusted: int = 0,
     ) -> None:
         """Keep what to read.
 
@@ -83,11 +84,14 @@ class LogScan:
             venue: the expected one; None to learn it from the log.
             through: end before the first frame that goes beyond this number, as if it and all
                 after it were torn; that frame is then ``beyond``.
+            trusted: the segments before the one that goes on after this number are not read:
+                only that they are there, with heads that follow one another.
         """
         self.venue = venue
         self.cut: Cut | None = None
         self.beyond: Frame | None = None
         self._through = through
+        self._trusted = trusted
         self._storage = storage
         self.stream = stream
         self._last = 0
@@ -114,15 +118,19 @@ class LogScan:
             LogDamagedError: something is wrong that no crash can explain.
         """
         numbers = segment_numbers(self._storage)
+        start = self._first_to_read(numbers)
         for index, number in enumerate(numbers, start=1):
             if number != index:
                 raise self._damaged(segment_name(index), 0, "the segment is missing")
+            if number < start:
+                self._pass_over(number)
+                continue
             data = self._read(number)
             head = parse_head(data)
             if head is None:
                 self._cut_head(numbers, number, data)
                 return
-            self._check_head(head, number)
+            self._check_head(head, number, is_first_read=number == start)
             self._content = hashlib.sha256(data[:HEAD_SIZE])
             self._number, self._offset = number, HEAD_SIZE
             yield from self._segment(data, self._place(number))
@@ -130,6 +138,27 @@ class LogScan:
                 self._settle_tail(numbers, number, data)
             if self._is_cut():
                 return
+
+    def _first_to_read(self, numbers: list[int]) -> int:
+        """Return the last segment that begins at or before what follows the trusted number."""
+        for number in reversed(numbers if self._trusted else []):
+            head = self._read_head(number)
+            if head is not None and head.first <= self._trusted + 1:
+                return number
+        return 1
+
+    def _pass_over(self, number: int) -> None:
+        head = self._read_head(number)
+        if head is None:
+            raise self._damaged(segment_name(number), 0, "the segment's head is not whole")
+        self._check_head(head, number, is_first_read=True)
+
+    def _read_head(self, number: int) -> SegmentHead | None:
+        file = self._storage.open(segment_name(number))
+        try:
+            return parse_head(file.read(HEAD_SIZE, 0))
+        finally:
+            file.close()
 
     def _is_cut(self) -> bool:
         return self.cut is not None
@@ -208,15 +237,24 @@ class LogScan:
             skipped = 1 if frame is None else FRAME_SIZE + frame.head.size
             at = data.find(MARK_BYTES, at + skipped)
 
-    def _check_head(self, head: SegmentHead, number: int) -> None:
+    def _check_head(self, head: SegmentHead, number: int, *, is_first_read: bool) -> None:
+        """Compare a head with what is known; of segments that were not read only where they begin.
+
+        From the first segment that is read on, numbers and chain are known.
+        """
         if self.venue is None:
             self.venue = head.venue
-        expected = bytes(32) if number == 1 else self._content.digest()
+        if is_first_read and number > 1:
+            is_behind, expected = head.first <= self._last, head.previous_digest
+            self._last = max(self._last, head.first - 1)
+        else:
+            is_behind = False
+            expected = bytes(32) if number == 1 else self._content.digest()
         reasons = (
             (head.venue != self.venue, f"it belongs to venue {head.venue.hex()}"),
             (head.stream != self.stream, f"it holds {head.stream.name}"),
             (head.number != number, f"its head says segment {head.number}"),
-            (head.first != self._last + 1, f"it begins with number {head.first}"),
+            (is_behind or head.first != self._last + 1, f"it begins with number {head.first}"),
             (head.previous_digest != expected, "the segment before it is not the one it followed"),
         )
         for is_wrong, reason in reasons:

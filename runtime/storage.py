@@ -111,31 +111,42 @@ class DiskFile:
 
 
 class DiskStorage:
-    """A folder on a disk, made (with its parents) when it is missing."""
+    """A folder on a disk, made (with its parents) when it is missing.
 
-    def __init__(self, folder: Path) -> None:
+    With ``read_only`` nothing is ever made or changed: a folder that is missing is an empty one,
+    and files are opened for reading alone, which is all that a copy on a write-protected disk
+    allows.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._folder = folder
-        if not folder.is_dir():
+        self._is_read_only = read_only
+        if not read_only and not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync_folder(folder.parent)
 
     def names(self) -> list[str]:
         """See ``Storage.names``."""
+        if self._is_read_only and not self._folder.is_dir():
+            return []
         return sorted(entry.name for entry in self._folder.iterdir() if entry.is_file())
 
     def open(self, name: str, *, create: bool = False) -> DiskFile:
         """See ``Storage.open``."""
-        flags = os.O_RDWR | os.O_CLOEXEC
+        flags = (os.O_RDONLY if self._is_read_only else os.O_RDWR) | os.O_CLOEXEC
         if create:
+            self._may_change(name)
             flags |= os.O_CREAT | os.O_TRUNC
         return DiskFile(os.open(self._folder / name, flags, 0o600))
 
     def rename(self, old: str, new: str) -> None:
         """See ``Storage.rename``."""
+        self._may_change(old)
         (self._folder / old).replace(self._folder / new)
 
     def remove(self, name: str) -> None:
         """See ``Storage.remove``."""
+        self._may_change(name)
         (self._folder / name).unlink(missing_ok=True)
 
     def sync_names(self) -> None:
@@ -145,6 +156,9 @@ class DiskStorage:
     def describe(self, name: str) -> str:
         """See ``Storage.describe``."""
         return str(self._folder / name)
+
+    def _may_change(self, name: str) -> None:
+        assert not self._is_read_only, f"{self.describe(name)} is open for reading only"
 
 
 def _sync_folder(folder: Path) -> None:

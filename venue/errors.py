@@ -47,6 +47,29 @@ class InvariantError(VenueError):
     exit_code: ClassVar[int] = 70
 
 
+class EngineBrokenError(InvariantError):
+    """The engine failed at a command. The journal holds it, so every restart fails there again.
+
+    ``first`` to ``last`` are the commands that were applied together; equal once the one that
+    breaks the engine is known. ``docs/protocols/journal.md`` says what an operator can do.
+    """
+
+    def __init__(
+        self, first: int, last: int, reason: BaseException | str, *, place: str = ""
+    ) -> None:
+        where = f"command {first}" if first == last else f"commands {first} to {last}"
+        if isinstance(reason, BaseException):
+            reason = f"{type(reason).__name__}: {reason}"
+        super().__init__(f"the engine fails at {where}{place and f' ({place})'}: {reason}")
+        self.first, self.last = first, last
+        self.place = place
+        """The frame in the journal, once it was read from there."""
+
+
+class EventsTooLargeError(InvariantError):
+    """One command made more events than a frame can hold."""
+
+
 class NotDrainedError(VenueError):
     """What was admitted could not be made durable in the time that a stop may take."""
 

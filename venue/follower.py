@@ -30,6 +30,8 @@ from venue.state_files import Stores
 
 log = structlog.get_logger()
 
+EXIT_DISK = 73
+
 EngineFactory = Callable[[], Engine]
 
 
@@ -54,6 +56,9 @@ async def run_follower(
     except (VenueError, LogError) as error:
         log.critical("follower_ended", kind=type(error).__name__, reason=str(error))
         return error.exit_code
+    except OSError as error:
+        log.critical("follower_ended", kind=type(error).__name__, reason=str(error))
+        return EXIT_DISK
     return 0
 
 
@@ -91,6 +96,7 @@ class Follower:
         self.replayer = Replayer(engine, rolling)
         self._snapshot_sequence = rolling.sequence
         self._snapshot_at = time.monotonic()
+        self._retry_at = 0.0
         self._cursor: Cursor = self._history.seek(rolling.sequence)
         self._pending: deque[Frame] = deque()
         self._synced = 0
@@ -122,7 +128,7 @@ class Follower:
         while self._pending and self._pending[0].head.last <= self._synced:
             self.replayer.take(self._pending.popleft())
             if self._is_due():
-                self._write_snapshot()
+                self._try_snapshot()
         self._metrics.set("follower_sequence", self.replayer.engine.last_sequence)
         return bool(frames)
 
@@ -130,9 +136,24 @@ class Follower:
         boundary, sequence = self.replayer.boundary, self.replayer.engine.last_sequence
         if boundary is None or boundary.sequence != sequence:
             return False
+        if time.monotonic() < self._retry_at:
+            return False
         news = sequence - self._snapshot_sequence
         is_old = time.monotonic() - self._snapshot_at >= self._settings.every_seconds
         return news >= self._settings.every_commands or (news > 0 and is_old)
+
+    def _try_snapshot(self) -> None:
+        """Take a snapshot; one that the disk refuses is tried again later, for none is vital."""
+        try:
+            self._write_snapshot()
+        except OSError as error:
+            self._retry_at = time.monotonic() + self._settings.retry_seconds
+            log.error(  # noqa: TRY400  # the disk's fault, whose text says it all
+                "snapshot_failed",
+                sequence=self.replayer.engine.last_sequence,
+                reason=str(error),
+                retry_seconds=self._settings.retry_seconds,
+            )
 
     def _write_snapshot(self) -> None:
         began = time.monotonic()

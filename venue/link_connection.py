@@ -37,12 +37,39 @@ from venue.admission import Inbox, MalformedCommandsError
 
 if TYPE_CHECKING:
     from venue.link_server import LinkServer
+    from venue.sequencer import Position
 
 log = structlog.get_logger()
 
-ANSWER_PART_BYTES = 1024 * 1024
+ANSWER_PART_BYTES = 256 * 1024
 HELLO_BYTES_MAX = 4096
 """What a stranger may make us keep."""
+
+
+class _OpenAnswer:
+    """An answer of which parts are still to be sent."""
+
+    def __init__(self, query_id: int, position: "Position", payload: bytes) -> None:
+        self._query_id = query_id
+        self._position = position
+        self._payload = payload
+        self._offset = 0
+        self.is_durable = False
+        self.is_sent = False
+
+    def next_part(self) -> bytes:
+        """Return the next frame."""
+        end = self._offset + ANSWER_PART_BYTES
+        self.is_sent = end >= len(self._payload)
+        answer = Answer(
+            self._query_id,
+            self._position.event_number,
+            self._position.sequence,
+            self._payload[self._offset : end],
+            more=not self.is_sent,
+        )
+        self._offset = end
+        return struct_frame(FrameType.ANSWER, answer)
 
 
 class Connection(asyncio.Protocol):
@@ -55,8 +82,11 @@ class Connection(asyncio.Protocol):
         self._nonce = secrets.token_bytes(NONCE_SIZE)
         self._is_paused = False
         self._is_closing = False
-        self._outbox: deque[bytes] = deque()
-        self._queries = 0
+        self._queries: deque[Query] = deque()
+        self._answer: _OpenAnswer | None = None
+        self._leaving: deque[int] = deque()
+        """Where, counted in bytes sent, answers end that may not have left the buffer yet."""
+        self._sent_bytes = 0
         self._cursor: Cursor | None = None
         self._file_read: asyncio.Task[None] | None = None
         self.inbox: Inbox | None = None
@@ -79,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         if self._file_read is not None:
             self._file_read.cancel()
+        self._forget_answers()
         self._server.remove(self)
 
     def pause_writing(self) -> None:
@@ -102,6 +133,11 @@ class Connection(asyncio.Protocol):
         except (FrameError, msgspec.MsgspecError, MalformedCommandsError) as error:
             self.say_bye(ByeCode.PROTOCOL_ERROR, str(error))
 
+    def give_up(self) -> None:
+        """Close at once, because the client does not read what the core would have to keep."""
+        log.warning("link_too_slow", principal=self._name)
+        self.abort()
+
     @property
     def buffered_bytes(self) -> int:
         """What waits to leave."""
@@ -112,6 +148,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._is_closing:
             return
         self._is_closing = True
+        self._forget_answers()
         log.info("link_closed", principal=self._name, code=code.name, reason=text)
         self._transport.write(struct_frame(FrameType.BYE, Bye(code, text)))
         self._transport.close()
@@ -133,17 +170,16 @@ class Connection(asyncio.Protocol):
         if (
             self.through_event + 1 == batch.first
             and self.is_reading
-            and not (self._is_paused or self._outbox or self._is_closing)
+            and not (self._is_paused or self._is_closing)
             and self._file_read is None
         ):
             self._send(packed)
             self.through_event = batch.last
 
     def catch_up(self) -> None:
-        """Send what waits, then events, until the buffer is full or nothing is missing."""
+        """Send answers, then events, until the buffer is full or nothing is missing."""
         feed = self._server.feed
-        while self._outbox and not (self._is_paused or self._is_closing):
-            self._send(self._outbox.popleft())
+        self._send_answers()
         while (
             self.is_reading
             and self.through_event < feed.published
@@ -220,8 +256,7 @@ class Connection(asyncio.Protocol):
             self._server.count_refusals(refusals)
             self._send(refused_frame(refusals))
             if self.buffered_bytes > self._server.settings.send_buffer_bytes_max:
-                log.warning("link_too_slow", principal=self._name)
-                self.abort()
+                self.give_up()
         self._server.sequencer.wake()
 
     def _take_read(self, after: int) -> None:
@@ -236,30 +271,52 @@ class Connection(asyncio.Protocol):
         self.catch_up()
 
     def _take_query(self, query: Query) -> None:
-        if self._queries >= self._server.settings.queries_per_link_max:
-            raise FrameError(f"more than {self._queries} queries at once")
+        left = self._sent_bytes - self.buffered_bytes
+        while self._leaving and self._leaving[0] <= left:
+            self._leaving.popleft()
+        open_queries = len(self._queries) + (self._answer is not None) + len(self._leaving)
+        if open_queries >= self._server.settings.queries_per_link_max:
+            raise FrameError(f"more than {open_queries} queries at once")
+        self._queries.append(query)
+        self.catch_up()
+
+    def _send_answers(self) -> None:
+        """Answer one question after the other: of one link only one answer is ever held."""
+        while not (self._is_paused or self._is_closing):
+            if self._answer is None:
+                if not self._queries:
+                    return
+                self._begin_answer(self._queries.popleft())
+            elif self._answer.is_durable:
+                self._send(self._answer.next_part())
+                if self._answer.is_sent:
+                    self._drop_answer()
+                    self._leaving.append(self._sent_bytes)
+            else:
+                return
+
+    def _begin_answer(self, query: Query) -> None:
         payload = self._server.answer(query.what)
         if payload is None:
             self.say_bye(ByeCode.UNKNOWN_QUERY, f"unknown query {query.what[:40]!r}")
             return
-        self._queries += 1
-        position = self._server.sequencer.applied
+        answer = _OpenAnswer(query.id, self._server.sequencer.applied, payload)
+        self._answer = answer
+        self._server.hold_answer(self, len(payload))
 
-        def send() -> None:
-            self._queries -= 1
-            for offset in range(0, max(1, len(payload)), ANSWER_PART_BYTES):
-                end = offset + ANSWER_PART_BYTES
-                answer = Answer(
-                    query.id,
-                    position.event_number,
-                    position.sequence,
-                    payload[offset:end],
-                    more=end < len(payload),
-                )
-                self._outbox.append(struct_frame(FrameType.ANSWER, answer))
-            self.catch_up()
+        def durable() -> None:
+            answer.is_durable = True
+            self._server.loop.call_soon(self.catch_up)
 
-        self._server.sequencer.when_durable(send)
+        self._server.sequencer.when_durable(durable)
+
+    def _forget_answers(self) -> None:
+        self._queries.clear()
+        self._drop_answer()
+
+    def _drop_answer(self) -> None:
+        self._answer = None
+        self._server.drop_answer(self)
 
     def _take_hello(self, hello: Hello) -> None:
         principal = self._server.principals.get(hello.principal)
@@ -287,4 +344,5 @@ class Connection(asyncio.Protocol):
 
     def _send(self, data: bytes) -> None:
         assert self._transport is not None
+        self._sent_bytes += len(data)
         self._transport.write(data)

@@ -59,6 +59,8 @@ class LinkServer:
         self._connections: set[Connection] = set()
         self._is_closing = False
         self._empty = asyncio.Event()
+        self._answers: dict[Connection, int] = {}
+        """How many bytes of answers links hold, the one that has held longest first."""
         self._servers: list[asyncio.Server] = []
         self._group: asyncio.TaskGroup | None = None
         feed.subscribers.append(self._push)
@@ -157,6 +159,20 @@ class LinkServer:
         if what == "status":
             return msgspec.msgpack.encode(self._status())
         return None
+
+    def hold_answer(self, connection: Connection, size: int) -> None:
+        """Take note of an answer that waits to be read; what waits longest makes room for it."""
+        self._answers[connection] = size
+        while len(self._answers) > 1 and (
+            sum(self._answers.values()) > self.settings.answer_bytes_max
+        ):
+            oldest = next(iter(self._answers))
+            del self._answers[oldest]
+            oldest.give_up()
+
+    def drop_answer(self, connection: Connection) -> None:
+        """Forget an answer that was sent, or whose link is gone."""
+        self._answers.pop(connection, None)
 
     def _status(self) -> VenueStatus:
         sequencer = self.sequencer

@@ -4,13 +4,23 @@ import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+import structlog
+
+from messages.layout import RECORD_PREFIX
 from runtime.log_format import Frame, FrameKind, Stream
 from runtime.log_history import Cursor, LogHistory
 from runtime.log_scan import Cut, LogScan
 from runtime.storage import Storage
-from venue.errors import InvariantError, ReplayMismatchError, StateMismatchError
+from venue.errors import (
+    EngineBrokenError,
+    InvariantError,
+    ReplayMismatchError,
+    StateMismatchError,
+)
 from venue.ports import Engine
 from venue.rolling import Check, RollingHash
+
+log = structlog.get_logger()
 
 READ_BYTES = 1024 * 1024
 
@@ -42,6 +52,8 @@ class Replayer:
         self.engine = engine
         self.rolling = rolling
         self.checks_compared = 0
+        self.last_check = 0
+        """The sequence of the last check that was met."""
         self.boundary: Check | None = None
         """The last check at a boundary that was computed here."""
 
@@ -49,6 +61,7 @@ class Replayer:
         """Apply a frame of commands, or compare a check; what the engine has is skipped.
 
         Raises:
+            EngineBrokenError: the engine fails at one of the frame's commands.
             ReplayMismatchError: the events are not those that the venue published.
             InvariantError: the engine broke its contract.
         """
@@ -65,7 +78,10 @@ class Replayer:
                 f"engine is at {engine.last_sequence}, the frame begins with {frame.head.first}"
             )
         before = engine.last_event
-        events = engine.apply(frame.payload)
+        try:
+            events = engine.apply(frame.payload)
+        except Exception as error:
+            raise EngineBrokenError(frame.head.first, frame.head.last, error) from error
         if engine.last_sequence != frame.head.last:
             raise InvariantError(
                 f"engine is at {engine.last_sequence} after commands through {frame.head.last}"
@@ -78,6 +94,7 @@ class Replayer:
             handle(before + 1, engine.last_event, events)
 
     def _compare(self, check: Check) -> None:
+        self.last_check = max(self.last_check, check.sequence)
         if check.sequence < self.rolling.sequence:
             return
         if check.sequence and check.sequence % check.interval == 0:
@@ -126,7 +143,7 @@ def replay(journal: Storage, engine: Engine, handle: EventsHandler = ignore_even
     history = LogHistory(journal, Stream.JOURNAL, venue=scan.venue)
     rolling = RollingHash(first_check(history).interval, venue=scan.venue)
     replayer = Replayer(engine, rolling)
-    read_through(history, replayer, scan.end.last, handle)
+    read_through(history, replayer, scan.end.last, handle, origin=engine.snapshot())
     return ReplayResult(
         scan.venue,
         hashlib.sha256(engine.snapshot()).digest(),
@@ -138,9 +155,26 @@ def replay(journal: Storage, engine: Engine, handle: EventsHandler = ignore_even
 
 
 def read_through(
-    history: LogHistory, replayer: Replayer, last: int, handle: EventsHandler = ignore_events
+    history: LogHistory,
+    replayer: Replayer,
+    last: int,
+    handle: EventsHandler = ignore_events,
+    *,
+    origin: bytes,
 ) -> None:
-    """Replay what lies between the engine and number ``last``, and the checks there."""
+    """Replay what lies between the engine and number ``last``, and the checks there.
+
+    Args:
+        history: the journal.
+        replayer: stands where the replay begins.
+        last: the last command wanted.
+        handle: takes the events.
+        origin: the engine's state where the replay begins, to go back to when it breaks.
+
+    Raises:
+        EngineBrokenError: the engine fails at a command, which is named.
+        ReplayMismatchError, InvariantError: see ``Replayer.take``.
+    """
     cursor = history.seek(replayer.engine.last_sequence)
     while True:
         frames, cursor = history.read(cursor, READ_BYTES)
@@ -149,6 +183,42 @@ def read_through(
         for frame in frames:
             if frame.head.last > last:
                 return
-            replayer.take(frame, handle)
+            try:
+                replayer.take(frame, handle)
+            except EngineBrokenError as error:
+                place = f"segment {cursor.segment}, byte {frame.offset}"
+                found = _broken_command(history, replayer.engine, origin, frame)
+                raise EngineBrokenError(
+                    found or error.first, found or error.last, error.__cause__ or "", place=place
+                ) from error
     if replayer.engine.last_sequence != last:
         raise InvariantError(f"replay ended at {replayer.engine.last_sequence}, not {last}")
+
+
+def _broken_command(
+    history: LogHistory, engine: Engine, origin: bytes, broken: Frame
+) -> int | None:
+    """Find the command of a frame at which the engine fails, from the beginning once more.
+
+    Returns:
+        Its sequence; None if one by one they do not fail.
+    """
+    log.error("engine_broken", first=broken.head.first, last=broken.head.last)
+    engine.restore(origin)
+    cursor = history.seek(engine.last_sequence)
+    while engine.last_sequence < broken.head.first - 1:
+        frames, cursor = history.read(cursor, READ_BYTES)
+        assert frames, cursor
+        for frame in frames:
+            if engine.last_sequence < frame.head.last < broken.head.first:
+                engine.apply(frame.payload)
+    offset = 0
+    for sequence in range(broken.head.first, broken.head.last + 1):
+        length, _ = RECORD_PREFIX.unpack_from(broken.payload, offset)
+        try:
+            engine.apply(broken.payload[offset : offset + length])
+        except Exception:
+            log.exception("engine_broken_at", sequence=sequence)
+            return sequence
+        offset += length
+    return None

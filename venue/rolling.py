@@ -37,6 +37,8 @@ class RollingHash:
         """Begin a new venue's."""
         self.interval = interval
         self.sequence = 0
+        self.boundary: Check | None = None
+        """The check at the last boundary that was passed, or begun at."""
         self.event_number = 0
         self._hash = hashlib.sha256(hashlib.sha256(venue).digest())
 
@@ -45,6 +47,7 @@ class RollingHash:
         assert check.sequence % check.interval == 0, check
         self.interval = check.interval
         self.sequence, self.event_number = check.sequence, check.event_number
+        self.boundary = check
         self._hash = hashlib.sha256(check.digest)
 
     def left(self) -> int:
@@ -58,7 +61,7 @@ class RollingHash:
         self.sequence, self.event_number = sequence, event_number
         if sequence % self.interval:
             return None
-        check = self.check()
+        self.boundary = check = self.check()
         self._hash = hashlib.sha256(check.digest)
         return check
 

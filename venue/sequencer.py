@@ -20,8 +20,8 @@ from runtime.link_frames import EventBatch
 from runtime.log_files import CrashPoint, Entry, no_crash_point
 from runtime.log_format import FrameKind
 from venue.admission import KIND_NAMES, Admission, Inbox
-from venue.errors import InvariantError
-from venue.event_records import first_number
+from venue.errors import EngineBrokenError, InvariantError
+from venue.event_records import EVENTS_BYTES_MAX, first_number, whole_commands
 from venue.metrics import Metrics
 from venue.ports import Engine
 from venue.rolling import RollingHash
@@ -33,6 +33,8 @@ _STAMP = struct.Struct("<Qq")
 _STAMP_OFFSET = 8
 DEADLINE_CHECK_SECONDS_MAX = 60.0
 SAME_DEADLINE_MAX = 1000
+"""How often AdvanceTime may leave the deadline where it is: an engine may work off what is due
+at one stamp in several commands, but not for ever."""
 
 
 class Position(NamedTuple):
@@ -99,6 +101,8 @@ class Sequencer:
         self._is_stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = 0
+        self._due = 0
+        """The deadline that the batch in hand advances past; zero for none."""
         self._same_deadline = 0
         self._drained: asyncio.Future[None] | None = None
 
@@ -175,6 +179,7 @@ class Sequencer:
             for kind, count in Counter(record[2:4] for record in records).items():
                 self._metrics.count("commands_total", count, KIND_NAMES[kind])
             self._apply(self._stamp(records, now), len(records), now)
+        self._check_progress()
         self._set_timer(now)
         if self.admission:
             self.wake()
@@ -182,14 +187,22 @@ class Sequencer:
     def _gather(self, now: int) -> list[bytes]:
         limit = min(self._settings.batch.commands_max, self.rolling.left())
         deadline = self.engine.next_deadline()
-        if not 0 < deadline <= now:
-            self._same_deadline = 0
+        self._due = deadline if 0 < deadline <= now else 0
+        if self._drained is not None and not self.admission:
+            self._due = 0  # what is due comes first after the next start, so that we can stop
+        if not self._due:
             return self.admission.take(limit)
-        self._same_deadline += 1
-        if self._same_deadline > SAME_DEADLINE_MAX:
-            raise InvariantError(f"AdvanceTime does not move the engine past deadline {deadline}")
         advance = AdvanceTime.make(source=source_number(SEQUENCER, 0)).pack()
         return [advance, *self.admission.take(limit - 1)]
+
+    def _check_progress(self) -> None:
+        """See that AdvanceTime moves the engine on, or at least does so in the end."""
+        if not self._due or not 0 < self.engine.next_deadline() <= self._due:
+            self._same_deadline = 0
+            return
+        self._same_deadline += 1
+        if self._same_deadline > SAME_DEADLINE_MAX:
+            raise InvariantError(f"AdvanceTime does not move the engine past deadline {self._due}")
 
     def _stamp(self, records: list[bytes], now: int) -> bytes:
         """Number and stamp records in place; the sequencer's own get their number as source's."""
@@ -208,18 +221,28 @@ class Sequencer:
         first, last = before.sequence + 1, before.sequence + count
         self._submit(Entry(FrameKind.COMMANDS, first, last, now, commands))
         began = self._loop.time()
-        events = engine.apply(commands)
+        try:
+            events = engine.apply(commands)
+            made = EventBatch(before.event_number + 1, engine.last_event, events)
+            parts = list(whole_commands(made))
+        except Exception as error:
+            # The commands are being written down at this moment: every restart meets them again.
+            raise EngineBrokenError(first, last, error) from error
         self._metrics.observe("apply_seconds", self._loop.time() - began)
         self.applied = Position(last, engine.last_event, now)
         if engine.last_sequence != last:
-            raise InvariantError(f"engine is at {engine.last_sequence} after command {last}")
+            raise EngineBrokenError(first, last, f"the engine is at {engine.last_sequence}")
         if bool(events) != (engine.last_event > before.event_number) or (
             events and first_number(events) != before.event_number + 1
         ):
-            raise InvariantError(
-                f"engine's events after command {last} do not follow event {before.event_number}"
+            raise EngineBrokenError(
+                first, last, f"the events do not follow event {before.event_number}"
             )
-        self._waiting.append(_Applied(self.applied, before.event_number + 1, events))
+        for part in parts:
+            position = Position(last, part.last, now)
+            self._waiting.append(_Applied(position, part.first, part.data))
+        if not parts:
+            self._waiting.append(_Applied(self.applied, before.event_number + 1, b""))
         check = self.rolling.add(events, sequence=last, event_number=engine.last_event)
         if check is not None:
             self._submit(Entry(FrameKind.CHECK, last + 1, last, now, check.pack()))
@@ -237,7 +260,7 @@ class Sequencer:
         if ready:
             self.durable = ready[-1].position
             self._metrics.set("sequence", self.durable.sequence)
-        size_max = self._settings.links.feed_batch_bytes
+        size_max = min(self._settings.links.feed_batch_bytes, EVENTS_BYTES_MAX)
         group: list[_Applied] = []
         size = 0
         for applied in ready:

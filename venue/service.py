@@ -14,7 +14,7 @@ from runtime.log_files import CrashPoint, SegmentedLog
 from runtime.log_format import LogError, LogFullError
 from runtime.log_writer import LogWriter
 from venue.crash_points import crash_point
-from venue.errors import NotDrainedError, VenueError
+from venue.errors import EngineBrokenError, NotDrainedError, VenueError
 from venue.event_feed import EventFeed
 from venue.link_server import LinkServer, carries_sessions
 from venue.metrics import Metrics
@@ -109,6 +109,9 @@ class Core:
             stores, engine, settings, clock_ns=clock_ns, crash_point=self._crash_point
         ).run()
         self.venue = recovered.venue
+        metrics.set("sequence", engine.last_sequence)
+        metrics.set("event_number", recovered.events.last)
+        metrics.set("event_log_position", recovered.events.last)
         for name in recovered.cuts:
             metrics.count("cuts_total", 1, name)
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -148,6 +151,7 @@ class Core:
                 events = group.create_task(self._events.run(events_stop), name="event_log")
                 room = group.create_task(self._watch_room(), name="room")
                 self._close_old_sessions()
+                self.sequencer.wake()  # what fell due while nobody ran waits for no command
                 await self.server.listen()
                 group.create_task(self.server.run(server_stop), name="links")
                 # What recovery made stays: no collection need ever walk through it again.
@@ -276,6 +280,14 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 
 def _exit_code(error: BaseException) -> int:
+    if isinstance(error, EngineBrokenError):
+        log.critical(
+            "engine_broken",
+            first_sequence=error.first,
+            last_sequence=error.last,
+            place=error.place,
+            exc_info=error,
+        )
     if isinstance(error, (VenueError, LogError)):
         log.error("core_ended", kind=type(error).__name__, reason=str(error))
         return error.exit_code

@@ -65,6 +65,7 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     feed_memory_bytes: int = 32 * 1024 * 1024
     feed_batch_bytes: int = 256 * 1024
     queries_per_link_max: int = 16
+    answer_bytes_max: int = 256 * 1024 * 1024
 
 
 class SnapshotSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +75,7 @@ class SnapshotSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     every_seconds: float = 300.0
     kept: int = 3
     poll_seconds: float = 0.05
+    retry_seconds: float = 10.0
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +100,9 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 TOKEN_BYTES_MIN = 16
+
+COMMANDS_PER_BATCH_MAX = 65_536
+"""So that a batch is far below the largest frame of the journal, whatever is in it."""
 
 
 def read_tokens(settings: VenueSettings) -> dict[str, bytes]:
@@ -149,6 +154,8 @@ def check_settings(settings: VenueSettings) -> None:
     _check_positive("", settings)
     if settings.journal.segment_bytes % 4096 or settings.journal.event_segment_bytes % 4096:
         raise ConfigurationError("journal: segment sizes are multiples of 4096 bytes")
+    if settings.batch.commands_max > COMMANDS_PER_BATCH_MAX:
+        raise ConfigurationError(f"batch.commands_max is above {COMMANDS_PER_BATCH_MAX}")
     if settings.batch.commands_max > settings.journal.check_interval:
         raise ConfigurationError("batch.commands_max is above journal.check_interval")
 

@@ -4,6 +4,7 @@ A file appears under its name only when it is whole and durable. It is believed 
 checksum and digest were compared again.
 """
 
+import contextlib
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -53,7 +54,11 @@ class SnapshotFiles:
         self._crash_point = crash_point
 
     def write(self, snapshot: Snapshot, *, kept: int) -> str:
-        """Write a snapshot durably, and remove all but the last ``kept``; returns its name."""
+        """Write a snapshot durably, and remove all but the last ``kept``; returns its name.
+
+        Raises:
+            OSError: the disk refused; nothing is left of it.
+        """
         assert snapshot.venue == self._venue
         body = HEAD.pack(
             MAGIC,
@@ -71,6 +76,11 @@ class SnapshotFiles:
             file.write(body + _CHECKSUM.pack(extend(0, body), 0), 0)
             file.write(snapshot.state, HEAD_SIZE)
             file.sync()
+        except OSError:
+            # On a full disk what we could write would be missing elsewhere.
+            with contextlib.suppress(OSError):
+                self._storage.remove(TEMPORARY_NAME)
+            raise
         finally:
             file.close()
         self._crash_point("snapshot_written")

@@ -26,6 +26,15 @@ class Stores(NamedTuple):
             snapshots=DiskStorage(directory / "snapshots"),
         )
 
+    @classmethod
+    def read_only(cls, directory: Path) -> Self:
+        """Open the folders of a state directory, or of a copy, of which nothing may change."""
+        return cls(
+            journal=DiskStorage(directory / "journal", read_only=True),
+            events=DiskStorage(directory / "events", read_only=True),
+            snapshots=DiskStorage(directory / "snapshots", read_only=True),
+        )
+
 
 class StateLock:
     """The right to write a state directory; the kernel takes it back when the process ends."""

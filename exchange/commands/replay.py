@@ -36,7 +36,7 @@ def _replay(state: State, engine: str) -> dict[str, object]:
     """
     if not (state.venue / "journal").is_dir():
         raise CommandError(f"no journal in {state.venue}")
-    result = replay(Stores.on_disk(state.venue).journal, create_engine(engine))
+    result = replay(Stores.read_only(state.venue).journal, create_engine(engine))
     return {
         "engine": engine,
         "venue": result.venue.hex(),

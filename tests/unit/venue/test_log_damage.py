@@ -266,3 +266,45 @@ def test_a_length_beyond_the_limit_is_refused_before_it_is_believed() -> None:
     data[at : at + 4] = (0xFFFFFFF8).to_bytes(4, "little")
     assert outcome({segment_name(1): bytes(data)}, whole) is None
     assert whole[0].offset == HEAD_SIZE
+
+
+def scan_trusting(files: Files, trusted: int) -> LogScan:
+    scan = LogScan(storage_of(files), Stream.JOURNAL, venue=VENUE, trusted=trusted)
+    for _ in scan.frames():
+        pass
+    return scan
+
+
+def test_a_scan_from_any_number_on_finds_the_same_end() -> None:
+    files = small_log()
+    whole, scan = read(files)
+    for trusted in range(whole[-1].head.last + 1):
+        partial = scan_trusting(files, trusted)
+        assert partial.end[:4] == scan.end[:4]
+        assert partial.end.content.digest() == scan.end.content.digest()
+
+
+def test_damage_before_a_trusted_number_is_left_to_the_replay_and_all_later_is_found() -> None:
+    files = small_log()
+    last = read(files)[0][-1].head.last
+    for name in list(files)[:-1]:
+        data = bytearray(files[name])
+        data[HEAD_SIZE + 50] ^= 1
+        spoiled = files | {name: bytes(data)}
+        with pytest.raises(LogDamagedError):
+            read(spoiled)
+        assert scan_trusting(spoiled, last).end.last == last
+        with pytest.raises(LogDamagedError):
+            scan_trusting(spoiled, 1)
+
+
+def test_the_heads_of_trusted_segments_are_looked_at() -> None:
+    files = small_log()
+    names = list(files)
+    last = read(files)[0][-1].head.last
+    missing = {name: data for name, data in files.items() if name != names[1]}
+    foreign = files | {names[1]: files[names[2]]}
+    torn = files | {names[1]: b"\0" * 8 + files[names[1]][8:]}
+    for spoiled in (missing, foreign, torn):
+        with pytest.raises(LogDamagedError):
+            scan_trusting(spoiled, last)
