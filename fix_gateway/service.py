@@ -35,7 +35,7 @@ from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession, align, resume_sending
 from fix_gateway.settings import GatewaySettings, SessionFile
-from fix_gateway.store import Stored, read_store
+from fix_gateway.store import Stored, mend_store, read_store
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
@@ -282,12 +282,13 @@ class Gateway:
         self._venue = welcome.venue
 
     def _read_stores(self) -> dict[str, Stored]:
-        return {
-            name: read_store(
-                self._settings.state / "store", comp_id=self._settings.comp_id, counterparty=name
-            )
-            for name in self._sessions
-        }
+        directory, found = self._settings.state / "store", {}
+        for name in self._sessions:
+            ours = {"comp_id": self._settings.comp_id, "counterparty": name}
+            if cut := mend_store(directory, **ours):
+                log.warning("store_mended", session=self._sessions[name].number, bytes_cut=cut)
+            found[name] = read_store(directory, **ours)
+        return found
 
     async def _begin(self, welcome: Welcome, stored: dict[str, Stored]) -> None:
         """Make the acceptor and the publisher, and find where to go on."""

@@ -44,6 +44,41 @@ class Stored:
     refused: set[int] = field(default_factory=set)
 
 
+def mend_store(directory: Path, *, comp_id: str, counterparty: str) -> int:
+    """Cut off what a full disk or a power cut left half written, before QuickFIX opens the files.
+
+    QuickFIX appends to whatever is there: an entry of the header without its message in the body
+    would be resent as nonsense, and one cut in the middle would spoil all that come after it.
+    What is cut was never sent, for a message is stored before it is.
+
+    Args:
+        directory: QuickFIX's FileStorePath.
+        comp_id: ours.
+        counterparty: theirs.
+
+    Returns:
+        How many bytes of the header were cut.
+    """
+    header = directory / f"FIX.4.4-{comp_id}-{counterparty}.header"
+    size = header.stat().st_size if header.exists() else 0
+    if not size:
+        return 0
+    start, tail = _header_tail(header, size)
+    body_path = header.with_suffix(".body")
+    with body_path.open("rb") as body:
+        good = start
+        for entry in reversed(list(_ENTRY.finditer(tail))):
+            number, offset, length = map(int, entry.groups())
+            body.seek(offset)
+            sequence = _SEQUENCE.search(message := body.read(length))
+            if len(message) == length and sequence and int(sequence.group(1)) == number:
+                good = start + entry.end()
+                break
+    if good < size:
+        os.truncate(header, good)
+    return size - good
+
+
 def read_store(directory: Path, *, comp_id: str, counterparty: str) -> Stored:
     """Read what a session's files say.
 
@@ -109,15 +144,22 @@ class StoreSync:
                 self._synced[entry.name] = changed_at
 
 
+def _header_tail(header: Path, size: int) -> tuple[int, bytes]:
+    """Return the header's last whole entries, and where in the file they begin."""
+    start = max(0, size - _TAIL_BYTES)
+    with header.open("rb") as file:
+        file.seek(start)
+        tail = file.read()
+    if start:
+        cut, _, tail = tail.partition(b" ")
+        start += len(cut) + 1
+    return start, tail
+
+
 def _newest_first(prefix: Path) -> Iterator[tuple[int, bytes]]:
     header = Path(f"{prefix}.header")
     try:
-        size = header.stat().st_size
-        with header.open("rb") as file:
-            file.seek(max(0, size - _TAIL_BYTES))
-            tail = file.read()
-        if size > _TAIL_BYTES:
-            tail = tail.partition(b" ")[2]
+        _, tail = _header_tail(header, header.stat().st_size)
         entries = [tuple(map(int, match.groups())) for match in _ENTRY.finditer(tail)]
         with Path(f"{prefix}.body").open("rb") as body:
             for number, offset, length in reversed(entries[-_SCAN_MESSAGES_MAX:]):

@@ -76,8 +76,11 @@ class LogWriter:
         self._queue.put(entry)
 
     def has_room(self, reserve: int) -> bool:
-        """Say whether ``reserve`` bytes can still be written whatever the disk says."""
-        return self.log.has_spare or self.log.room >= reserve
+        """Say whether ``reserve`` bytes can still be written whatever the disk says.
+
+        A next segment that is only not ready yet is no full disk: that one has been refused.
+        """
+        return not self._is_full or self.log.has_spare or self.log.room >= reserve
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until asked to stop, then what is queued, durably.

@@ -42,15 +42,24 @@ async def test_a_full_disk_refuses_and_when_there_is_room_again_trading_goes_on(
         await until(lambda: len(trader.executions) > 100)
         filling = small_disk / "filling"
         await asyncio.to_thread(fill, filling)
-        await until(lambda: not is_well(run), seconds_max=60)
+        async with asyncio.timeout(60):
+            while await asyncio.to_thread(is_well, run):
+                pass
         filling.unlink()
         await asyncio.to_thread(run.wait_healthy)
         before = len(trader.executions)
-        await until(lambda: len(trader.executions) > before + 100, seconds_max=60)
+        try:
+            await until(lambda: len(trader.executions) > before + 100, seconds_max=60)
+        except TimeoutError:
+            pytest.fail(f"{trader.asked} asked, {len(trader.answered)} answered\n{logs(run)}")
         stop.set()
         await task
         assert (await asyncio.to_thread(run.done, "reconcile")).endswith("clean\n")
         assert await asyncio.to_thread(run.stop) == 0
+
+
+def logs(run: VenueRun) -> str:
+    return "\n".join(path.read_text()[-4000:] for path in sorted(run.state.logs.glob("*.log")))
 
 
 def fill(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Finding our place again: the store, the checkpoint, and what to expect of the client."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ from fix_gateway.sessions import (
     resume_sending,
 )
 from fix_gateway.settings import SessionFile
-from fix_gateway.store import Stored, place_of, read_store
+from fix_gateway.store import Stored, mend_store, place_of, read_store
 from fix_gateway.translation.outbound import Place
 from tests.unit.fix_gateway.market import directory, request
 
@@ -341,3 +342,38 @@ async def test_without_a_core_requests_are_neither_answered_nor_kept() -> None:
 async def test_types_that_the_venue_does_not_offer_are_told_apart() -> None:
     live = session()
     assert not bridge(live, answers=[]).received("MM1", message({35: "V", 49: "MM1", 34: "2"}))
+
+
+def stored_files(directory: Path, *messages: bytes) -> tuple[Path, Path]:
+    header = directory / "FIX.4.4-RIALTO-MM1.header"
+    body = header.with_suffix(".body")
+    offset = 0
+    for number, text in enumerate(messages, start=1):
+        whole = b"8=FIX.4.4\x019=5\x0135=8\x0134=%d\x01%b\x0110=000\x01" % (number, text)
+        with header.open("ab") as file:
+            file.write(b"%d,%d,%d " % (number, offset, len(whole)))
+        with body.open("ab") as file:
+            file.write(whole)
+        offset += len(whole)
+    return header, body
+
+
+@pytest.mark.parametrize("cut_body", [0, 1, 30])
+@pytest.mark.parametrize("cut_header", [0, 1, 3, 8])
+def test_what_a_full_disk_left_half_written_is_cut_off(
+    tmp_path: Path, cut_header: int, cut_body: int
+) -> None:
+    header, body = stored_files(tmp_path, b"17=5", b"17=6B", b"17=7S")
+    whole = header.read_bytes()
+    os.truncate(header, len(whole) - cut_header)
+    os.truncate(body, body.stat().st_size - cut_body)
+    mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1")
+    kept = 2 if cut_header or cut_body else 3
+    assert header.read_bytes() == b" ".join(whole.split(b" ")[:kept]) + b" "
+    stored = read_store(tmp_path, comp_id="RIALTO", counterparty="MM1")
+    assert stored.last.event == (6 if kept == 2 else 7)
+    assert mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1") == 0
+
+
+def test_a_store_that_is_not_there_needs_no_mending(tmp_path: Path) -> None:
+    assert mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1") == 0
