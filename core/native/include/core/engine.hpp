@@ -1,0 +1,87 @@
+// The engine: the trading state as a function of the commands it was given, and of nothing else.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include "core/records.hpp"
+#include "core/venue.hpp"
+
+namespace core {
+
+enum class Status {
+  DONE,
+  MALFORMED,      // the commands are not such records in sequence: nothing was changed
+  BROKEN,         // an invariant failed: the engine must not be used any more
+  OUT_OF_MEMORY,  // nor after this
+};
+
+// What became of a call: where and why, unless it is done.
+struct Outcome {
+  Status status = Status::DONE;
+  const char* what = "";
+  std::size_t at = 0;  // the offending byte
+};
+
+class Engine {
+ public:
+  explicit Engine(const Settings& settings = {}) : venue_(std::make_unique<Venue>(settings)) {}
+
+  // Apply whole records, numbered and stamped by the sequencer. The events are written into
+  // `output` while it lasts, else into a buffer of the engine's; `events` says where they are,
+  // until the next call.
+  [[nodiscard]] Outcome apply(std::span<const std::byte> commands, Output output,
+                              std::span<const std::byte>& events) noexcept;
+
+  [[nodiscard]] Bytes snapshot() const;
+  [[nodiscard]] Outcome restore(std::span<const std::byte> snapshot) noexcept;
+  // The stamp at which AdvanceTime is due; 0 for none.
+  [[nodiscard]] std::int64_t next_deadline() const;
+  [[nodiscard]] std::uint64_t last_sequence() const noexcept { return venue_->last_sequence; }
+  [[nodiscard]] std::uint64_t last_event() const noexcept { return venue_->events.number; }
+  [[nodiscard]] std::int64_t last_time_ns() const noexcept { return venue_->last_time_ns; }
+  [[nodiscard]] Bytes definitions() const;
+
+  // (source, epoch, source sequence) of each source of a principal seen so far, sorted.
+  [[nodiscard]] std::vector<SourcePosition> sources(std::uint32_t principal) const;
+  // (account, asset, balance, held) where one is not zero, sorted.
+  [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t, std::int64_t>>
+  balances() const;
+  // (asset, supply, fees collected), sorted.
+  [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::int64_t, std::int64_t>> assets() const;
+
+ private:
+  // What was found out about a command before its turn, so that its memory is at hand then.
+  struct Prepared {
+    std::uint32_t account = NONE;
+    std::uint32_t hash = 0;
+    std::uint32_t order = 0;
+  };
+  // Goes from id to id of an order that will be forgotten soon, a step a command.
+  struct Walker {
+    std::uint32_t id = 0;
+  };
+  static constexpr std::size_t LOOK_AHEAD = 16;
+
+  [[nodiscard]] Outcome check(std::span<const std::byte> commands) const noexcept;
+  [[nodiscard]] Prepared prepare(const commands::Header& command) noexcept;
+  void prefetch_gone() noexcept;
+  void walk(Walker& walker) noexcept;
+  [[nodiscard]] bool admit(const commands::Header& command);
+  void apply_one(const commands::Header& command, Prepared prepared);
+  void dispatch(const commands::Header& command);
+
+  std::unique_ptr<Venue> venue_;
+  std::uint32_t last_source_ = 0;
+  std::uint32_t last_source_index_ = 0;
+  std::array<Walker, 4> walkers_;
+  std::size_t next_walker_ = 0;
+  std::size_t next_walked_ = 0;  // position in the queue of what is gone
+};
+
+}  // namespace core

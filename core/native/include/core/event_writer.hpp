@@ -1,0 +1,144 @@
+// Writes events straight into their place in the output: numbers them, stamps them, and marks the
+// last one of each command.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/book.hpp"
+#include "core/layouts.hpp"
+
+namespace core {
+
+// Bytes that the caller lends. What does not fit goes on in a buffer of the writer's own.
+struct Output {
+  std::byte* data = nullptr;
+  std::size_t size = 0;
+};
+
+// A book level that the present command changed; told at its end, in first-touch order, so that
+// a level changed many times is told once.
+struct TouchedLevel {
+  BookSide* side;
+  std::uint64_t* book_sequence;
+  std::int64_t price_ticks;
+  std::uint32_t instrument;  // number
+};
+
+class EventWriter {
+ public:
+  std::uint64_t number = 0;
+
+  // Begin a batch: write into `output` as long as it lasts.
+  void begin_batch(Output output) noexcept {
+    begin_ = at_ = output.data;
+    end_ = output.data + output.size;
+  }
+
+  // What was written since the batch began: in the lent bytes, or all of it in the own buffer.
+  [[nodiscard]] const std::byte* data() const noexcept { return begin_; }
+  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
+
+  void begin_command(std::uint64_t sequence, std::int64_t time_ns,
+                     std::int64_t received_at_ns) noexcept {
+    header_.sequence = sequence;
+    header_.time_ns = time_ns;
+    header_.received_at_ns = received_at_ns;
+    last_ = nullptr;
+  }
+
+  // Write an event's header and return the event; the caller sets every other field.
+  template <class Event>
+  Event& emit() {
+    if (static_cast<std::size_t>(end_ - at_) < sizeof(Event)) [[unlikely]] {
+      make_room();
+    }
+    auto* event = reinterpret_cast<Event*>(at_);
+    at_ += sizeof(Event);
+    last_ = reinterpret_cast<std::uint8_t*>(&event->flags);
+    constexpr std::uint64_t FIRST = sizeof(Event) | std::uint64_t{Event::KIND} << 16 |
+                                    std::uint64_t{Event::VERSION} << 32;
+    std::memcpy(event, &FIRST, sizeof(FIRST));
+    event->number = ++number;
+    event->sequence = header_.sequence;
+    event->time_ns = header_.time_ns;
+    event->received_at_ns = header_.received_at_ns;
+    return *event;
+  }
+
+  // The same, with every field after the header zero: for the rarer events.
+  template <class Event>
+  Event& emit_zeroed() {
+    Event& event = emit<Event>();
+    std::memset(reinterpret_cast<std::byte*>(&event) + sizeof(events::Header), 0,
+                sizeof(Event) - sizeof(events::Header));
+    return event;
+  }
+
+  void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
+             std::uint32_t instrument) {
+    if (level.touched_by != header_.sequence) {
+      level.touched_by = header_.sequence;
+      touched_.push_back({&side, &book_sequence, price_ticks, instrument});
+    }
+  }
+
+  // Tell the levels that changed, and mark the command's last event, if it had any.
+  void end_command() {
+    if (!touched_.empty()) [[likely]] {
+      for (const TouchedLevel& touched : touched_) {
+        tell(touched);
+      }
+      for (const TouchedLevel& touched : touched_) {
+        touched.side->settle();
+      }
+      touched_.clear();
+    }
+    if (last_ != nullptr) [[likely]] {
+      *last_ |= LAST_OF_COMMAND;
+    }
+  }
+
+  [[nodiscard]] const std::vector<TouchedLevel>& touched() const noexcept { return touched_; }
+
+ private:
+  // What the command gives every event's header.
+  struct Stamp {
+    std::uint64_t sequence = 0;
+    std::int64_t time_ns = 0;
+    std::int64_t received_at_ns = 0;
+  };
+
+  static constexpr std::size_t LARGEST_EVENT = 512;
+  static_assert(sizeof(events::TradeExecuted) <= LARGEST_EVENT);
+
+  void tell(const TouchedLevel& touched) {
+    auto& event = emit<events::BookLevelChanged>();
+    const Level* level = touched.side->find(touched.price_ticks);
+    event.instrument = touched.instrument;
+    event.side = touched.side->is_buy() ? side::BUY : side::SELL;
+    event.spare_1 = 0;
+    event.spare_2 = 0;
+    event.book_sequence = ++*touched.book_sequence;
+    event.price_ticks = touched.price_ticks;
+    event.quantity_lots = level == nullptr ? 0 : level->shown_lots;
+    event.orders = level == nullptr ? 0 : level->orders;
+    event.spare_3 = 0;
+  }
+
+  void make_room();
+
+  Stamp header_;
+  std::byte* begin_ = nullptr;
+  std::byte* at_ = nullptr;
+  std::byte* end_ = nullptr;
+  std::uint8_t* last_ = nullptr;  // the flags of the command's last event
+  std::vector<TouchedLevel> touched_;
+  std::unique_ptr<std::byte[]> own_;
+  std::size_t own_size_ = 0;
+};
+
+}  // namespace core

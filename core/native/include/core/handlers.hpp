@@ -1,0 +1,327 @@
+// The commands' handlers, and the refusals that they share. Each handler is the whole of its
+// command: decide first, then act; a refused command changes nothing but the throttle.
+#pragma once
+
+#include "core/venue.hpp"
+
+namespace core {
+
+// A client's id in a command, with its hash, which look-ahead may have worked out already.
+void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t account,
+                 std::uint32_t hash);
+void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_t account,
+                 std::uint32_t hash);
+void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t account,
+            std::uint32_t hash);
+
+void mass_cancel(Venue& venue, const commands::MassCancel& command);
+void query_order(Venue& venue, const commands::QueryOrder& command);
+void record_refusal(Venue& venue, const commands::RecordRefusal& command);
+
+void open_session(Venue& venue, const commands::OpenSession& command);
+void close_session(Venue& venue, const commands::CloseSession& command);
+void lose_link(Venue& venue, const commands::LinkLost& command);
+void grant_session(Venue& venue, const commands::GrantSession& command);
+
+void credit(Venue& venue, const commands::Credit& command);
+void debit(Venue& venue, const commands::Debit& command);
+void reserve_withdrawal(Venue& venue, const commands::ReserveWithdrawal& command);
+void commit_withdrawal(Venue& venue, const commands::CommitWithdrawal& command);
+void release_withdrawal(Venue& venue, const commands::ReleaseWithdrawal& command);
+
+void configure_venue(Venue& venue, const commands::ConfigureVenue& command);
+void create_asset(Venue& venue, const commands::CreateAsset& command);
+void create_instrument(Venue& venue, const commands::CreateInstrument& command);
+void create_firm(Venue& venue, const commands::CreateFirm& command);
+void create_account(Venue& venue, const commands::CreateAccount& command);
+void define_fee_schedule(Venue& venue, const commands::DefineFeeSchedule& command);
+void assign_fee_schedule(Venue& venue, const commands::AssignFeeSchedule& command);
+void set_account_limits(Venue& venue, const commands::SetAccountLimits& command);
+void set_asset_limits(Venue& venue, const commands::SetAssetLimits& command);
+void set_instrument_limits(Venue& venue, const commands::SetInstrumentLimits& command);
+
+void change_phase(Venue& venue, const commands::ChangePhase& command);
+void kill(Venue& venue, const commands::Kill& command);
+void resume(Venue& venue, const commands::Resume& command);
+void activate_rules(Venue& venue, const commands::ActivateRules& command);
+void advance_time(Venue& venue, const commands::AdvanceTime& command);
+
+// Refuse a command before the venue is configured, in the event that its kind has for that.
+void refuse_unconfigured(Venue& venue, const commands::Header& command);
+
+// Refuse a money, definition, session or operator command, about the number `subject`.
+template <class Command>
+void reject_command(Venue& venue, const Command& command, const Refused& refused,
+                    std::uint32_t subject, const Text<40>& reference = NO_CLIENT_ID) {
+  auto& event = venue.events.emit_zeroed<events::CommandRejected>();
+  event.account = command.account;
+  event.session = command.session;
+  event.refused_kind = command.kind;
+  event.code = refused.code;
+  event.subject = subject;
+  event.source = command.source;
+  event.source_sequence = command.source_sequence;
+  event.limit = refused.limit;
+  event.usage = refused.usage;
+  event.reference = reference;
+}
+
+void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refused& refused);
+
+// Refuse an amend, a cancel or a query, saying where its order stands if there is one.
+template <class Event, class Command>
+void reject_request(Venue& venue, const Command& command, const Refused& refused,
+                    std::uint32_t order_index, const Text<40>& client_order_id,
+                    const Text<40>& original_client_order_id) {
+  auto& event = venue.events.emit_zeroed<Event>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  event.instrument = command.instrument;
+  event.order_id = command.order_id;
+  event.side = command.side;
+  if (order_index != 0) {
+    const HotOrder& order = venue.orders.hot(order_index);
+    event.instrument = venue.instruments[order.instrument]->number;
+    event.order_id = order.order_id;
+    event.side = order.side;
+    event.status = order.status;
+  }
+  event.code = refused.code;
+  event.limit = refused.limit;
+  event.usage = refused.usage;
+  event.client_order_id = client_order_id;
+  event.original_client_order_id = original_client_order_id;
+}
+
+void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,
+                        const Refused& refused);
+
+// Whether the account is unknown or the command's connection may not act for it.
+template <class Command>
+[[nodiscard]] bool refuses_session(Venue& venue, const Command& command, std::uint32_t account,
+                                   Session*& session, Refused& refused) {
+  if (account == NONE) [[unlikely]] {
+    return refused.because(code::ACCOUNT_UNKNOWN);
+  }
+  session = venue.find_session(command.session);
+  if (session == nullptr) [[unlikely]] {
+    return refused.because(code::SESSION_NOT_ENTITLED);
+  }
+  return refuses_access(session->rights_on(command.account), session->connection,
+                        command.connection, refused);
+}
+
+// Whether the session may not trade for the account now, kill switches included.
+template <class Command>
+[[nodiscard]] bool refuses_asker(Venue& venue, const Command& command, std::uint32_t account,
+                                 bool is_instrument_killed, Refused& refused) {
+  Session* session = nullptr;
+  if (refuses_session(venue, command, account, session, refused)) {
+    return true;
+  }
+  const Account& asker = venue.accounts[account];
+  const bool is_firm_killed = venue.firms[asker.firm].is_killed;
+  if (!(venue.is_killed | is_firm_killed | asker.is_killed | session->is_killed |
+        is_instrument_killed)) [[likely]] {
+    return false;
+  }
+  return refused.because(venue.is_killed      ? code::VENUE_KILLED
+                         : is_firm_killed     ? code::FIRM_KILLED
+                         : asker.is_killed    ? code::ACCOUNT_KILLED
+                         : session->is_killed ? code::SESSION_KILLED
+                                              : code::INSTRUMENT_KILLED);
+}
+
+// Count one message of the account, or refuse it; a refused one costs nothing.
+[[nodiscard]] bool refuses_rate(Venue& venue, Account& account, Refused& refused);
+
+// Whether a buy of `more_lots` more takes the account beyond its largest position.
+[[nodiscard]] inline bool refuses_buying(const Balance& base, bool is_buy, std::int64_t more_lots,
+                                         std::int64_t lot_atoms, Refused& refused) {
+  return is_buy && more_lots > 0 &&
+         refuses_position(base.balance_atoms, base.buying_atoms, more_lots * lot_atoms,
+                          base.position_max_atoms, refused);
+}
+
+// Whether a post-only order at a price would take, now or at an uncross.
+[[nodiscard]] bool refuses_post_only(Instrument& instrument, std::uint8_t side,
+                                     std::uint32_t order_flags, std::int64_t price_ticks,
+                                     Refused& refused);
+
+// An account's order, open or remembered, by its number or else by any of its ids; 0 for none.
+[[nodiscard]] std::uint32_t find_order(Venue& venue, std::uint32_t account,
+                                       std::uint64_t order_id, const Text<40>& client_order_id);
+
+// Whether a request names no open order, or not the one that it thinks it names.
+template <class Command>
+[[nodiscard]] bool refuses_target(Venue& venue, const Command& command, std::uint32_t order_index,
+                                  Refused& refused) {
+  if (order_index == 0) [[unlikely]] {
+    return refused.because(code::ORDER_UNKNOWN);
+  }
+  const HotOrder& order = venue.orders.hot(order_index);
+  const std::uint32_t instrument = venue.instruments[order.instrument]->number;
+  if (command.instrument != 0 && command.instrument != instrument) [[unlikely]] {
+    return refused.because(code::INSTRUMENT_MISMATCH, instrument, command.instrument);
+  }
+  if (command.side != 0 && command.side != order.side) [[unlikely]] {
+    return refused.because(code::SIDE_MISMATCH, order.side, command.side);
+  }
+  if (!order.is_open()) [[unlikely]] {
+    return refused.because(code::ORDER_ALREADY_DONE, 0, order.status);
+  }
+  return false;
+}
+
+// Whether a request's own id is malformed or not new; none given is well.
+[[nodiscard]] bool refuses_request_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
+                                      const Text<40>& text, bool is_needed, Refused& refused);
+
+// Cancel open orders, the smallest order number first; return how many.
+std::uint32_t cancel_all(Venue& venue, std::vector<std::uint32_t> orders, std::uint8_t reason,
+                         const Origin& origin = NOBODY);
+
+// Call `use(index)` for each of an account's open orders, in no order.
+template <class Use>
+void each_open_order(const Venue& venue, const Account& account, Use use) {
+  for (std::uint32_t index = account.first_order; index != 0;) {
+    const std::uint32_t next = venue.orders.cold(index).account_next;
+    use(index);
+    index = next;
+  }
+}
+
+// Cancel what a lost connection should take with it; return how many orders went.
+std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session);
+
+// What set_instrument_limits demands of bounds, and a restored state too.
+[[nodiscard]] bool are_limits_in_order(const InstrumentLimits& limits) noexcept;
+[[nodiscard]] std::int64_t largest_order(std::int64_t price_ceiling,
+                                         std::int64_t quantity_ceiling, std::int64_t lot_atoms,
+                                         std::int64_t tick_lot_atoms) noexcept;
+
+template <class Event>
+void fill_limits(Event& event, const Instrument& instrument) noexcept {
+  const InstrumentLimits& limits = instrument.limits;
+  event.instrument = instrument.number;
+  event.orders_max = limits.orders_max;
+  event.price_ticks_min = limits.price_ticks_min;
+  event.price_ticks_max = limits.price_ticks_max;
+  event.quantity_lots_min = limits.quantity_lots_min;
+  event.quantity_lots_max = limits.quantity_lots_max;
+  event.notional_min_atoms = limits.notional_min_atoms;
+  event.notional_max_atoms = limits.notional_max_atoms;
+  event.display_lots_min = limits.display_lots_min;
+  event.reference_ticks = limits.reference_ticks;
+  event.collar_ppm = limits.collar_ppm;
+  event.protection_ppm = limits.protection_ppm;
+  event.band_ppm = limits.band_ppm;
+  event.spare_1 = 0;
+  event.band_window_ns = limits.band_window_ns;
+  event.halt_ns = limits.halt_ns;
+  event.auction_ns = limits.auction_ns;
+}
+
+// And back: from a command, an event or a snapshot's record.
+template <class Record>
+[[nodiscard]] InstrumentLimits limits_of(const Record& record) noexcept {
+  InstrumentLimits limits;
+  limits.orders_max = record.orders_max;
+  limits.price_ticks_min = record.price_ticks_min;
+  limits.price_ticks_max = record.price_ticks_max;
+  limits.quantity_lots_min = record.quantity_lots_min;
+  limits.quantity_lots_max = record.quantity_lots_max;
+  limits.notional_min_atoms = record.notional_min_atoms;
+  limits.notional_max_atoms = record.notional_max_atoms;
+  limits.display_lots_min = record.display_lots_min;
+  limits.reference_ticks = record.reference_ticks;
+  limits.collar_ppm = record.collar_ppm;
+  limits.protection_ppm = record.protection_ppm;
+  limits.band_ppm = record.band_ppm;
+  limits.band_window_ns = record.band_window_ns;
+  limits.halt_ns = record.halt_ns;
+  limits.auction_ns = record.auction_ns;
+  return limits;
+}
+
+template <class Event>
+void fill_instrument(Event& event, const Venue& venue, const Instrument& instrument) noexcept {
+  event.instrument = instrument.number;
+  event.base_asset = venue.assets[instrument.base_asset].number;
+  event.quote_asset = venue.assets[instrument.quote_asset].number;
+  event.fee_schedule = instrument.fee_schedule;
+  event.lot_atoms = instrument.lot_atoms;
+  event.tick_lot_atoms = instrument.tick_lot_atoms;
+  event.tick_units = instrument.tick_units;
+  event.lot_units = instrument.lot_units;
+  event.price_decimals = instrument.price_decimals;
+  event.quantity_decimals = instrument.quantity_decimals;
+  event.spare_1 = 0;
+  event.spare_2 = 0;
+  event.symbol = instrument.symbol;
+}
+
+template <class Event>
+void fill_grant(Event& event, const Venue& venue, const Session& session, std::uint32_t account,
+                std::uint32_t rights) noexcept {
+  event.account = account;
+  event.session = session.number;
+  event.rights = static_cast<std::uint8_t>(rights);
+  event.cancel_on_disconnect = static_cast<std::uint8_t>(session.cancel_on_disconnect);
+  event.firm = venue.firms[session.firm].number;
+  event.disconnect_grace_ns = session.disconnect_grace_ns;
+  event.name = session.name;
+}
+
+// Make an instrument of a command or a snapshot's record, all of whose references are known.
+template <class Record>
+Instrument& add_instrument(Venue& venue, const Record& record) {
+  auto made = std::make_unique<Instrument>(venue.orders);
+  made->number = record.instrument;
+  made->index = static_cast<std::uint32_t>(venue.instruments.size());
+  made->base_asset = venue.asset_numbers.find(record.base_asset);
+  made->quote_asset = venue.asset_numbers.find(record.quote_asset);
+  made->fee_schedule = record.fee_schedule;
+  const FeeSchedule& schedule = *venue.find_fee_schedule(record.fee_schedule);
+  made->maker_ppm = schedule.maker_ppm;
+  made->taker_ppm = schedule.taker_ppm;
+  made->lot_atoms = record.lot_atoms;
+  made->tick_lot_atoms = record.tick_lot_atoms;
+  made->tick_units = record.tick_units;
+  made->lot_units = record.lot_units;
+  made->price_decimals = record.price_decimals;
+  made->quantity_decimals = record.quantity_decimals;
+  made->symbol = record.symbol;
+  venue.instrument_numbers.set(record.instrument, made->index);
+  venue.instruments.push_back(std::move(made));
+  return *venue.instruments.back();
+}
+
+// Let an account's orders use a schedule in an instrument, or in all others for zero.
+void assign_schedule(Account& account, std::uint32_t instrument, std::uint32_t fee_schedule);
+
+// Give a session rights on an account; zero takes them away.
+void set_rights(Session& session, std::uint32_t account, std::uint32_t rights);
+
+// Indexes of numbered things, by ascending number.
+template <class Things>
+[[nodiscard]] std::vector<std::uint32_t> by_number(const Things& things) {
+  std::vector<std::uint32_t> indexes(things.size());
+  for (std::uint32_t index = 0; index < indexes.size(); ++index) {
+    indexes[index] = index;
+  }
+  const auto number = [&](std::uint32_t index) {
+    if constexpr (requires { things[index]->number; }) {
+      return things[index]->number;
+    } else {
+      return things[index].number;
+    }
+  };
+  std::sort(indexes.begin(), indexes.end(), [&](std::uint32_t left, std::uint32_t right) {
+    return number(left) < number(right);
+  });
+  return indexes;
+}
+
+}  // namespace core

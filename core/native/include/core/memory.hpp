@@ -1,0 +1,151 @@
+// Memory that grows without copying and is given back whole: arrays of plain records, and slabs.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace core {
+
+// Bring an address near before its turn. The empty statement keeps the compiler from leaving out
+// calls of functions that do nothing but this.
+[[gnu::always_inline]] inline void fetch(const void* address) noexcept {
+  __asm__ volatile("");
+  __builtin_prefetch(address);
+}
+
+// Map zeroed pages, large ones where there is room for them: most of what random access costs
+// is finding the page. Throws std::bad_alloc.
+[[nodiscard]] void* map_pages(std::size_t bytes);
+
+// A zeroed array in pages of its own. Growing moves pages, not bytes, so it takes microseconds
+// whatever the size; it may move the array, so no address is kept across it.
+template <class Item>
+class MappedArray {
+  static_assert(std::is_trivially_copyable_v<Item>);
+
+ public:
+  MappedArray() = default;
+  MappedArray(const MappedArray&) = delete;
+  MappedArray& operator=(const MappedArray&) = delete;
+  MappedArray(MappedArray&& other) noexcept
+      : items_(std::exchange(other.items_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  MappedArray& operator=(MappedArray&& other) noexcept {
+    std::swap(items_, other.items_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~MappedArray() {
+    if (items_ != nullptr) {
+      ::munmap(items_, bytes());
+    }
+  }
+
+  // Make room for at least `size` items; new ones are all zero bytes.
+  void grow(std::size_t size) {
+    if (size <= size_) {
+      return;
+    }
+    std::size_t wanted = size_ == 0 ? 1024 : size_;
+    while (wanted < size) {
+      wanted *= 2;
+    }
+    void* place = map_pages(wanted * sizeof(Item));
+    if (items_ != nullptr) {
+      ::mremap(items_, bytes(), bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    }
+    items_ = static_cast<Item*>(place);
+    size_ = wanted;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] Item* data() noexcept { return items_; }
+  [[nodiscard]] Item& operator[](std::size_t index) noexcept { return items_[index]; }
+  [[nodiscard]] const Item& operator[](std::size_t index) const noexcept { return items_[index]; }
+
+ private:
+  [[nodiscard]] std::size_t bytes() const noexcept { return size_ * sizeof(Item); }
+
+  Item* items_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Records by index, from 1: index 0 is "none" everywhere. The latest released is used again
+// first, because it is still in the cache.
+template <class Item>
+class Slab {
+ public:
+  Slab() { items_.grow(1); }
+
+  [[nodiscard]] std::uint32_t allocate() {
+    if (!free_.empty()) {
+      const std::uint32_t index = free_.back();
+      free_.pop_back();
+      return index;
+    }
+    if (used_ == items_.size()) [[unlikely]] {
+      items_.grow(used_ + 1);
+    }
+    return static_cast<std::uint32_t>(used_++);
+  }
+
+  void release(std::uint32_t index) { free_.push_back(index); }
+
+  [[nodiscard]] Item& operator[](std::uint32_t index) noexcept { return items_[index]; }
+  [[nodiscard]] const Item& operator[](std::uint32_t index) const noexcept { return items_[index]; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return items_.size() * sizeof(Item); }
+
+ private:
+  MappedArray<Item> items_;
+  std::vector<std::uint32_t> free_;
+  std::size_t used_ = 1;
+};
+
+// A queue in a ring that doubles when it is full.
+template <class Item>
+class Ring {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == last_; }
+  [[nodiscard]] std::size_t size() const noexcept { return last_ - first_; }
+  [[nodiscard]] const Item& front() const noexcept { return items_[first_ & mask_]; }
+  // The item `place` places behind the front; `place` is less than the size.
+  [[nodiscard]] const Item& at(std::size_t place) const noexcept {
+    return items_[(first_ + place) & mask_];
+  }
+  void pop() noexcept { ++first_; }
+  // Where the front stands, counted from the first item ever (or since the ring last grew).
+  [[nodiscard]] std::size_t front_position() const noexcept { return first_; }
+
+  void push(const Item& item) {
+    if (last_ - first_ > mask_ || items_.size() == 0) [[unlikely]] {
+      double_size();
+    }
+    items_[last_++ & mask_] = item;
+  }
+
+ private:
+  void double_size() {
+    MappedArray<Item> larger;
+    larger.grow(items_.size() == 0 ? 4096 : items_.size() * 2);
+    const std::size_t count = size();
+    for (std::size_t place = 0; place < count; ++place) {
+      larger[place] = at(place);
+    }
+    items_ = std::move(larger);
+    mask_ = items_.size() - 1;
+    first_ = 0;
+    last_ = count;
+  }
+
+  MappedArray<Item> items_;
+  std::size_t mask_ = 0;
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+}  // namespace core

@@ -1,0 +1,103 @@
+// An order's memory: what matching touches in one cache line, the rest in two more.
+#pragma once
+
+#include <cstdint>
+
+#include "core/layouts.hpp"
+#include "core/memory.hpp"
+
+namespace core {
+
+// What matching needs of an order. `shown_lots` is not zero while, and only while, it is in a
+// book's queue, whose neighbours are `previous` and `next`. The last eight bytes stand as in an
+// order event.
+struct alignas(64) HotOrder {
+  std::uint64_t order_id;
+  std::int64_t price_ticks;
+  std::int64_t leaves_lots;
+  std::int64_t shown_lots;
+  std::int64_t held_atoms;
+  std::uint32_t previous;
+  std::uint32_t next;
+  std::uint32_t account;     // index
+  std::uint32_t instrument;  // index
+  std::uint8_t side;
+  std::uint8_t order_type;
+  std::uint8_t time_in_force;
+  std::uint8_t status;
+  std::uint8_t self_trade_prevention;
+  std::uint8_t order_flags;
+  std::uint16_t reason;
+
+  [[nodiscard]] bool is_buy() const noexcept { return side == side::BUY; }
+  [[nodiscard]] bool is_open() const noexcept { return status <= status::PARTIALLY_FILLED; }
+  [[nodiscard]] bool is_pending() const noexcept { return status == status::PENDING_TRIGGER; }
+  // Whether what does not trade at once must go, rather than rest.
+  [[nodiscard]] bool is_immediate() const noexcept {
+    return time_in_force == time_in_force::IMMEDIATE_OR_CANCEL ||
+           time_in_force == time_in_force::FILL_OR_KILL || order_type == order_type::MARKET ||
+           order_type == order_type::STOP;
+  }
+  [[nodiscard]] bool is_queued() const noexcept { return shown_lots != 0; }
+};
+static_assert(sizeof(HotOrder) == 64);
+
+// The rest: first what events tell, then the money's side and the lists that it is in.
+struct alignas(128) ColdOrder {
+  std::int64_t quantity_lots;
+  std::int64_t filled_lots;
+  std::int64_t filled_value;
+  std::int64_t stop_price_ticks;
+  std::int64_t display_lots;
+  std::int64_t minimum_lots;
+  std::int64_t expire_at_ns;
+  std::uint32_t session;
+  std::uint32_t connection;
+
+  std::uint32_t base;   // index of the account's balance in the base asset
+  std::uint32_t quote;  // and in the quote asset
+  std::int32_t maker_ppm;
+  std::int32_t taker_ppm;
+  std::uint32_t fee_credit;
+  std::uint32_t trader;
+  std::uint64_t arrival;
+  std::int64_t expires_at_ns;
+  std::uint32_t account_previous;  // open orders of one account
+  std::uint32_t account_next;
+  std::uint32_t first_id;  // client ids that name it, in the order they came
+  std::uint32_t last_id;
+  std::uint32_t current_id;
+  std::uint32_t spare;
+};
+static_assert(sizeof(ColdOrder) == 128);
+
+// An order's two parts under one index.
+class Orders {
+ public:
+  Orders() { cold_.grow(1); }
+
+  [[nodiscard]] std::uint32_t allocate() {
+    const std::uint32_t index = hot_.allocate();
+    cold_.grow(std::size_t{index} + 1);
+    return index;
+  }
+  void release(std::uint32_t index) { hot_.release(index); }
+
+  [[nodiscard]] HotOrder& hot(std::uint32_t index) noexcept { return hot_[index]; }
+  [[nodiscard]] const HotOrder& hot(std::uint32_t index) const noexcept { return hot_[index]; }
+  [[nodiscard]] ColdOrder& cold(std::uint32_t index) noexcept { return cold_[index]; }
+  [[nodiscard]] const ColdOrder& cold(std::uint32_t index) const noexcept { return cold_[index]; }
+
+  void prefetch(std::uint32_t index) noexcept {
+    fetch(&hot_[index]);
+    const char* cold = reinterpret_cast<const char*>(&cold_[index]);
+    fetch(cold);
+    fetch(cold + 64);
+  }
+
+ private:
+  Slab<HotOrder> hot_;
+  MappedArray<ColdOrder> cold_;
+};
+
+}  // namespace core

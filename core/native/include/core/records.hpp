@@ -1,0 +1,38 @@
+// Builds streams of records: definitions and snapshots.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "core/layouts.hpp"
+
+namespace core {
+
+using Bytes = std::vector<std::byte>;
+
+class RecordStream {
+ public:
+  // Add a record whose fields are zero, but for its prefix. The reference holds until the next.
+  template <class Record>
+  Record& add() {
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof(Record));
+    auto& record = *reinterpret_cast<Record*>(bytes_.data() + at);
+    record.length = sizeof(Record);
+    record.kind = Record::KIND;
+    record.version = Record::VERSION;
+    ++count_;
+    return record;
+  }
+
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] Bytes take() noexcept { return std::move(bytes_); }
+
+ private:
+  Bytes bytes_;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace core

@@ -1,0 +1,23 @@
+// The state as canonical records, and back; and what is defined, as the events that would say so.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "core/records.hpp"
+#include "core/venue.hpp"
+
+namespace core {
+
+// The whole state; equal states give equal bytes, in every engine.
+[[nodiscard]] Bytes write_snapshot(const Venue& venue);
+
+// A state from a snapshot; or nothing, and `error` says what is wrong with it.
+[[nodiscard]] std::unique_ptr<Venue> read_snapshot(std::span<const std::byte> data,
+                                                   const Settings& settings, const char*& error);
+
+// The definitions, in an order in which each refers to earlier ones only.
+[[nodiscard]] Bytes describe(const Venue& venue);
+
+}  // namespace core

@@ -1,0 +1,468 @@
+// All of the venue's trading state, and the small steps that keep its parts agreeing.
+//
+// Things have a number, which people gave them, and an index, which is their place here.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "core/book.hpp"
+#include "core/client_ids.hpp"
+#include "core/decisions.hpp"
+#include "core/event_writer.hpp"
+#include "core/layouts.hpp"
+#include "core/limits.hpp"
+#include "core/memory.hpp"
+#include "core/number_map.hpp"
+#include "core/order_ids.hpp"
+#include "core/orders.hpp"
+
+namespace core {
+
+inline constexpr std::uint32_t RULES = 1;
+inline constexpr std::uint32_t NONE = NumberMap::NONE;
+
+// How much one command may do: constants of rule set 1, the same in every engine. Steps are
+// trades, self-trade preventions and triggered stops together.
+inline constexpr std::uint32_t STEPS_PER_COMMAND_MAX = 20'000;
+inline constexpr std::uint32_t OPEN_ORDERS_MAX = 500'000;
+
+// One account's ids take at most an eighth of the venue's memory for them, or a thousand where
+// that is more: otherwise one client's cancels could keep everybody's orders out.
+inline constexpr std::uint32_t CLIENT_ID_SHARES = 8;
+inline constexpr std::uint32_t CLIENT_IDS_OF_ACCOUNT_MIN = 1000;
+
+// Chosen when an engine is made. The seed only changes where ids stand in memory, so that nobody
+// can aim at one place; the steps are the rule set's but in tests.
+struct Settings {
+  std::uint64_t seed = 0x5EED;
+  std::uint32_t steps_per_command_max = STEPS_PER_COMMAND_MAX;
+};
+
+struct Configuration {
+  std::uint32_t client_ids_max = 0;
+  std::uint32_t references_max = 0;
+  std::uint32_t open_orders_max = 0;
+  std::uint32_t accounts_max = 0;
+  std::uint32_t instruments_max = 0;
+  std::uint32_t sessions_max = 0;
+  std::int64_t client_id_window_ns = 0;
+  std::int64_t indicative_interval_ns = 0;
+  std::int64_t day_offset_ns = 0;
+};
+
+// The balances of all accounts and `fees_atoms` add up to `supply_atoms`, always.
+struct Asset {
+  std::uint32_t number;
+  std::uint32_t scale;
+  std::int64_t supply_max_atoms;
+  std::int64_t supply_atoms;
+  std::int64_t fees_atoms;
+  std::int64_t credit_lines_atoms;  // the sum of all accounts'
+  Text<16> symbol;
+};
+
+struct FeeSchedule {
+  std::uint32_t number;
+  std::int32_t maker_ppm;
+  std::int32_t taker_ppm;
+};
+
+struct Firm {
+  std::uint32_t number;
+  bool is_killed;
+  Text<32> name;
+};
+
+// What an account has of one asset. `buying_atoms` is what its open buys would bring.
+struct alignas(64) Balance {
+  std::int64_t balance_atoms;
+  std::int64_t held_atoms;
+  std::int64_t credit_line_atoms;
+  std::int64_t position_max_atoms;
+  std::int64_t buying_atoms;
+
+  // What orders may still tie up.
+  [[nodiscard]] std::int64_t available_atoms() const noexcept {
+    return balance_atoms - held_atoms + credit_line_atoms;
+  }
+  // What may leave the venue: never borrowed money.
+  [[nodiscard]] std::int64_t free_atoms() const noexcept { return balance_atoms - held_atoms; }
+};
+
+struct Assignment {
+  std::uint32_t instrument;  // number, 0 for all others
+  std::uint32_t fee_schedule;
+};
+
+// `group` is what self-trade prevention compares: the owner group, or the account itself when it
+// belongs to none. `next_free_ns` is the throttle's state.
+struct Account {
+  std::uint32_t number;
+  std::uint32_t firm;  // index
+  std::int64_t group;
+  std::uint32_t owner_group;
+  std::uint8_t kind;
+  std::uint8_t self_trade_prevention;
+  bool is_killed;
+  std::uint32_t open_orders_max;
+  std::uint32_t message_burst;
+  std::int64_t message_interval_ns;
+  std::int64_t next_free_ns;
+  std::uint32_t open_orders;
+  std::uint32_t first_order;               // of its open orders, in no order
+  std::uint32_t client_ids;                // how many of its are remembered
+  std::vector<std::uint32_t> balances;     // index by asset index; 0 for none
+  std::vector<Assignment> assignments;     // by instrument
+  Text<32> name;
+};
+
+struct Right {
+  std::uint32_t account;  // number
+  std::uint32_t rights;
+};
+
+// `connection` is the live one, 0 for none; `last_connection` the highest seen; `principal` the
+// gateway that carries the live one. `grace_until_ns`, when not zero, is when the orders of a lost
+// connection go unless it comes back.
+struct Session {
+  std::uint32_t number;
+  std::uint32_t firm;  // index
+  std::uint32_t cancel_on_disconnect;
+  std::uint32_t connection;
+  std::uint32_t last_connection;
+  std::uint32_t principal;
+  std::int64_t disconnect_grace_ns;
+  std::int64_t grace_until_ns;
+  bool is_killed;
+  std::vector<Right> rights;  // by account
+  Text<32> name;
+
+  [[nodiscard]] std::uint32_t rights_on(std::uint32_t account) const noexcept {
+    for (const Right& right : rights) {
+      if (right.account >= account) {
+        return right.account == account ? right.rights : 0;
+      }
+    }
+    return 0;
+  }
+};
+
+// The waiting stops of one instrument, and the prints they have not seen yet: 0 for none, as
+// always between two commands. Buys wait for a price at or above theirs, the lowest first; sells
+// for one at or below, the highest first; equal prices in order of arrival.
+struct Stops {
+  using Key = std::tuple<std::int64_t, std::uint64_t, std::uint32_t>;  // price, arrival, order
+
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  std::set<Key> buys;
+  std::set<Key> sells;  // by the negative price
+
+  void print(std::int64_t price_ticks) noexcept {
+    high = std::max(high, price_ticks);
+    if (price_ticks < low || low == 0) {
+      low = price_ticks;
+    }
+  }
+  void forget_prints() noexcept { low = high = 0; }
+  // The next stop that the noted prints reached, 0 for none.
+  [[nodiscard]] std::uint32_t due() const noexcept { return first(low, high); }
+  // Whether a price, 0 for none, reaches any of the waiting stops.
+  [[nodiscard]] bool is_reached(std::int64_t price_ticks) const noexcept {
+    return first(price_ticks, price_ticks) != 0;
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t first(std::int64_t lowest, std::int64_t highest) const noexcept {
+    if (highest == 0) {
+      return 0;
+    }
+    if (!buys.empty() && std::get<0>(*buys.begin()) <= highest) {
+      return std::get<2>(*buys.begin());
+    }
+    if (!sells.empty() && -std::get<0>(*sells.begin()) >= lowest) {
+      return std::get<2>(*sells.begin());
+    }
+    return 0;
+  }
+};
+
+struct Equilibrium {
+  std::int64_t price_ticks = 0;
+  std::int64_t volume_lots = 0;
+  std::int64_t surplus_lots = 0;
+
+  bool operator==(const Equilibrium&) const = default;
+};
+
+// `last_ticks` is the last trade's price, `reference_ticks` that or what the operator put in its
+// place since; `band_ticks` is the band's reference in the window that began at
+// `band_window_at_ns`, `band_next_ticks` what the next window will take. The ceilings are the largest bounds that any open order may have been
+// accepted under: with them no product in matching can overflow.
+struct Instrument {
+  explicit Instrument(Orders& orders) : book(orders) {}
+
+  std::uint32_t number = 0;
+  std::uint32_t index = 0;
+  std::uint8_t phase = phase::CLOSED;
+  bool is_killed = false;
+  std::uint32_t open_orders = 0;
+  std::uint32_t base_asset = 0;   // index
+  std::uint32_t quote_asset = 0;  // index
+  std::int64_t lot_atoms = 0;
+  std::int64_t tick_lot_atoms = 0;
+  std::int32_t maker_ppm = 0;  // of its own fee schedule
+  std::int32_t taker_ppm = 0;
+  InstrumentLimits limits;
+  std::int64_t last_ticks = 0;
+  std::int64_t reference_ticks = 0;
+  std::int64_t band_ticks = 0;
+  std::int64_t band_next_ticks = 0;
+  std::int64_t band_window_at_ns = 0;
+  Stops stops;
+  Book book;
+  std::uint32_t fee_schedule = 0;
+  std::uint32_t phase_reason = phase_reason::OPERATOR;
+  std::int64_t phase_until_ns = 0;
+  std::int64_t price_ceiling = 0;
+  std::int64_t quantity_ceiling = 0;
+  Equilibrium indicative;
+  std::int64_t indicative_at_ns = 0;
+  std::int64_t tick_units = 0;
+  std::int64_t lot_units = 0;
+  std::uint8_t price_decimals = 0;
+  std::uint8_t quantity_decimals = 0;
+  Text<16> symbol{};
+
+  [[nodiscard]] bool has_limits() const noexcept { return limits.price_ticks_max > 0; }
+  // Whether the last price has reached a stop that still waits though it could act: only after a
+  // command that had done all that one command may do.
+  [[nodiscard]] bool has_late_stops() const noexcept {
+    return phase == phase::CONTINUOUS && stops.is_reached(last_ticks);
+  }
+};
+
+// What falls due without any other command, earliest first; equal stamps by kind, then number.
+struct Deadline {
+  static constexpr std::uint32_t ORDER_EXPIRY = 1;
+  static constexpr std::uint32_t SESSION_GRACE = 2;
+  static constexpr std::uint32_t PHASE_END = 3;
+  static constexpr std::uint32_t INDICATIVE_PRICE = 4;
+
+  std::int64_t at_ns;
+  std::uint32_t kind;
+  std::uint64_t number;
+
+  auto operator<=>(const Deadline&) const = default;
+};
+
+struct SourcePosition {
+  std::uint32_t source;
+  std::uint32_t epoch;
+  std::uint64_t sequence;
+};
+
+struct Withdrawal {
+  std::uint32_t account;  // index
+  std::uint32_t asset;    // index
+  std::int64_t amount_atoms;
+};
+
+using Reference = std::string;
+
+enum class NameOf : std::uint8_t { ASSET, INSTRUMENT, FIRM, ACCOUNT, SESSION };
+
+class Venue {
+ public:
+  explicit Venue(const Settings& settings) : client_ids(settings.seed), settings_(settings) {
+    balances.grow(1);
+  }
+  Venue(const Venue&) = delete;
+  Venue& operator=(const Venue&) = delete;
+
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+
+  // Where the last price has reached a waiting stop, the smallest number first.
+  [[nodiscard]] std::vector<Instrument*> late_instruments() const;
+
+  // Take a name into use; say whether it was free among its kind.
+  template <std::size_t Size>
+  bool take_name(NameOf kind, const Text<Size>& name) {
+    return names.emplace(kind, std::string(name.data(), Size)).second;
+  }
+  template <std::size_t Size>
+  [[nodiscard]] bool is_name_taken(NameOf kind, const Text<Size>& name) const {
+    return names.contains({kind, std::string(name.data(), Size)});
+  }
+
+  // The number of an account's balance in an asset; an asset it never had is all zeros.
+  [[nodiscard]] std::uint32_t balance_index(std::uint32_t account, std::uint32_t asset) {
+    std::vector<std::uint32_t>& known = accounts[account].balances;
+    if (asset < known.size() && known[asset] != 0) [[likely]] {
+      return known[asset];
+    }
+    return make_balance(account, asset);
+  }
+  [[nodiscard]] Balance& balance(std::uint32_t account, std::uint32_t asset) {
+    return balances[balance_index(account, asset)];
+  }
+
+  [[nodiscard]] std::uint32_t find_account(std::uint32_t number) const noexcept {
+    return account_numbers.find(number);
+  }
+  [[nodiscard]] Instrument* find_instrument(std::uint32_t number) noexcept {
+    const std::uint32_t index = instrument_numbers.find(number);
+    return index == NONE ? nullptr : instruments[index].get();
+  }
+  [[nodiscard]] Session* find_session(std::uint32_t number) noexcept {
+    const std::uint32_t index = session_numbers.find(number);
+    return index == NONE ? nullptr : &sessions[index];
+  }
+  [[nodiscard]] const FeeSchedule* find_fee_schedule(std::uint32_t number) const noexcept {
+    const std::uint32_t index = fee_schedule_numbers.find(number);
+    return index == NONE ? nullptr : &fee_schedules[index];
+  }
+
+  // The fee rates of an account's orders from now on: its schedule for the instrument, else its
+  // schedule for all, else the instrument's own.
+  [[nodiscard]] FeeSchedule fee_rates(const Account& account,
+                                      const Instrument& instrument) const noexcept {
+    if (account.assignments.empty()) [[likely]] {
+      return {0, instrument.maker_ppm, instrument.taker_ppm};
+    }
+    return assigned_rates(account, instrument);
+  }
+
+  // The balance that an order's hold ties up: quote of a buy, base of a sell.
+  [[nodiscard]] Balance& holding(const HotOrder& order, const ColdOrder& cold) noexcept {
+    return balances[order.is_buy() ? cold.quote : cold.base];
+  }
+
+  EventWriter events;
+  std::uint64_t last_sequence = 0;
+  std::int64_t last_time_ns = 0;
+  std::uint64_t last_order_id = 0;
+  std::uint64_t last_trade_id = 0;
+  std::uint64_t last_arrival = 0;
+  std::uint32_t open_orders = 0;
+  std::uint32_t steps_left = 0;  // what the present command may still do
+  bool is_killed = false;
+  bool is_broken = false;  // an invariant failed: nothing may be believed any more
+  std::uint32_t rules = RULES;
+  std::optional<Configuration> configuration;
+
+  Orders orders;
+  OrderIds order_ids;
+  ClientIds client_ids;
+  Ring<Gone> gone;
+  MappedArray<Balance> balances;
+
+  std::vector<Account> accounts;
+  std::vector<Session> sessions;
+  std::vector<std::unique_ptr<Instrument>> instruments;
+  std::vector<Asset> assets;
+  std::vector<Firm> firms;
+  std::vector<FeeSchedule> fee_schedules;
+  std::vector<SourcePosition> sources;
+  NumberMap account_numbers;
+  NumberMap session_numbers;
+  NumberMap instrument_numbers;
+  NumberMap asset_numbers;
+  NumberMap firm_numbers;
+  NumberMap fee_schedule_numbers;
+  KeyMap source_numbers;
+  std::set<Deadline> deadlines;
+  std::set<std::uint32_t> late_stops;  // instruments whose reached stops a command left waiting
+  std::set<std::pair<NameOf, std::string>> names;  // all names and symbols in use
+  std::unordered_map<Reference, bool> references;  // true: it names a withdrawal, or did
+  std::unordered_map<Reference, Withdrawal> withdrawals;
+
+ private:
+  std::uint32_t make_balance(std::uint32_t account, std::uint32_t asset);
+  [[nodiscard]] FeeSchedule assigned_rates(const Account& account,
+                                           const Instrument& instrument) const noexcept;
+
+  Settings settings_;
+  std::uint32_t last_balance_ = 0;
+};
+
+// What an order would tie up with such terms: quote of a buy, base of a sell.
+[[nodiscard]] inline std::int64_t hold_of(const HotOrder& order, const ColdOrder& cold,
+                                          const Instrument& instrument, std::int64_t leaves_lots,
+                                          std::int64_t price_ticks, std::int32_t maker_ppm,
+                                          std::int32_t taker_ppm) noexcept {
+  if (order.is_buy()) {
+    const std::int64_t rate_ppm = std::max({maker_ppm, taker_ppm, 0});
+    return hold_buy(leaves_lots * price_ticks * instrument.tick_lot_atoms, rate_ppm,
+                    cold.fee_credit);
+  }
+  return leaves_lots * instrument.lot_atoms;
+}
+
+// Let an order tie up `held_atoms` from here on.
+inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
+                        std::int64_t held_atoms) noexcept {
+  venue.holding(order, cold).held_atoms += held_atoms - order.held_atoms;
+  order.held_atoms = held_atoms;
+}
+
+// Let one more id name an order.
+void attach_id(Venue& venue, std::uint32_t index, std::uint32_t hash, const Text<40>& text);
+
+// Let an accepted order be known and counted; its hold is already taken.
+void open_order(Venue& venue, std::uint32_t index, std::uint32_t hash, const Text<40>& text);
+
+// Make an order done: release what it held; its ids are remembered for a while. It has left its
+// queue already.
+void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
+
+// Note that an order's level changes in this command.
+void touch_level(Venue& venue, Instrument& instrument, BookSide& side, Level& level,
+                 std::int64_t price_ticks);
+
+// Take an open order out of the book or from among the waiting stops, where it is in one.
+void leave_queue(Venue& venue, std::uint32_t index);
+
+// Who asked that an order go, and by what id; nobody when the venue itself acts.
+struct Origin {
+  std::uint32_t session = 0;
+  std::uint32_t connection = 0;
+  Text<40> request_id{};
+};
+inline constexpr Origin NOBODY{};
+inline constexpr Text<40> NO_CLIENT_ID{};
+
+// Cancel an open order, wherever it is, and say so.
+void cancel_order(Venue& venue, std::uint32_t index, std::uint8_t reason,
+                  const Origin& origin = NOBODY);
+
+// Let an open order's time end, wherever it is, and say so.
+void expire_order(Venue& venue, std::uint32_t index, std::uint8_t reason);
+
+// Whether a client id is not new, or (when room is needed) cannot be remembered.
+[[nodiscard]] bool refuses_client_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
+                                     const Text<40>& text, bool is_needed, Refused& refused);
+
+// Whether one more id cannot be remembered: of the venue's, or of the account's share.
+[[nodiscard]] bool refuses_id_room(const Venue& venue, std::uint32_t account, Refused& refused);
+
+// Remember the id of a mass cancel, which is gone as soon as it came.
+void remember_mass_cancel(Venue& venue, std::uint32_t account, std::uint32_t hash,
+                          const Text<40>& text, std::int64_t gone_at_ns);
+
+// Forget what went at least the configured window ago.
+void forget_gone(Venue& venue);
+
+void add_stop(Venue& venue, std::uint32_t index);
+void remove_stop(Venue& venue, std::uint32_t index);
+
+}  // namespace core

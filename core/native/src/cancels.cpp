@@ -1,0 +1,235 @@
+// Cancels, mass cancels, queries and recorded refusals: allowed in every phase and under kill.
+#include <algorithm>
+
+#include "core/handlers.hpp"
+#include "core/order_events.hpp"
+
+namespace core {
+
+namespace {
+
+// Whether a cancel's own id can be remembered; a cancel is never refused for it.
+bool has_room_for_id(const Venue& venue, std::uint32_t account) {
+  Refused refused;
+  return !refuses_id_room(venue, account, refused);
+}
+
+// Call `use(account)` for each account that a session may trade for.
+template <class Use>
+void each_tradable(Venue& venue, const Session& session, Use use) {
+  for (const Right& right : session.rights) {
+    if ((right.rights & RIGHT_TRADE) != 0) {
+      use(venue.accounts[venue.find_account(right.account)]);
+    }
+  }
+}
+
+bool refuses_mass_cancel(Venue& venue, const commands::MassCancel& command,
+                         std::uint32_t account, std::uint32_t hash, Session*& session,
+                         Refused& refused) {
+  if (refuses_session(venue, command, account, session, refused)) {
+    return true;
+  }
+  if (command.scope != scope::SESSION && command.scope != scope::ACCOUNT &&
+      command.scope != scope::FIRM) {
+    return refused.because(code::SCOPE_INVALID, 0, command.scope);
+  }
+  if (command.side > side::SELL) {
+    return refused.because(code::FIELD_INVALID, side::SELL, command.side);
+  }
+  if (command.instrument != 0 && venue.find_instrument(command.instrument) == nullptr) {
+    return refused.because(code::INSTRUMENT_UNKNOWN);
+  }
+  return refuses_request_id(venue, account, hash, command.client_order_id, false, refused);
+}
+
+std::vector<std::uint32_t> orders_in_scope(Venue& venue, const commands::MassCancel& command,
+                                           const Account& asker, const Session& session) {
+  std::vector<std::uint32_t> found;
+  const auto choose = [&](const Account& account) {
+    each_open_order(venue, account, [&](std::uint32_t index) {
+      const HotOrder& order = venue.orders.hot(index);
+      const bool is_in =
+          (command.scope != scope::SESSION ||
+           venue.orders.cold(index).session == session.number) &&
+          (command.instrument == 0 ||
+           command.instrument == venue.instruments[order.instrument]->number) &&
+          (command.side == 0 || command.side == order.side);
+      if (is_in) {
+        found.push_back(index);
+      }
+    });
+  };
+  if (command.scope == scope::ACCOUNT) {
+    choose(asker);
+  } else {
+    each_tradable(venue, session, choose);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::uint32_t find_order(Venue& venue, std::uint32_t account, std::uint64_t order_id,
+                         const Text<40>& client_order_id) {
+  if (order_id != 0) [[likely]] {
+    const std::uint32_t index = venue.order_ids.find(order_id);
+    return index != 0 && venue.orders.hot(index).account == account ? index : 0;
+  }
+  const std::uint32_t hash = venue.client_ids.hash(account, client_order_id);
+  const std::uint32_t node = venue.client_ids.find(hash, account, client_order_id);
+  return node == 0 ? 0 : venue.client_ids.node(node).order;
+}
+
+bool refuses_request_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
+                        const Text<40>& text, bool is_needed, Refused& refused) {
+  if (is_client_id(text)) [[likely]] {
+    return refuses_client_id(venue, account, hash, text, is_needed, refused);
+  }
+  return text != NO_CLIENT_ID && refused.because(code::CLIENT_ORDER_ID_INVALID);
+}
+
+void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t account,
+            std::uint32_t hash) {
+  Refused refused;
+  Session* session = nullptr;
+  std::uint32_t index = 0;
+  bool is_refused = refuses_session(venue, command, account, session, refused);
+  if (!is_refused) [[likely]] {
+    index = find_order(venue, account, command.order_id, command.original_client_order_id);
+    is_refused =
+        refuses_target(venue, command, index, refused) ||
+        refuses_request_id(venue, account, hash, command.client_order_id, false, refused);
+  }
+  if (is_refused) [[unlikely]] {
+    reject_request<events::CancelRejected>(venue, command, refused, index,
+                                           command.client_order_id,
+                                           command.original_client_order_id);
+    return;
+  }
+  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, account)) {
+    attach_id(venue, index, hash, command.client_order_id);
+  }
+  leave_queue(venue, index);
+  close_order(venue, index, status::CANCELLED, cancel_reason::REQUESTED);
+  auto& event = emit_order<events::OrderCancelled>(venue, index);
+  event.origin_session = command.session;
+  event.origin_connection = command.connection;
+  event.request_client_order_id = command.client_order_id;
+}
+
+void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,
+                        const Refused& refused) {
+  auto& event = venue.events.emit_zeroed<events::MassCancelRejected>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  event.instrument = command.instrument;
+  event.scope = command.scope;
+  event.side = command.side;
+  event.code = refused.code;
+  event.limit = refused.limit;
+  event.usage = refused.usage;
+  event.client_order_id = command.client_order_id;
+}
+
+void mass_cancel(Venue& venue, const commands::MassCancel& command) {
+  const std::uint32_t account = venue.find_account(command.account);
+  const std::uint32_t hash = venue.client_ids.hash(account, command.client_order_id);
+  Refused refused;
+  Session* session = nullptr;
+  if (refuses_mass_cancel(venue, command, account, hash, session, refused)) {
+    reject_mass_cancel(venue, command, refused);
+    return;
+  }
+  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, account)) {
+    remember_mass_cancel(venue, account, hash, command.client_order_id, venue.last_time_ns);
+  }
+  const Origin origin{command.session, command.connection, command.client_order_id};
+  const std::uint32_t cancelled =
+      cancel_all(venue, orders_in_scope(venue, command, venue.accounts[account], *session),
+                 cancel_reason::MASS_CANCEL, origin);
+  auto& event = venue.events.emit_zeroed<events::MassCancelled>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  event.instrument = command.instrument;
+  event.scope = command.scope;
+  event.side = command.side;
+  event.cancelled = cancelled;
+  event.client_order_id = command.client_order_id;
+}
+
+std::uint32_t cancel_all(Venue& venue, std::vector<std::uint32_t> orders, std::uint8_t reason,
+                         const Origin& origin) {
+  std::sort(orders.begin(), orders.end(), [&venue](std::uint32_t left, std::uint32_t right) {
+    return venue.orders.hot(left).order_id < venue.orders.hot(right).order_id;
+  });
+  for (const std::uint32_t index : orders) {
+    cancel_order(venue, index, reason, origin);
+  }
+  return static_cast<std::uint32_t>(orders.size());
+}
+
+std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
+  std::vector<std::uint32_t> found;
+  const bool is_whole_account = session.cancel_on_disconnect == on_disconnect::ACCOUNT;
+  const auto choose = [&](const Account& account) {
+    each_open_order(venue, account, [&](std::uint32_t index) {
+      if (is_whole_account || venue.orders.cold(index).session == session.number) {
+        found.push_back(index);
+      }
+    });
+  };
+  if (session.cancel_on_disconnect == on_disconnect::SESSION) {
+    for (const Account& account : venue.accounts) {
+      if (account.firm == session.firm) {
+        choose(account);
+      }
+    }
+  } else {
+    each_tradable(venue, session, choose);
+  }
+  return cancel_all(venue, std::move(found), cancel_reason::DISCONNECT);
+}
+
+void query_order(Venue& venue, const commands::QueryOrder& command) {
+  const std::uint32_t account = venue.find_account(command.account);
+  Refused refused;
+  Session* session = nullptr;
+  std::uint32_t index = 0;
+  bool is_refused = refuses_session(venue, command, account, session, refused);
+  if (!is_refused) {
+    index = find_order(venue, account, command.order_id, command.client_order_id);
+    is_refused = refuses_target(venue, command, index, refused) &&
+                 refused.code != code::ORDER_ALREADY_DONE;
+  }
+  if (is_refused) {
+    reject_request<events::QueryRejected>(venue, command, refused, index,
+                                          command.client_order_id, command.request_id);
+    return;
+  }
+  auto& event = emit_order<events::OrderReported>(venue, index);
+  event.origin_session = command.session;
+  event.origin_connection = command.connection;
+  event.request_id = command.request_id;
+}
+
+void record_refusal(Venue& venue, const commands::RecordRefusal& command) {
+  auto& event = venue.events.emit_zeroed<events::RefusalRecorded>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  event.instrument = command.instrument;
+  event.refused_kind = command.refused_kind;
+  event.code = command.code;
+  event.side = command.side;
+  event.order_type = command.order_type;
+  event.time_in_force = command.time_in_force;
+  event.order_id = command.order_id;
+  event.client_order_id = command.client_order_id;
+  event.original_client_order_id = command.original_client_order_id;
+  event.text = command.text;
+}
+
+}  // namespace core

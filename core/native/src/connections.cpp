@@ -1,0 +1,163 @@
+// Sessions: their rights, and the fence around the connection that speaks for them.
+#include "core/handlers.hpp"
+
+namespace core {
+
+namespace {
+
+constexpr std::uint8_t RIGHTS_KNOWN = 3;
+
+bool refuses_grant(Venue& venue, const commands::GrantSession& command, Refused& refused) {
+  const std::uint32_t account = venue.find_account(command.account);
+  if (account == NONE) {
+    return refused.because(code::ACCOUNT_UNKNOWN);
+  }
+  if (command.session == 0) {
+    return refused.because(code::IDENTIFIER_INVALID);
+  }
+  if (!venue.firm_numbers.contains(command.firm)) {
+    return refused.because(code::FIRM_UNKNOWN);
+  }
+  // A session acts for the accounts of one firm, its own, for ever.
+  const std::uint32_t account_firm = venue.firms[venue.accounts[account].firm].number;
+  if (account_firm != command.firm) {
+    return refused.because(code::IDENTIFIER_INVALID, account_firm, command.firm);
+  }
+  const Session* session = venue.find_session(command.session);
+  if (session != nullptr && venue.firms[session->firm].number != command.firm) {
+    return refused.because(code::IDENTIFIER_INVALID, venue.firms[session->firm].number,
+                           command.firm);
+  }
+  if (!is_name(command.name) || (session != nullptr && session->name != command.name)) {
+    return refused.because(code::IDENTIFIER_INVALID);
+  }
+  if (session == nullptr && venue.is_name_taken(NameOf::SESSION, command.name)) {
+    return refused.because(code::ALREADY_EXISTS);
+  }
+  if (command.rights > RIGHTS_KNOWN || command.cancel_on_disconnect > on_disconnect::ACCOUNT ||
+      command.disconnect_grace_ns < 0 || command.disconnect_grace_ns >= AMOUNT_LIMIT) {
+    return refused.because(code::FIELD_INVALID);
+  }
+  const std::uint32_t limit = venue.configuration->sessions_max;
+  return session == nullptr && venue.sessions.size() >= limit &&
+         refused.because(code::CAPACITY_EXCEEDED, limit,
+                         static_cast<Wide>(venue.sessions.size()) + 1);
+}
+
+void close(Venue& venue, Session& session, bool is_graceful) {
+  const std::uint32_t connection = session.connection;
+  session.connection = 0;
+  std::uint32_t cancelled = 0;
+  if (session.cancel_on_disconnect != on_disconnect::NONE) {
+    if (session.disconnect_grace_ns != 0) {
+      session.grace_until_ns = saturating_add(venue.last_time_ns, session.disconnect_grace_ns);
+      venue.deadlines.insert(
+          {session.grace_until_ns, Deadline::SESSION_GRACE, session.number});
+    } else {
+      cancelled = cancel_for_disconnect(venue, session);
+    }
+  }
+  auto& event = venue.events.emit_zeroed<events::SessionClosed>();
+  event.session = session.number;
+  event.connection = connection;
+  event.graceful = is_graceful ? 1 : 0;
+  event.cancelled = cancelled;
+}
+
+}  // namespace
+
+void set_rights(Session& session, std::uint32_t account, std::uint32_t rights) {
+  auto& known = session.rights;
+  const auto at = std::lower_bound(
+      known.begin(), known.end(), account,
+      [](const Right& each, std::uint32_t wanted) { return each.account < wanted; });
+  const bool is_known = at != known.end() && at->account == account;
+  if (rights == 0) {
+    if (is_known) {
+      known.erase(at);
+    }
+  } else if (is_known) {
+    at->rights = rights;
+  } else {
+    known.insert(at, {account, rights});
+  }
+}
+
+void grant_session(Venue& venue, const commands::GrantSession& command) {
+  Refused refused;
+  if (refuses_grant(venue, command, refused)) {
+    reject_command(venue, command, refused, command.session);
+    return;
+  }
+  Session* session = venue.find_session(command.session);
+  if (session == nullptr) {
+    venue.session_numbers.set(command.session,
+                              static_cast<std::uint32_t>(venue.sessions.size()));
+    session = &venue.sessions.emplace_back();
+    session->number = command.session;
+    session->firm = venue.firm_numbers.find(command.firm);
+    session->name = command.name;
+    venue.take_name(NameOf::SESSION, command.name);
+  }
+  session->cancel_on_disconnect = command.cancel_on_disconnect;
+  session->disconnect_grace_ns = command.disconnect_grace_ns;
+  set_rights(*session, command.account, command.rights);
+  auto& event = venue.events.emit_zeroed<events::SessionGranted>();
+  fill_grant(event, venue, *session, command.account, command.rights);
+  event.operator_ = command.operator_;
+  event.approver = command.approver;
+}
+
+void open_session(Venue& venue, const commands::OpenSession& command) {
+  Session* session = venue.find_session(command.session);
+  if (session == nullptr || command.connection <= session->last_connection) {
+    Refused refused;
+    if (session == nullptr) {
+      refused.because(code::SESSION_UNKNOWN);
+    } else {
+      refused.because(code::IDENTIFIER_INVALID, Wide{session->last_connection} + 1,
+                      command.connection);
+    }
+    reject_command(venue, command, refused, command.session);
+    return;
+  }
+  if (session->connection != 0) {
+    close(venue, *session, false);
+  }
+  if (session->grace_until_ns != 0) {
+    venue.deadlines.erase({session->grace_until_ns, Deadline::SESSION_GRACE, session->number});
+    session->grace_until_ns = 0;
+  }
+  session->connection = session->last_connection = command.connection;
+  session->principal = command.source >> SOURCE_BITS;
+  auto& event = venue.events.emit_zeroed<events::SessionOpened>();
+  event.session = session->number;
+  event.connection = session->connection;
+}
+
+void close_session(Venue& venue, const commands::CloseSession& command) {
+  Session* session = venue.find_session(command.session);
+  Refused refused;
+  const bool is_refused =
+      session == nullptr ? refused.because(code::SESSION_UNKNOWN)
+                         : (session->connection == 0 ||
+                            command.connection != session->connection) &&
+                               refused.because(code::SESSION_CLOSED, session->connection,
+                                               command.connection);
+  if (is_refused) {
+    reject_command(venue, command, refused, command.session);
+    return;
+  }
+  close(venue, *session, command.graceful != 0);
+}
+
+void lose_link(Venue& venue, const commands::LinkLost& command) {
+  for (const std::uint32_t index : by_number(venue.sessions)) {
+    Session& session = venue.sessions[index];
+    if (session.connection != 0 && session.principal == command.principal) {
+      close(venue, session, false);
+    }
+  }
+}
+
+}  // namespace core

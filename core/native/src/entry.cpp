@@ -1,0 +1,222 @@
+// PlaceOrder: the order of checks, and what an accepted order does. The first failing check wins.
+#include "core/handlers.hpp"
+#include "core/matching.hpp"
+#include "core/order_events.hpp"
+
+namespace core {
+
+namespace {
+
+
+// Whether the order's price is too far away, or none can be found for it. A stop-limit is
+// compared with its own stop price: it acts only when trading is there.
+bool refuses_price(Instrument& instrument, const commands::PlaceOrder& command,
+                   Refused& refused) {
+  switch (command.order_type) {
+    [[likely]] case order_type::LIMIT:
+      return refuses_collar(command.side, command.price_ticks, instrument.reference_ticks,
+                            instrument.limits.collar_ppm, refused);
+    case order_type::STOP_LIMIT:
+      return refuses_collar(command.side, command.price_ticks, command.stop_price_ticks,
+                            instrument.limits.collar_ppm, refused);
+    case order_type::MARKET:
+      if (instrument.reference_ticks == 0) {
+        return refused.because(code::NO_REFERENCE_PRICE);
+      }
+      return instrument.book.opposite(command.side).empty() &&
+             refused.because(code::MARKET_WITHOUT_LIQUIDITY);
+    default:
+      return false;
+  }
+}
+
+// The order's limit price, or the protection price of one that has none.
+std::int64_t price_of(Instrument& instrument, const commands::PlaceOrder& command) {
+  if (is_priced(command.order_type)) [[likely]] {
+    return command.price_ticks;
+  }
+  const std::int64_t from_ticks = command.order_type == order_type::STOP
+                                      ? command.stop_price_ticks
+                                      : instrument.book.opposite(command.side).best_ticks();
+  return protection_price(command.side, from_ticks, instrument.limits);
+}
+
+bool refuses_counts(const Venue& venue, const Account& account, const Instrument& instrument,
+                    Refused& refused) {
+  if (account.open_orders >= account.open_orders_max) [[unlikely]] {
+    return refused.because(code::OPEN_ORDERS_EXCEEDED, account.open_orders_max,
+                           Wide{account.open_orders} + 1);
+  }
+  if (instrument.open_orders >= instrument.limits.orders_max) [[unlikely]] {
+    return refused.because(code::BOOK_FULL, instrument.limits.orders_max,
+                           Wide{instrument.open_orders} + 1);
+  }
+  const std::uint32_t venue_max = venue.configuration->open_orders_max;
+  if (venue.open_orders >= venue_max) [[unlikely]] {
+    return refused.because(code::BOOK_FULL, venue_max, Wide{venue.open_orders} + 1);
+  }
+  return false;
+}
+
+// The first end of a trading day after now: a UTC day's end plus the offset.
+std::int64_t end_of_day(const Venue& venue) {
+  const std::int64_t offset_ns = venue.configuration->day_offset_ns;
+  return (floor_divide(venue.last_time_ns - offset_ns, DAY_NS) + 1) * DAY_NS + offset_ns;
+}
+
+void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
+                const commands::PlaceOrder& command, std::uint32_t account_index,
+                const Instrument& instrument) {
+  order.leaves_lots = command.quantity_lots;
+  order.shown_lots = 0;
+  order.previous = 0;
+  order.next = 0;
+  order.account = account_index;
+  order.instrument = instrument.index;
+  order.side = command.side;
+  order.order_type = command.order_type;
+  order.time_in_force = command.time_in_force;
+  order.status =
+      command.order_type >= order_type::STOP ? status::PENDING_TRIGGER : status::NEW;
+  order.self_trade_prevention = command.self_trade_prevention != 0
+                                    ? command.self_trade_prevention
+                                    : venue.accounts[account_index].self_trade_prevention;
+  order.order_flags = static_cast<std::uint8_t>(command.order_flags);
+  order.reason = 0;
+  cold.quantity_lots = command.quantity_lots;
+  cold.filled_lots = 0;
+  cold.filled_value = 0;
+  cold.stop_price_ticks = command.stop_price_ticks;
+  cold.display_lots =
+      command.display_lots == command.quantity_lots ? 0 : command.display_lots;
+  cold.minimum_lots = command.minimum_lots;
+  cold.expire_at_ns = command.expire_at_ns;
+  cold.expires_at_ns = command.time_in_force == time_in_force::DAY ? end_of_day(venue)
+                                                                   : command.expire_at_ns;
+  cold.session = command.session;
+  cold.connection = command.connection;
+  cold.fee_credit = 0;
+  cold.trader = command.trader;
+  cold.first_id = cold.last_id = cold.current_id = 0;
+}
+
+}  // namespace
+
+bool refuses_rate(Venue& venue, Account& account, Refused& refused) {
+  const std::int64_t interval_ns = account.message_interval_ns;
+  if (interval_ns == 0 || account.message_burst == 0) {
+    return false;
+  }
+  const std::int64_t now_ns = venue.last_time_ns;
+  const std::int64_t ahead_ns = account.next_free_ns - now_ns;
+  if (ahead_ns > (std::int64_t{account.message_burst} - 1) * interval_ns) [[unlikely]] {
+    const std::int64_t pending = (ahead_ns - 1) / interval_ns + 1;
+    return refused.because(code::MESSAGE_RATE_EXCEEDED, account.message_burst,
+                           Wide{pending} + 1);
+  }
+  account.next_free_ns = std::max(now_ns, account.next_free_ns) + interval_ns;
+  return false;
+}
+
+bool refuses_post_only(Instrument& instrument, std::uint8_t side, std::uint32_t order_flags,
+                       std::int64_t price_ticks, Refused& refused) {
+  if ((order_flags & POST_ONLY) == 0) [[likely]] {
+    return false;
+  }
+  const BookSide& opposite = instrument.book.opposite(side);
+  if (opposite.empty() || !opposite.reaches(opposite.best_ticks(), price_ticks)) {
+    return false;
+  }
+  return refused.because(code::POST_ONLY_WOULD_TAKE, opposite.best_ticks(), price_ticks);
+}
+
+void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refused& refused) {
+  auto& event = venue.events.emit_zeroed<events::OrderRejected>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  event.instrument = command.instrument;
+  event.side = command.side;
+  event.order_type = command.order_type;
+  event.time_in_force = command.time_in_force;
+  event.self_trade_prevention = command.self_trade_prevention;
+  event.order_flags = static_cast<std::uint8_t>(command.order_flags & 0xFF);
+  event.code = refused.code;
+  event.price_ticks = command.price_ticks;
+  event.quantity_lots = command.quantity_lots;
+  event.stop_price_ticks = command.stop_price_ticks;
+  event.limit = refused.limit;
+  event.usage = refused.usage;
+  event.client_order_id = command.client_order_id;
+}
+
+void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t account_index,
+                 std::uint32_t hash) {
+  Instrument* found = venue.find_instrument(command.instrument);
+  Refused refused;
+  if (refuses_asker(venue, command, account_index, found != nullptr && found->is_killed,
+                    refused) ||
+      (found == nullptr && refused.because(code::INSTRUMENT_UNKNOWN))) [[unlikely]] {
+    reject_order(venue, command, refused);
+    return;
+  }
+  Instrument& instrument = *found;
+  Account& account = venue.accounts[account_index];
+  const InstrumentLimits& limits = instrument.limits;
+  if (refuses_phase(instrument.phase, command, refused) ||
+      refuses_terms(command, limits, venue.last_time_ns, refused) ||
+      (!is_client_id(command.client_order_id) &&
+       refused.because(code::CLIENT_ORDER_ID_INVALID)) ||
+      refuses_price(instrument, command, refused)) [[unlikely]] {
+    reject_order(venue, command, refused);
+    return;
+  }
+  const std::int64_t price_ticks = price_of(instrument, command);
+  const std::int64_t notional_atoms =
+      price_ticks * command.quantity_lots * instrument.tick_lot_atoms;
+  if (refuses_notional(notional_atoms, limits, refused) ||
+      refuses_rate(venue, account, refused) ||
+      refuses_client_id(venue, account_index, hash, command.client_order_id, true, refused) ||
+      refuses_counts(venue, account, instrument, refused)) [[unlikely]] {
+    reject_order(venue, command, refused);
+    return;
+  }
+  const bool is_buy = command.side == side::BUY;
+  const std::uint32_t base = venue.balance_index(account_index, instrument.base_asset);
+  const std::uint32_t quote = venue.balance_index(account_index, instrument.quote_asset);
+  const FeeSchedule rates = venue.fee_rates(account, instrument);
+  const std::int64_t held_atoms =
+      is_buy ? hold_buy(notional_atoms, std::max({rates.maker_ppm, rates.taker_ppm, 0}), 0)
+             : command.quantity_lots * instrument.lot_atoms;
+  Balance& holding = venue.balances[is_buy ? quote : base];
+  if (refuses_buying(venue.balances[base], is_buy, command.quantity_lots, instrument.lot_atoms,
+                     refused) ||
+      refuses_funds(holding.available_atoms(), held_atoms, refused) ||
+      refuses_post_only(instrument, command.side, command.order_flags, price_ticks, refused))
+      [[unlikely]] {
+    reject_order(venue, command, refused);
+    return;
+  }
+  const std::uint32_t index = venue.orders.allocate();
+  HotOrder& order = venue.orders.hot(index);
+  ColdOrder& cold = venue.orders.cold(index);
+  fill_order(venue, order, cold, command, account_index, instrument);
+  order.order_id = ++venue.last_order_id;
+  order.price_ticks = price_ticks;
+  order.held_atoms = held_atoms;
+  cold.base = base;
+  cold.quote = quote;
+  cold.maker_ppm = rates.maker_ppm;
+  cold.taker_ppm = rates.taker_ppm;
+  cold.arrival = ++venue.last_arrival;
+  holding.held_atoms += held_atoms;
+  open_order(venue, index, hash, command.client_order_id);
+  emit_order<events::OrderAccepted>(venue, index);
+  if (order.is_pending()) [[unlikely]] {
+    enter_stop(venue, index);
+  } else {
+    act(venue, index);
+  }
+}
+
+}  // namespace core

@@ -1,0 +1,328 @@
+#include "core/matching.hpp"
+
+#include "core/order_events.hpp"
+#include "core/phases.hpp"
+
+namespace core {
+
+namespace {
+
+bool is_beyond_band(const Instrument& instrument, std::int64_t price_ticks) noexcept {
+  return is_outside_band(price_ticks, instrument.band_ticks, instrument.limits.band_ppm);
+}
+
+// Put an order at the back of its price's queue.
+void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index) {
+  const HotOrder& order = venue.orders.hot(index);
+  BookSide& side = instrument.book.side(order.side);
+  Level& level = side.append(index);
+  touch_level(venue, instrument, side, level, order.price_ticks);
+}
+
+// Counts what an incoming order could trade with, and the steps that this would take.
+struct Fill {
+  std::int64_t needed_lots;
+  std::int64_t steps_left;
+  bool is_decided = false;
+  bool is_fillable = false;
+
+  void decide(bool answer) noexcept {
+    is_decided = true;
+    is_fillable = answer;
+  }
+};
+
+void count_level(const Venue& venue, const Level& level, std::int64_t group, std::uint8_t mode,
+                 Fill& fill) noexcept {
+  std::int64_t shown_lots = 0;
+  std::int64_t hidden_lots = 0;
+  std::int64_t tranches = 0;
+  for (std::uint32_t index = level.head; index != 0;) {
+    const HotOrder& resting = venue.orders.hot(index);
+    const std::int64_t display_lots = venue.orders.cold(index).display_lots;
+    index = resting.next;
+    --fill.steps_left;
+    if (venue.accounts[resting.account].group == group) {
+      if (mode == self_trade::CANCEL_RESTING) {
+        continue;
+      }
+      // A refreshed tranche queues behind the own order, so it is out of reach.
+      fill.decide(false);
+      return;
+    }
+    shown_lots += resting.shown_lots;
+    if (shown_lots >= fill.needed_lots) {
+      fill.decide(fill.steps_left >= 0);
+      return;
+    }
+    const std::int64_t hidden = resting.leaves_lots - resting.shown_lots;
+    if (hidden != 0) {
+      hidden_lots += hidden;
+      tranches += (hidden - 1) / display_lots + 1;
+    }
+  }
+  // A trade takes a whole tranche, or at least the last lot.
+  fill.steps_left -= std::min(tranches, fill.needed_lots - shown_lots);
+  fill.needed_lots -= shown_lots + hidden_lots;
+  if (fill.needed_lots <= 0 || fill.steps_left < 0) {
+    fill.decide(fill.steps_left >= 0);
+  }
+}
+
+// Whether enough could trade now: all of a fill-or-kill, the minimum of the others. What might
+// take more steps than the command has left cannot trade now either.
+bool is_fillable(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
+  const HotOrder& taker = venue.orders.hot(taker_index);
+  const std::int64_t minimum_lots = venue.orders.cold(taker_index).minimum_lots;
+  const std::int64_t group = venue.accounts[taker.account].group;
+  Fill fill{minimum_lots != 0 ? minimum_lots : taker.leaves_lots, venue.steps_left};
+  BookSide& side = instrument.book.opposite(taker.side);
+  const bool has_band = roll_band_window(venue, instrument);
+  if (side.empty()) {
+    return false;
+  }
+  std::int64_t price_ticks = side.best_ticks();
+  for (Level* level = &side.best(); level != nullptr && !fill.is_decided;
+       level = side.behind(price_ticks, price_ticks)) {
+    if (!side.reaches(price_ticks, taker.price_ticks) ||
+        (has_band && is_beyond_band(instrument, price_ticks))) {
+      return false;
+    }
+    count_level(venue, *level, group, taker.self_trade_prevention, fill);
+  }
+  return fill.is_fillable;
+}
+
+// Trade; say whether it stopped only because the command has done all that one may.
+bool match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
+  HotOrder& taker = venue.orders.hot(taker_index);
+  BookSide& side = instrument.book.opposite(taker.side);
+  if (side.empty()) {
+    return false;
+  }
+  const std::int64_t limit_ticks = taker.price_ticks;
+  const std::int64_t group = venue.accounts[taker.account].group;
+  const bool has_band = roll_band_window(venue, instrument);
+  while (!side.empty() && taker.leaves_lots != 0) {
+    const std::int64_t price_ticks = side.best_ticks();
+    if (!side.reaches(price_ticks, limit_ticks)) {
+      return false;
+    }
+    if (has_band && is_beyond_band(instrument, price_ticks)) [[unlikely]] {
+      halt_by_band(venue, instrument);
+      return false;
+    }
+    if (venue.steps_left == 0) [[unlikely]] {
+      return true;
+    }
+    --venue.steps_left;
+    Level& level = side.best();
+    const std::uint32_t maker_index = level.head;
+    const HotOrder& maker = venue.orders.hot(maker_index);
+    if (venue.accounts[maker.account].group == group) [[unlikely]] {
+      prevent_self_trade(venue, taker_index, maker_index, false);
+      continue;
+    }
+    const std::int64_t lots = std::min(taker.leaves_lots, maker.shown_lots);
+    touch_level(venue, instrument, side, level, price_ticks);
+    side.take(maker_index, level, lots);
+    taker.leaves_lots -= lots;
+    record_trade(venue, instrument, maker_index, taker_index, lots, price_ticks, false);
+  }
+  return false;
+}
+
+// Let an order hold what its present leaves, price, rates and fee credit need.
+void rehold(Venue& venue, const Instrument& instrument, HotOrder& order, const ColdOrder& cold) {
+  change_hold(venue, order, cold,
+              hold_of(order, cold, instrument, order.leaves_lots, order.price_ticks,
+                      cold.maker_ppm, cold.taker_ppm));
+}
+
+void decrement(Venue& venue, std::uint32_t index, std::int64_t lots, bool is_resting) {
+  HotOrder& order = venue.orders.hot(index);
+  ColdOrder& cold = venue.orders.cold(index);
+  if (lots == order.leaves_lots) {
+    cancel_order(venue, index, cancel_reason::SELF_TRADE);
+    return;
+  }
+  if (is_resting) {
+    reduce_resting(venue, index, lots);
+  } else {
+    order.leaves_lots -= lots;
+  }
+  cold.quantity_lots -= lots;
+  const Instrument& instrument = *venue.instruments[order.instrument];
+  if (order.is_buy()) {
+    venue.balances[cold.base].buying_atoms -= lots * instrument.lot_atoms;
+  }
+  rehold(venue, instrument, order, cold);
+  order.reason = cancel_reason::SELF_TRADE;
+  emit_order<events::OrderRestated>(venue, index);
+  order.reason = 0;
+}
+
+// Move an order's money for a fill whose lots have left its leaves; return the fee.
+std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& order,
+                         ColdOrder& cold, std::int64_t lots, std::int64_t notional_atoms,
+                         std::int32_t rate_ppm) {
+  const std::int64_t fee_atoms = fee_of_fill(notional_atoms, rate_ppm, cold.fee_credit);
+  const std::int64_t base_atoms = lots * instrument.lot_atoms;
+  Balance& base = venue.balances[cold.base];
+  Balance& quote = venue.balances[cold.quote];
+  if (order.is_buy()) {
+    base.balance_atoms += base_atoms;
+    base.buying_atoms -= base_atoms;
+    quote.balance_atoms -= notional_atoms + fee_atoms;
+  } else {
+    base.balance_atoms -= base_atoms;
+    quote.balance_atoms += notional_atoms - fee_atoms;
+  }
+  rehold(venue, instrument, order, cold);
+  cold.filled_lots += lots;
+  return fee_atoms;
+}
+
+// One party of a trade, as TradeExecuted tells it; the struct's fields carry the party's name.
+#define CORE_FILL_PARTY(event, party, order, cold, fee)                                   \
+  do {                                                                                    \
+    (event).party##_order_id = (order).order_id;                                          \
+    (event).party##_account = venue.accounts[(order).account].number;                     \
+    (event).party##_session = (cold).session;                                             \
+    (event).party##_connection = (cold).connection;                                       \
+    (event).party##_order_type = (order).order_type;                                      \
+    (event).party##_time_in_force = (order).time_in_force;                                \
+    (event).party##_status = (order).status;                                              \
+    (event).party##_order_flags = (order).order_flags;                                    \
+    (event).party##_price_ticks = (order).price_ticks;                                    \
+    (event).party##_stop_price_ticks = (cold).stop_price_ticks;                           \
+    (event).party##_quantity_lots = (cold).quantity_lots;                                 \
+    (event).party##_leaves_lots = (order).leaves_lots;                                    \
+    (event).party##_filled_lots = (cold).filled_lots;                                     \
+    (event).party##_filled_value = (cold).filled_value;                                   \
+    (event).party##_fee_atoms = (fee);                                                    \
+    (event).party##_held_atoms = (order).held_atoms;                                      \
+    (event).party##_base_balance = venue.balances[(cold).base].balance_atoms;             \
+    (event).party##_quote_balance = venue.balances[(cold).quote].balance_atoms;           \
+    (event).party##_client_order_id = venue.client_ids.node((cold).current_id).text;      \
+  } while (false)
+
+}  // namespace
+
+void execute_order(Venue& venue, std::uint32_t index) {
+  HotOrder& order = venue.orders.hot(index);
+  Instrument& instrument = *venue.instruments[order.instrument];
+  bool is_stopped = false;
+  if (instrument.phase == phase::CONTINUOUS) [[likely]] {
+    const bool is_all = order.time_in_force == time_in_force::FILL_OR_KILL;
+    if ((is_all || venue.orders.cold(index).minimum_lots != 0) &&
+        !is_fillable(venue, instrument, index)) [[unlikely]] {
+      expire_order(venue, index,
+                   is_all ? cancel_reason::FILL_OR_KILL : cancel_reason::MINIMUM_QUANTITY);
+      return;
+    }
+    is_stopped = match(venue, instrument, index);
+  }
+  if (order.leaves_lots == 0) {
+    return;
+  }
+  if (order.is_immediate()) {
+    const bool is_halted = instrument.phase != phase::CONTINUOUS;
+    expire_order(venue, index,
+                 is_halted ? cancel_reason::PRICE_BAND : cancel_reason::IMMEDIATE_REMAINDER);
+    return;
+  }
+  if (is_stopped) [[unlikely]] {  // resting, it would cross the book
+    cancel_order(venue, index, cancel_reason::IMMEDIATE_REMAINDER);
+    return;
+  }
+  rest_order(venue, instrument, index);
+}
+
+void prevent_self_trade(Venue& venue, std::uint32_t incoming, std::uint32_t resting,
+                        bool is_incoming_resting) {
+  switch (venue.orders.hot(incoming).self_trade_prevention) {
+    case self_trade::CANCEL_RESTING:
+      cancel_order(venue, resting, cancel_reason::SELF_TRADE);
+      return;
+    case self_trade::CANCEL_INCOMING:
+      cancel_order(venue, incoming, cancel_reason::SELF_TRADE);
+      return;
+    case self_trade::CANCEL_BOTH:
+      cancel_order(venue, resting, cancel_reason::SELF_TRADE);
+      cancel_order(venue, incoming, cancel_reason::SELF_TRADE);
+      return;
+    default: {
+      const std::int64_t lots = std::min(venue.orders.hot(incoming).leaves_lots,
+                                         venue.orders.hot(resting).leaves_lots);
+      decrement(venue, resting, lots, true);
+      decrement(venue, incoming, lots, is_incoming_resting);
+    }
+  }
+}
+
+void reduce_resting(Venue& venue, std::uint32_t index, std::int64_t lots) {
+  const HotOrder& order = venue.orders.hot(index);
+  Instrument& instrument = *venue.instruments[order.instrument];
+  BookSide& side = instrument.book.side(order.side);
+  Level& level = *side.find(order.price_ticks);
+  const std::int64_t shown_lots = order.shown_lots;
+  side.reduce(index, level, lots);
+  if (order.shown_lots != shown_lots) {
+    touch_level(venue, instrument, side, level, order.price_ticks);
+  }
+}
+
+void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_index,
+                  std::uint32_t taker_index, std::int64_t lots, std::int64_t price_ticks,
+                  bool is_auction) {
+  HotOrder& maker = venue.orders.hot(maker_index);
+  HotOrder& taker = venue.orders.hot(taker_index);
+  ColdOrder& maker_cold = venue.orders.cold(maker_index);
+  ColdOrder& taker_cold = venue.orders.cold(taker_index);
+  const std::int64_t value = price_ticks * lots;
+  const std::int64_t notional_atoms = value * instrument.tick_lot_atoms;
+  const std::int32_t maker_ppm =
+      is_auction ? std::max(maker_cold.maker_ppm, 0) : maker_cold.maker_ppm;
+  const std::int32_t taker_ppm =
+      is_auction ? std::max(taker_cold.maker_ppm, 0) : taker_cold.taker_ppm;
+  const std::int64_t maker_fee =
+      settle_fill(venue, instrument, maker, maker_cold, lots, notional_atoms, maker_ppm);
+  const std::int64_t taker_fee =
+      settle_fill(venue, instrument, taker, taker_cold, lots, notional_atoms, taker_ppm);
+  Asset& quote = venue.assets[instrument.quote_asset];
+  const std::int64_t fees_atoms = saturating_add(quote.fees_atoms, maker_fee + taker_fee);
+  if (fees_atoms <= -AMOUNT_LIMIT || fees_atoms >= AMOUNT_LIMIT) [[unlikely]] {
+    venue.is_broken = true;
+  }
+  quote.fees_atoms = fees_atoms;
+  maker_cold.filled_value += value;
+  taker_cold.filled_value += value;
+  maker.status = maker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED;
+  taker.status = taker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED;
+  instrument.last_ticks = instrument.reference_ticks = price_ticks;
+  instrument.band_next_ticks = price_ticks;
+  instrument.stops.print(price_ticks);
+  auto& event = venue.events.emit<events::TradeExecuted>();
+  event.instrument = instrument.number;
+  event.taker_side = taker.side;
+  event.is_auction = is_auction ? 1 : 0;
+  event.spare_1 = 0;
+  event.trade_id = ++venue.last_trade_id;
+  event.price_ticks = price_ticks;
+  event.quantity_lots = lots;
+  event.notional_atoms = notional_atoms;
+  event.base_atoms = lots * instrument.lot_atoms;
+  CORE_FILL_PARTY(event, maker, maker, maker_cold, maker_fee);
+  CORE_FILL_PARTY(event, taker, taker, taker_cold, taker_fee);
+  if (maker.leaves_lots == 0) {
+    close_order(venue, maker_index, status::FILLED, 0);
+  }
+  if (taker.leaves_lots == 0) {
+    close_order(venue, taker_index, status::FILLED, 0);
+  }
+}
+
+#undef CORE_FILL_PARTY
+
+}  // namespace core

@@ -1,0 +1,168 @@
+// Money that enters and leaves: each reference is honoured once, for ever.
+#include "core/handlers.hpp"
+
+namespace core {
+
+namespace {
+
+Reference key_of(const Text<40>& reference) { return Reference(reference.data(), 40); }
+
+template <class Command>
+bool refuses_amount(Venue& venue, const Command& command, Refused& refused) {
+  if (venue.find_account(command.account) == NONE) {
+    return refused.because(code::ACCOUNT_UNKNOWN);
+  }
+  if (!venue.asset_numbers.contains(command.asset)) {
+    return refused.because(code::ASSET_UNKNOWN);
+  }
+  if (command.amount_atoms <= 0 || command.amount_atoms >= AMOUNT_LIMIT) {
+    return refused.because(code::AMOUNT_INVALID, AMOUNT_LIMIT - 1, command.amount_atoms);
+  }
+  if (!is_client_id(command.reference)) {
+    return refused.because(code::REFERENCE_INVALID);
+  }
+  if (venue.references.contains(key_of(command.reference))) {
+    return refused.because(code::DUPLICATE_REFERENCE);
+  }
+  const std::uint32_t limit = venue.configuration->references_max;
+  if (venue.references.size() >= limit) {
+    return refused.because(code::REFERENCE_MEMORY_FULL, limit,
+                           static_cast<Wide>(venue.references.size()) + 1);
+  }
+  return false;
+}
+
+template <class Command>
+bool refuses_free(Venue& venue, const Command& command, Refused& refused) {
+  const std::int64_t free_atoms =
+      venue
+          .balance(venue.find_account(command.account),
+                   venue.asset_numbers.find(command.asset))
+          .free_atoms();
+  return command.amount_atoms > free_atoms &&
+         refused.because(code::INSUFFICIENT_FUNDS, free_atoms, command.amount_atoms);
+}
+
+// What changed: how much was asked for, and what was added to the balance.
+struct Change {
+  std::uint8_t cause;
+  std::int64_t amount_atoms;
+  std::int64_t change_atoms;
+};
+
+template <class Command>
+void say(Venue& venue, const Command& command, std::uint32_t account, std::uint32_t asset,
+         const Change& change) {
+  const Balance balance = venue.balance(account, asset);
+  auto& event = venue.events.emit_zeroed<events::BalanceChanged>();
+  event.account = venue.accounts[account].number;
+  event.asset = venue.assets[asset].number;
+  event.cause = change.cause;
+  event.amount_atoms = change.amount_atoms;
+  event.change_atoms = change.change_atoms;
+  event.balance_atoms = balance.balance_atoms;
+  event.held_atoms = balance.held_atoms;
+  event.operator_ = command.operator_;
+  event.approver = command.approver;
+  event.reference = command.reference;
+}
+
+// Take a withdrawal out and free its hold; refuse when there is none by that reference.
+template <class Command>
+bool end_withdrawal(Venue& venue, const Command& command, Withdrawal& withdrawal) {
+  const Reference key = key_of(command.reference);
+  const auto found = venue.withdrawals.find(key);
+  const bool is_found = found != venue.withdrawals.end();
+  if (!is_found || (command.account != 0 &&
+                    command.account != venue.accounts[found->second.account].number)) {
+    const auto reference = venue.references.find(key);
+    const bool was_withdrawal =
+        !is_found && reference != venue.references.end() && reference->second;
+    Refused refused;
+    refused.because(was_withdrawal ? code::DUPLICATE_REFERENCE : code::WITHDRAWAL_UNKNOWN);
+    reject_command(venue, command, refused, 0, command.reference);
+    return false;
+  }
+  withdrawal = found->second;
+  venue.withdrawals.erase(found);
+  venue.balance(withdrawal.account, withdrawal.asset).held_atoms -= withdrawal.amount_atoms;
+  return true;
+}
+
+}  // namespace
+
+void credit(Venue& venue, const commands::Credit& command) {
+  Refused refused;
+  bool is_refused = refuses_amount(venue, command, refused);
+  const std::uint32_t asset_index = venue.asset_numbers.find(command.asset);
+  if (!is_refused) {
+    const Asset& asset = venue.assets[asset_index];
+    const Wide usage = Wide{asset.supply_atoms} + command.amount_atoms;
+    is_refused = usage > asset.supply_max_atoms &&
+                 refused.because(code::SUPPLY_EXCEEDED, asset.supply_max_atoms, usage);
+  }
+  if (is_refused) {
+    reject_command(venue, command, refused, command.asset, command.reference);
+    return;
+  }
+  venue.references.emplace(key_of(command.reference), false);
+  const std::uint32_t account = venue.find_account(command.account);
+  venue.assets[asset_index].supply_atoms += command.amount_atoms;
+  venue.balance(account, asset_index).balance_atoms += command.amount_atoms;
+  say(venue, command, account, asset_index,
+      {balance_cause::CREDIT, command.amount_atoms, command.amount_atoms});
+}
+
+void debit(Venue& venue, const commands::Debit& command) {
+  Refused refused;
+  if (refuses_amount(venue, command, refused) || refuses_free(venue, command, refused)) {
+    reject_command(venue, command, refused, command.asset, command.reference);
+    return;
+  }
+  venue.references.emplace(key_of(command.reference), false);
+  const std::uint32_t account = venue.find_account(command.account);
+  const std::uint32_t asset = venue.asset_numbers.find(command.asset);
+  venue.assets[asset].supply_atoms -= command.amount_atoms;
+  venue.balance(account, asset).balance_atoms -= command.amount_atoms;
+  say(venue, command, account, asset,
+      {balance_cause::DEBIT, command.amount_atoms, -command.amount_atoms});
+}
+
+void reserve_withdrawal(Venue& venue, const commands::ReserveWithdrawal& command) {
+  Refused refused;
+  if (refuses_amount(venue, command, refused) || refuses_free(venue, command, refused)) {
+    reject_command(venue, command, refused, command.asset, command.reference);
+    return;
+  }
+  const Reference key = key_of(command.reference);
+  venue.references.emplace(key, true);
+  const std::uint32_t account = venue.find_account(command.account);
+  const std::uint32_t asset = venue.asset_numbers.find(command.asset);
+  venue.withdrawals[key] = {account, asset, command.amount_atoms};
+  venue.balance(account, asset).held_atoms += command.amount_atoms;
+  say(venue, command, account, asset,
+      {balance_cause::WITHDRAWAL_RESERVED, command.amount_atoms, 0});
+}
+
+void commit_withdrawal(Venue& venue, const commands::CommitWithdrawal& command) {
+  Withdrawal withdrawal{};
+  if (!end_withdrawal(venue, command, withdrawal)) {
+    return;
+  }
+  const std::int64_t amount_atoms = withdrawal.amount_atoms;
+  venue.balance(withdrawal.account, withdrawal.asset).balance_atoms -= amount_atoms;
+  venue.assets[withdrawal.asset].supply_atoms -= amount_atoms;
+  say(venue, command, withdrawal.account, withdrawal.asset,
+      {balance_cause::WITHDRAWAL_COMMITTED, amount_atoms, -amount_atoms});
+}
+
+void release_withdrawal(Venue& venue, const commands::ReleaseWithdrawal& command) {
+  Withdrawal withdrawal{};
+  if (!end_withdrawal(venue, command, withdrawal)) {
+    return;
+  }
+  say(venue, command, withdrawal.account, withdrawal.asset,
+      {balance_cause::WITHDRAWAL_RELEASED, withdrawal.amount_atoms, 0});
+}
+
+}  // namespace core

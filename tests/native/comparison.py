@@ -1,0 +1,79 @@
+"""Drives the reference and the native engine side by side and compares all that they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.engine import NativeEngine
+from messages.trading.commands import COMMANDS
+from messages.trading.events import EVENTS
+from tests.property.flow import GATEWAYS
+from venue.ports import Engine
+from venue.reference.engine import ReferenceEngine
+
+
+class Pair:
+    """Two engines that must agree; ``compared`` counts the commands that both were given."""
+
+    def __init__(self, steps_per_command_max: int | None = None) -> None:
+        self.steps_per_command_max = steps_per_command_max
+        self.reference: Engine = ReferenceEngine()
+        self.native: Engine = self.new_native()
+        self.compared = 0
+
+    def new_native(self) -> NativeEngine:
+        """Return an empty native engine."""
+        return NativeEngine(steps_per_command_max=self.steps_per_command_max)
+
+    def give(self, commands: bytes, told: bytes | None = None) -> None:
+        """Apply commands to both (to the native one alone where the other's events are given)."""
+        expected = self.reference.apply(commands) if told is None else told
+        got = self.native.apply(commands)
+        self.compared += 1
+        if got != expected:
+            raise AssertionError(explain(commands, expected, got))
+        assert self.native.next_deadline() == self.reference.next_deadline()
+
+    def give_all(self, commands: Iterable[bytes]) -> None:
+        """Apply commands one by one."""
+        for command in commands:
+            self.give(command)
+
+    def check(self) -> bytes:
+        """Compare the states; return the snapshot."""
+        reference, native = self.reference, self.native
+        snapshot = reference.snapshot()
+        assert native.snapshot() == snapshot
+        assert native.definitions() == reference.definitions()
+        assert native.balances() == reference.balances()
+        assert native.assets() == reference.assets()
+        for principal in GATEWAYS:
+            assert native.sources(principal) == reference.sources(principal)
+        assert native.last_sequence == reference.last_sequence
+        assert native.last_event == reference.last_event
+        assert native.last_time_ns == reference.last_time_ns
+        return snapshot
+
+    def restart_native(self) -> None:
+        """Let the native engine go on from the reference's snapshot."""
+        snapshot = self.check()
+        self.native = self.new_native()
+        self.native.restore(snapshot)
+        assert self.native.next_deadline() == self.reference.next_deadline()
+
+    def exchange_states(self) -> None:
+        """Let each engine go on from the other's snapshot."""
+        snapshot = self.check()
+        self.reference, self.native = ReferenceEngine(), self.new_native()
+        self.reference.restore(snapshot)
+        self.native.restore(snapshot)
+        self.check()
+
+
+def explain(commands: bytes, expected: bytes, got: bytes) -> str:
+    """Say which commands made the engines differ, and what each answered."""
+    lines = ["the engines differ on:"]
+    lines += [f"  {record}" for record in COMMANDS.unpack(commands)]
+    lines += ["reference:", *(f"  {record}" for record in EVENTS.unpack(expected))]
+    lines += ["native:", *(f"  {record}" for record in EVENTS.unpack(got))]
+    return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""The native engine answers every command as the reference does, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.engine import NativeEngine
+from messages.trading import commands as c
+from tests.native.comparison import Pair
+from tests.native.streams import Disturber, WideFlow
+from tests.property.flow import Flow
+from venue.reference import bounds
+from venue.reference.engine import ReferenceEngine
+
+FLOW = 15_000
+VARIANTS = 9
+LONG_COMMANDS = 10_000_000
+LONG_ROUND = 100_000
+
+
+def recorded(flow: Flow, count: int) -> tuple[list[bytes], list[bytes]]:
+    """Drive a pair with a flow, exchanging states now and then; return commands and events."""
+    pair, commands, told = Pair(), [], []
+    for step, (command, events) in enumerate(flow.run(pair.reference, count)):
+        pair.give(command, events)
+        commands.append(command)
+        told.append(events)
+        if step % 1000 == 999:
+            pair.restart_native()
+    pair.exchange_states()
+    return commands, told
+
+
+def disturbed(chance: random.Random, commands: list[bytes], share: float) -> int:
+    """Compare on a disturbed copy of a stream, with states exchanged; return how many."""
+    pair = Pair()
+    for step, command in enumerate(Disturber(chance, share).disturb(commands)):
+        pair.give(command)
+        if step % 3000 == 2999:
+            pair.exchange_states()
+    pair.check()
+    return pair.compared
+
+
+def compare_round(seed: int, count: int, variants: int) -> int:
+    """Compare on one flow and its disturbed copies; return how many commands were compared."""
+    chance = random.Random(seed)
+    kind = WideFlow if seed % 2 else Flow
+    commands, _ = recorded(kind(seed, calm=seed % 4 < 2), count)
+    compared = len(commands)
+    for variant in range(variants):
+        compared += disturbed(chance, commands, (0.01, 0.1, 0.3)[variant % 3])
+    return compared
+
+
+@pytest.mark.parametrize("stream", range(4))
+def test_both_engines_say_the_same(chance: random.Random, stream: int) -> None:
+    seed = chance.getrandbits(30) * 4 + stream
+    compared = compare_round(seed, FLOW, VARIANTS)
+    assert compared >= FLOW * (VARIANTS + 1), seed
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+def test_what_one_command_leaves_undone_is_done_alike(
+    chance: random.Random, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr(bounds, "STEPS_PER_COMMAND_MAX", steps)
+    pair = Pair(steps)
+    for step, (command, told) in enumerate(Flow(chance.getrandbits(32)).run(pair.reference, 5000)):
+        pair.give(command, told)
+        if step % 500 == 499:
+            pair.restart_native()
+    pair.exchange_states()
+
+
+def test_batches_of_any_size_make_no_difference(chance: random.Random) -> None:
+    commands, told = recorded(Flow(chance.getrandbits(32)), 4000)
+    for engine in (NativeEngine(), NativeEngine(seed=1)):
+        at, again, out = 0, bytearray(), bytearray(chance.choice((0, 100, 1 << 20)))
+        while at < len(commands):
+            size = chance.randint(1, 600)
+            batch = b"".join(commands[at : at + size])
+            if chance.random() < 0.5:
+                again += engine.apply(batch)
+            else:
+                again += out[: engine.apply_into(batch, out)]
+            at += size
+        assert bytes(again) == b"".join(told)
+
+
+def test_a_malformed_batch_is_refused_whole(chance: random.Random) -> None:
+    commands = [command for command, _ in Flow(chance.getrandbits(32)).run(ReferenceEngine(), 500)]
+    engine = NativeEngine()
+    engine.apply(b"".join(commands[:300]))
+    before = engine.snapshot()
+    batch = b"".join(commands[300:400])
+    first = len(commands[300])
+    damages = {
+        "unknown": batch[:first] + b"\x40\x00\x63\x00" + batch[first + 4 :],
+        "length": batch[:first] + b"\x41" + batch[first + 1 :],
+        "version": batch[:first] + batch[first : first + 4] + b"\x02" + batch[first + 5 :],
+        "sequence": batch[first:],
+        "stamp": batch[:first] + batch[first : first + 16] + bytes(8) + batch[first + 24 :],
+        "cut short": batch[:-1],
+    }
+    for what, damaged in damages.items():
+        with pytest.raises(ValueError, match="byte"):
+            engine.apply(damaged)
+        assert engine.snapshot() == before, what
+    engine.apply(batch)
+
+
+def test_a_damaged_snapshot_is_refused_or_taken_as_the_reference_takes_it(
+    chance: random.Random,
+) -> None:
+    engine = ReferenceEngine()
+    for _ in Flow(chance.getrandbits(32), calm=True).run(engine, 400):
+        pass
+    snapshot = engine.snapshot()
+    for _ in range(500):
+        damaged = bytearray(snapshot)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        native, reference = NativeEngine(), ReferenceEngine()
+        try:
+            native.restore(bytes(damaged))
+        except ValueError:
+            assert native.last_sequence == 0
+        else:  # the native one asks for more, so what it takes the reference takes
+            reference.restore(bytes(damaged))
+            assert native.snapshot() == reference.snapshot() == damaged
+    for cut in (0, 1, 63, len(snapshot) // 2, len(snapshot) - 1, len(snapshot) - 16):
+        with pytest.raises(ValueError, match="snapshot"):
+            NativeEngine().restore(snapshot[:cut])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32), cuts=st.lists(st.integers(0, 400), max_size=4), data=st.data())
+def test_small_streams_agree(seed: int, cuts: list[int], data: st.DataObject) -> None:
+    share = data.draw(st.sampled_from((0.0, 0.2, 0.8)))
+    kind = data.draw(st.sampled_from((Flow, WideFlow)))
+    commands = [command for command, _ in kind(seed).run(ReferenceEngine(), 300)]
+    pair = Pair()
+    for step, command in enumerate(Disturber(random.Random(seed), share).disturb(commands)):
+        pair.give(command)
+        if step in cuts:
+            pair.exchange_states()
+    pair.check()
+
+
+def test_every_kind_of_command_is_compared() -> None:
+    kinds = {
+        int.from_bytes(command[2:4], "little")
+        for command, _ in Flow(7).run(ReferenceEngine(), 12_000)
+    }
+    assert kinds >= set(c.COMMANDS.by_kind)
+
+
+@pytest.mark.long
+def test_ten_million_commands(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Goes on where it was cut off; the record names the seeds that were compared."""
+    folder = os.environ.get("RIALTO_LONG_RUN_DIR")
+    record = Path(folder or tmp_path_factory.mktemp("long")) / "native_differential.json"
+    state = {"compared": 0, "next_seed": 0, "seconds": 0.0}
+    if record.exists():
+        state |= json.loads(record.read_text())
+    while state["compared"] < LONG_COMMANDS:
+        began = time.monotonic()
+        count = LONG_ROUND // 20
+        state["compared"] += compare_round(int(state["next_seed"]), count, 19)
+        state["next_seed"] += 1
+        state["seconds"] += time.monotonic() - began
+        record.write_text(json.dumps(state))
+    assert state["compared"] >= LONG_COMMANDS
