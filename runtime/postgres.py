@@ -4,20 +4,14 @@ A connection that fails in the middle of a transaction says nothing about its ou
 gets an outage here drops the connection, connects again and looks.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
-    Pool = asyncpg.Pool[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-    Pool = asyncpg.Pool
-
-Result = TypeVar("Result")
 
 IDLE_TRANSACTION_MILLISECONDS_MAX = 60_000
 """After this the server itself ends a transaction whose client fell silent, freeing its locks."""
@@ -72,25 +66,6 @@ async def connect(
     )
 
 
-async def create_pool(
-    dsn: str,
-    *,
-    role: str | None = None,
-    application: str = "rialto",
-    connections_max: int = 4,
-    seconds_max: float = 10.0,
-) -> Pool:
-    """Open a pool of such connections; ``seconds_max`` bounds each statement too."""
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=1,
-        max_size=connections_max,
-        timeout=seconds_max,
-        command_timeout=seconds_max,
-        server_settings=_server_settings(role, application),
-    )
-
-
 def _server_settings(role: str | None, application: str) -> dict[str, str]:
     settings = {
         "application_name": application,
@@ -111,27 +86,3 @@ def drop(connection: Connection) -> None:
     """Give a connection up at once, without waiting for a server that may be gone."""
     if not connection.is_closed():
         connection.terminate()
-
-
-async def with_connection(
-    dsn: str,
-    work: Callable[[Connection], Awaitable[Result]],
-    *,
-    settings: Mapping[str, Any] = MappingProxyType({}),
-) -> Result:
-    """Open a connection for one piece of work, and close it whatever happens."""
-    connection = await connect(dsn, **settings)
-    try:
-        return await work(connection)
-    finally:
-        if connection.is_closed():
-            drop(connection)
-        else:
-            await _close(connection)
-
-
-async def _close(connection: Connection) -> None:
-    try:
-        await connection.close(timeout=5.0)
-    except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
-        drop(connection)

@@ -29,8 +29,3 @@ def parse(message: str) -> Fields:
     if len(found) != len(fields):
         raise MalformedMessageError("a tag stands twice")
     return found
-
-
-def joined(fields: list[tuple[int, str]]) -> str:
-    """Join tags and values into the text of a body."""
-    return "".join([f"{tag}={value}{SOH}" for tag, value in fields])
