@@ -148,14 +148,20 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
     finally:
         await connection.close()
     known = {row["client_order_id"] for row in rows}
+    # One refused by a gateway without a core is asked for again by the next gateway, which may
+    # still be without one: it is then refused twice.
     told = {
-        name for trader in traders for name, kinds in trader.answered.items() if kinds != [REFUSED]
+        name
+        for trader in traders
+        for name, kinds in trader.answered.items()
+        if set(kinds) != {REFUSED}
     }
-    assert told == known, (told - known, known - told)
+    differ = told ^ known
+    assert not differ, [(name, t.answered.get(name)) for t in traders for name in sorted(differ)]
     assert len(rows) == len(known)
     for trader in traders:
         for name, kinds in trader.answered.items():
-            assert kinds == [REFUSED] or kinds.count("0") == 1, (name, kinds)
+            assert set(kinds) == {REFUSED} or kinds.count("0") == 1, (name, kinds)
         executed = [e for e in trader.executions.values() if e.split("|")[1] == "F"]
         assert len(executed) == fills
 
