@@ -1,4 +1,4 @@
-"""The environment in ``.venv``: what it needs, how it is made, when it is already right."""
+"""The environment in ``.venv`` and the native core: how they are made, when they are right."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from bootstrap import quickfix_wheel
 from bootstrap.console import SetupError, say
+from bootstrap.native_core import NativeCore
 
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -39,6 +40,7 @@ class Environment:
         self.python = self.folder / "bin" / "python"
         self.requirements = root / "requirements"
         self._stamp = self.folder / "rialto-stamp"
+        self._core = NativeCore(root)
 
     def ensure(self, needs: Needs) -> None:
         """Make the environment unless what is there already matches the locks.
@@ -46,12 +48,14 @@ class Environment:
         Raises:
             SetupError: the machine lacks something, or an installation failed.
         """
-        if self._is_ready(needs):
+        if self._is_ready(needs) and self._core.is_built():
             return
         check_machine()
         with _exclusive(self.requirements):
             if not self._is_ready(needs):  # another run may have made it meanwhile
                 self._make(needs)
+            if not self._core.is_built():
+                self._core.build(self.python)
 
     def become(self, module: str, arguments: Sequence[str]) -> NoReturn:
         """Replace this process by ``python -m module``, in the caller's working directory."""

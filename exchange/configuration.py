@@ -115,7 +115,7 @@ class VenueFile(Strict, frozen=True):
     """``config/venue.toml``."""
 
     name: NameText
-    engine: Literal["reference"]
+    engine: Literal["native", "reference"]
     durability: Literal["disk", "process"]
     core: CoreTable
     fix: FixTable

@@ -1,9 +1,10 @@
 """Chooses an engine by its name."""
 
+from core.engine import NativeEngine
 from venue.ports import Engine
 from venue.reference.engine import ReferenceEngine
 
-ENGINES = ("reference",)
+ENGINES = ("native", "reference")
 """The names that a configuration may give."""
 
 
@@ -13,6 +14,9 @@ def create_engine(name: str) -> Engine:
     Raises:
         ValueError: a name that is not one of ``ENGINES``.
     """
-    if name == "reference":
-        return ReferenceEngine()
+    match name:
+        case "native":
+            return NativeEngine()
+        case "reference":
+            return ReferenceEngine()
     raise ValueError(f"unknown engine {name!r}; there are: {', '.join(ENGINES)}")

@@ -88,7 +88,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     directory: str
     listen: tuple[str, ...]
     principals: dict[str, Principal]
-    engine: str = "reference"
+    engine: str = "native"
     durability: Literal["disk", "process"] = "disk"
     journal: JournalSettings = msgspec.field(default_factory=JournalSettings)
     batch: BatchSettings = msgspec.field(default_factory=BatchSettings)

@@ -35,8 +35,8 @@ REOPENING = 0x80000
 LINK_KINDS = {record.KIND for record in COMMANDS_BY_NAME.values()}
 
 
-def reference_settings(folder: Path, *, durability: str) -> VenueSettings:
-    """A small venue with the reference engine, whose gateway may send everything."""
+def trading_settings(folder: Path, *, durability: str, engine: str) -> VenueSettings:
+    """A small venue that really trades, whose gateway may send everything."""
     journal = JournalSettings(
         segment_bytes=1 << 18,
         event_segment_bytes=1 << 20,
@@ -48,7 +48,7 @@ def reference_settings(folder: Path, *, durability: str) -> VenueSettings:
         settings.principals["fix_gateway"], may_send=tuple(COMMANDS_BY_NAME)
     )
     principals = settings.principals | {"fix_gateway": gateway}
-    return msgspec.structs.replace(settings, engine="reference", principals=principals)
+    return msgspec.structs.replace(settings, engine=engine, principals=principals)
 
 
 def recorded_stream(seed: int, count: int) -> list[bytes]:

@@ -18,10 +18,12 @@ from tests.crash.recorded_stream import (
     FLOW_CLOCK,
     StreamClient,
     recorded_stream,
-    reference_settings,
+    trading_settings,
 )
 from tests.venue_support import GATEWAY, TOKEN, read_events, settings_in
 from venue.crash_points import NAMES, VARIABLE
+from venue.engines import ENGINES
+from venue.ports import Engine
 from venue.replay import replay
 from venue.settings import JournalSettings, SnapshotSettings, VenueSettings
 from venue.state_files import Stores
@@ -56,7 +58,11 @@ async def check(settings: VenueSettings, client: Client, core: KilledCore) -> No
     assert events[: len(client.events)] == client.events
     if settings.engine == "counting":
         compare_sources(events, client)
-    engine = make_engine(settings.engine)
+    for engine in ("counting",) if settings.engine == "counting" else ENGINES:
+        replay_and_compare(settings, make_engine(engine), events)
+
+
+def replay_and_compare(settings: VenueSettings, engine: Engine, events: bytes) -> None:
     again: list[bytes] = []
     result = replay(
         Stores.on_disk(Path(settings.directory)).journal,
@@ -142,29 +148,33 @@ async def test_hundreds_of_kills_lose_nothing(
         await kill_at_points(other, chance, points, durability=durability)
 
 
-@pytest.mark.parametrize("durability", ["disk", "process"])
-async def test_kills_lose_nothing_of_the_reference_engine(
-    tmp_path: Path, chance: random.Random, durability: str
+@pytest.mark.parametrize(
+    ("engine", "durability"), [("native", "disk"), ("native", "process"), ("reference", "disk")]
+)
+async def test_kills_lose_nothing_that_was_traded(
+    tmp_path: Path, chance: random.Random, engine: str, durability: str
 ) -> None:
-    await kill_reference(tmp_path, chance, durability=durability, kills=6)
+    settings = trading_settings(tmp_path, durability=durability, engine=engine)
+    await kill_trading(settings, tmp_path, chance, kills=6)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("durability", ["disk", "process"])
-async def test_hundreds_of_kills_lose_nothing_of_the_reference_engine(
-    tmp_path: Path, chance: random.Random, durability: str
+async def test_hundreds_of_kills_lose_nothing_that_was_traded(
+    tmp_path: Path, chance: random.Random, engine: str, durability: str
 ) -> None:
     for round_number in range(20):
         folder = tmp_path / str(round_number)
         folder.mkdir()
-        await kill_reference(folder, chance, durability=durability, kills=13)
+        settings = trading_settings(folder, durability=durability, engine=engine)
+        await kill_trading(settings, folder, chance, kills=13)
 
 
-async def kill_reference(
-    folder: Path, chance: random.Random, *, durability: str, kills: int
+async def kill_trading(
+    settings: VenueSettings, folder: Path, chance: random.Random, *, kills: int
 ) -> None:
     """Run one recorded stream of real trading through a core that keeps being killed."""
-    settings = reference_settings(folder, durability=durability)
     stream = recorded_stream(chance.randrange(1 << 30), 4000)
     core, client = KilledCore(settings, folder), StreamClient(settings, chance, stream)
     for _ in range(kills):

@@ -19,7 +19,10 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     _stop_and_go(run)
     assert run.done("reconcile").endswith("clean\n")
     assert run.stop() == 0
-    digests = {json.loads(run.done("replay", "--json"))["digest"] for _ in range(2)}
+    digests = {
+        json.loads(run.done("replay", "--engine", engine, "--json"))["digest"]
+        for engine in ("native", "reference", "both")
+    }
     assert len(digests) == 1
     assert run.command("status", "--json").returncode == 69
     assert "no venue runs" in run.command("admin", "accounts").stderr

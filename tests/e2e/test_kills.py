@@ -184,7 +184,7 @@ async def test_killed_in_mid_flow_nothing_acknowledged_is_lost(
     assert clean.endswith("clean\n")
     await compare_with_books(run, traders)
     assert await asyncio.to_thread(run.stop) == 0
-    await asyncio.to_thread(run.done, "replay")
+    await asyncio.to_thread(run.done, "replay", "--engine", "both")
 
 
 async def test_trading_goes_on_while_postgresql_is_away(

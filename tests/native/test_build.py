@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from tests.native.streams import WideFlow
 from tests.property.flow import Flow
 from venue.reference.engine import ReferenceEngine
 
+CMAKE = str(Path(sys.executable).with_name("cmake"))
 SOURCE = Path(__file__).resolve().parents[2] / "core" / "native"
 FUZZ_ROUNDS = 150
+SANITIZED_COMMANDS = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +29,8 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the C++ tests with both sanitizers; return where they are."""
     folder = tmp_path_factory.mktemp("sanitized")
     options = ["-DCORE_PYTHON=OFF", "-DCORE_TESTS=ON", "-DCORE_SANITIZE=ON"]
-    run("cmake", "-G", "Ninja", "-S", str(SOURCE), "-B", str(folder), *options)
-    run("cmake", "--build", str(folder), "--target", "core_unit", "core_fuzz")
+    run(CMAKE, "-G", "Ninja", "-S", str(SOURCE), "-B", str(folder), *options)
+    run(CMAKE, "--build", str(folder), "--target", "core_unit", "core_fuzz", "core_replay")
     return folder
 
 
@@ -42,6 +45,27 @@ def test_the_header_is_what_the_vocabulary_says() -> None:
 
 def test_the_parts_keep_their_promises(sanitized: Path) -> None:
     run(str(sanitized / "core_unit"))
+
+
+@pytest.mark.parametrize("kind", [Flow, WideFlow])
+def test_the_sanitized_engine_says_what_the_reference_says(
+    sanitized: Path, chance: random.Random, tmp_path: Path, kind: type[Flow]
+) -> None:
+    reference, seed = ReferenceEngine(), chance.getrandbits(32)
+    stream = kind(seed, calm=seed % 2 == 0).run(reference, SANITIZED_COMMANDS)
+    commands, events = zip(*stream, strict=True)
+    paths = [tmp_path / name for name in ("commands", "events", "snapshot")]
+    paths[0].write_bytes(b"".join(commands))
+    run(str(sanitized / "core_replay"), str(paths[0]), str(seed), *map(str, paths[1:]))
+    assert paths[1].read_bytes() == b"".join(events)
+    assert paths[2].read_bytes() == reference.snapshot()
+
+
+def test_the_stub_says_what_the_module_has(tmp_path: Path) -> None:
+    allowed = tmp_path / "allowed"
+    # nanobind's classes have a metaclass of their own, which is nothing that a user meets.
+    allowed.write_text(r"core\._native\.[A-Z]\w+" + "\n", encoding="utf-8")
+    run(sys.executable, "-m", "mypy.stubtest", "core._native", "--allowlist", str(allowed))
 
 
 def test_damaged_commands_and_snapshots_do_no_harm(

@@ -125,6 +125,8 @@ void restore(core::Engine& engine, nb::handle snapshot) {
 
 NB_MODULE(_native, module) {
   module.doc() = "The native engine; ``core.engine`` is its face.";
+  // An engine that lives until the interpreter ends is no leak, and users are not to be told so.
+  nb::set_leak_warnings(false);
   nb::class_<core::Engine>(module, "Engine")
       .def(
           "__init__",

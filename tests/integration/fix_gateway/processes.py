@@ -227,7 +227,7 @@ def core_main(directory: Path, durability: str) -> int:
     async def main(stop: asyncio.Event) -> int:
         return await run_core(
             settings,
-            create_engine("reference"),
+            create_engine("native"),
             stop,
             MetricsInMemory(),
             started=started,

@@ -1,9 +1,10 @@
-"""The reference engine's own events, of every kind, through to the ledger and back to its answers.
+"""The engines' own events, of every kind, through to the ledger and back to their answers.
 
-The engine and its flow share nothing with settlement but the vocabulary.
+They and their flow share nothing with settlement but the vocabulary.
 """
 
 import random
+from itertools import product
 
 import pytest
 
@@ -17,10 +18,11 @@ from settlement.reconcile_loader import reconcile
 from tests.integration.settlement.conftest import settle
 from tests.property.flow import Flow
 from tests.unit.settlement.flow import VENUE
-from venue.reference.engine import ReferenceEngine
+from venue.engines import ENGINES, create_engine
+from venue.ports import Engine
 
 
-def figures(engine: ReferenceEngine) -> EngineFigures:
+def figures(engine: Engine) -> EngineFigures:
     return EngineFigures(
         event_number=engine.last_event,
         balances=[Holding(*row) for row in engine.balances()],
@@ -37,11 +39,17 @@ def count_of(data: bytes) -> int:
 
 
 @pytest.mark.parametrize("commands", [4_000, pytest.param(60_000, marks=pytest.mark.long)])
-@pytest.mark.parametrize("calm", [True, False])
+@pytest.mark.parametrize(("name", "calm"), list(product(ENGINES, [True, False])))
 async def test_the_ledger_agrees_with_the_engine_on_everything(
-    ledger_dsn: str, owner: Connection, chance: random.Random, calm: bool, commands: int
+    ledger_dsn: str,
+    owner: Connection,
+    chance: random.Random,
+    *,
+    name: str,
+    calm: bool,
+    commands: int,
 ) -> None:
-    engine, batches, last = ReferenceEngine(), list[MemoryBatch](), 0
+    engine, batches, last = create_engine(name), list[MemoryBatch](), 0
     moments = []
     for index, (_, events) in enumerate(
         Flow(chance.getrandbits(32), calm=calm).run(engine, commands)

@@ -8,14 +8,14 @@ import struct
 import time
 from pathlib import Path
 
+from core.engine import NativeEngine
 from messages.trading.commands import COMMANDS
 from runtime.link import Link, LinkError
 from runtime.link_frames import FRAME_SIZE_MAX, FrameType, frame
-from tests.crash.recorded_stream import NAME, NAME_OFFSET, recorded_stream, reference_settings
+from tests.crash.recorded_stream import NAME, NAME_OFFSET, recorded_stream, trading_settings
 from tests.integration.venue.test_bounds import RawLink
 from tests.property.flow import START
 from tests.venue_support import GATEWAY, RunningCore, core
-from venue.reference.engine import ReferenceEngine
 from venue.replay import replay
 from venue.state_files import Stores
 
@@ -57,8 +57,8 @@ def mutated(record: bytes, chance: random.Random, number: int) -> bytes:
 async def test_noise_over_an_authenticated_link_ends_the_link_and_not_the_core(
     tmp_path: Path, chance: random.Random
 ) -> None:
-    settings = reference_settings(tmp_path, durability="process")
-    async with core(settings, ReferenceEngine()) as running:
+    settings = trading_settings(tmp_path, durability="process", engine="native")
+    async with core(settings, NativeEngine()) as running:
         for _ in range(ROUNDS):
             link = await RawLink.open(running, "fix_gateway")
             for _ in range(chance.randrange(1, 6)):
@@ -71,9 +71,9 @@ async def test_noise_over_an_authenticated_link_ends_the_link_and_not_the_core(
 async def test_mutated_commands_never_end_the_core(tmp_path: Path, chance: random.Random) -> None:
     stream = recorded_stream(chance.randrange(1 << 30), 1500)
     began = time.time_ns()
-    settings = reference_settings(tmp_path, durability="process")
+    settings = trading_settings(tmp_path, durability="process", engine="native")
     clock_ns = lambda: START + time.time_ns() - began  # noqa: E731
-    async with core(settings, ReferenceEngine(), clock_ns=clock_ns) as running:
+    async with core(settings, NativeEngine(), clock_ns=clock_ns) as running:
         link: Link | None = None
         for number, record in enumerate(stream, start=1):
             if link is None or link.is_lost:
@@ -87,7 +87,7 @@ async def test_mutated_commands_never_end_the_core(tmp_path: Path, chance: rando
                 await asyncio.sleep(0)
         assert await answers(running)
         assert await running.finish() == 0
-    result = replay(Stores.read_only(tmp_path / "venue").journal, ReferenceEngine())
+    result = replay(Stores.read_only(tmp_path / "venue").journal, NativeEngine())
     assert result.last_sequence > len(stream) // 2
     assert result.events > 0
 
