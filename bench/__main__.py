@@ -5,8 +5,8 @@ import sys
 from typing import Final
 
 PARTS: Final = {
-    "core": "the engine in process, beside a bare book",
-    "path": "a command through link, sequencer and journal, beside sync and socket",
+    "core": "the engines in process, beside bare books: rates, percentiles, memory, replay",
+    "path": "an order from a socket to its acknowledgement, beside sync and socket",
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }

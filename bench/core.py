@@ -1,431 +1,252 @@
-"""How fast the engine is, beside a bare book: ``python -m bench.core [--json]``.
+"""How fast the engine is, beside bare books: three workloads, five engines, one table.
 
-Workload ``simple``: 50% passive adds, 40% cancels, 10% aggressive immediate-or-cancel orders, about
-1,000 orders resting a side. The peer is what a Python user would write on sortedcontainers: a book
-and nothing else. The engine runs every check (throttle, collar, notional, position, funds, client
-ids, fees) and emits every event. Both see the same orders and must make the same trades.
+    ./rialto bench core [--json] [--quick] [--folder DIRECTORY]
+
+``native`` is the C++ loop alone, ``native_python_batch`` the same engine through Python in packed
+batches of 256, ``reference`` the specification in Python; these run every check (throttle, collar,
+notional, position, funds, client ids, self-trade prevention, fees) and emit every event.
+``sortedcontainers`` and ``lightmatchingengine`` are what a Python user would pick: a book and
+nothing else. All of them must make the same trades (``bench/core_engines.py`` states the rule).
+Engines take turns in every round, so that a busy machine slows down all alike: read the ratios.
+
+Beside it: other batch sizes, memory, and the replay of a journal that a running core wrote.
+``--folder`` keeps workloads and the C++ build for the next run.
 """
 
-from __future__ import annotations
-
 import argparse
-import gc
 import json
-import random
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
-from sortedcontainers import SortedDict
+from bench import core_memory, core_replay
+from bench.core_books import Book, NotInstalled, SortedBook, light_book
+from bench.core_engines import (
+    BenchError,
+    Figures,
+    Prepared,
+    Rounds,
+    Traded,
+    build_driver,
+    require_equal,
+    run_book,
+    run_engine,
+    run_native,
+    started,
+    started_into,
+    trades_of_book,
+    trades_of_engine,
+)
+from bench.core_table import table
+from bench.core_workloads import NAMES, provide
+from venue.engines import ENGINES, create_engine
 
-from messages.layout import padded_text
-from messages.trading import commands as c
-from messages.trading.events import EVENTS, TradeExecuted
-from messages.trading.identity import client_id, source_number
-from messages.trading.terms import OrderType, Phase, Side, TimeInForce
-from venue.engines import create_engine
+BATCH: Final = 256
+OTHER_BATCHES: Final = (1, 64, 1024)
+QUICK: Final = 0.1
+NOT_MEASURED: Final = dict.fromkeys(("commands_per_s", "p50_ns", "p99_ns", "p999_ns"))
 
-SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
-MAKERS = (1, 2, 3)
-TAKER = 4
-MID_TICKS = 100_000
-RESTING = 1_000
-BATCH = 64
-COMMAND_GAP_NS = 10_000
-
-
-class Step(NamedTuple):
-    """One command of the workload: an add (``price``, ``lots``) or a cancel of ``order_id``."""
-
-    order_id: int
-    side: int
-    price_ticks: int
-    lots: int
-    is_immediate: bool
-
-
-class PeerBook:
-    """A bare price-time book: prices in a SortedDict, each level a dict of orders."""
-
-    def __init__(self) -> None:
-        self.sides: dict[int, SortedDict[int, dict[int, int]]] = {
-            Side.BUY: SortedDict(),
-            Side.SELL: SortedDict(),
-        }
-        self.orders: dict[int, tuple[int, int]] = {}
-        self.trades: list[tuple[int, int, int]] = []
-        self.resting: dict[int, int] = {Side.BUY: 0, Side.SELL: 0}
-
-    def best(self, side: int) -> int | None:
-        """Return the best price of a side."""
-        levels = self.sides[side]
-        if not levels:
-            return None
-        price: int = levels.peekitem(-1 if side == Side.BUY else 0)[0]
-        return price
-
-    def run(self, step: Step) -> None:
-        """Do one step."""
-        if step.lots == 0:
-            self._cancel(step.order_id)
-        else:
-            self._add(step)
-
-    def _add(self, step: Step) -> None:
-        side, price, lots = step.side, step.price_ticks, step.lots
-        opposite = Side.SELL if side == Side.BUY else Side.BUY
-        levels = self.sides[opposite]
-        while lots and levels:
-            best, queue = levels.peekitem(0 if side == Side.BUY else -1)
-            if best > price if side == Side.BUY else best < price:
-                break
-            while lots and queue:
-                resting_id = next(iter(queue))
-                traded = min(lots, queue[resting_id])
-                self.trades.append((resting_id, best, traded))
-                lots -= traded
-                queue[resting_id] -= traded
-                if queue[resting_id] == 0:
-                    del queue[resting_id]
-                    del self.orders[resting_id]
-                    self.resting[opposite] -= 1
-            if not queue:
-                del levels[best]
-        if lots and not step.is_immediate:
-            self.sides[side].setdefault(price, {})[step.order_id] = lots
-            self.orders[step.order_id] = (side, price)
-            self.resting[side] += 1
-
-    def _cancel(self, order_id: int) -> None:
-        side, price = self.orders.pop(order_id)
-        levels = self.sides[side]
-        del levels[price][order_id]
-        if not levels[price]:
-            del levels[price]
-        self.resting[side] -= 1
+Run = Callable[[], Figures]
 
 
-def simple(chance: random.Random, count: int) -> list[Step]:
-    """Make the workload, on a peer book that knows which orders still rest."""
-    book, steps, live = PeerBook(), [], list[int]()
-    next_id, mid = 1, MID_TICKS
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is run."""
 
-    def passive(side: int) -> Step:
-        distance = 1 + int(100 * chance.random() * chance.random())
-        price = mid - distance if side == Side.BUY else mid + distance
-        opposite = book.best(Side.SELL if side == Side.BUY else Side.BUY)
-        if opposite is not None:
-            price = min(price, opposite - 1) if side == Side.BUY else max(price, opposite + 1)
-        live.append(next_id)
-        return Step(next_id, side, price, chance.randint(1, 100), is_immediate=False)
+    commands: int
+    short: int
+    """What slow engines run of it."""
+    rounds: int
+    seed: int
+    memory: float
+    replayed: int
 
-    for index in range(2 * RESTING + count):
-        if index % 1024 == 0:
-            mid += chance.randint(-1, 1)
-        deeper = Side.BUY if book.resting[Side.BUY] > book.resting[Side.SELL] else Side.SELL
-        thinner = Side.SELL if deeper == Side.BUY else Side.BUY
-        draw = chance.random() if index >= 2 * RESTING else 0.0
-        step = None
-        if 0.5 <= draw < 0.9:
-            order_id = _pick(chance, live, book, deeper)
-            step = Step(order_id, 0, 0, 0, is_immediate=False) if order_id else None
-        elif draw >= 0.9:
-            price = mid + 5 if thinner == Side.BUY else mid - 5
-            lots = chance.randint(1, 160 if sum(book.resting.values()) > 2 * RESTING else 60)
-            step = Step(next_id, thinner, price, lots, is_immediate=True)
-        if step is None:
-            step = passive(thinner)
-        next_id += 1 if step.lots else 0
-        book.run(step)
-        steps.append(step)
-    return steps
+    def scaled(self, scale: float) -> "Sizes":
+        """Return a smaller run of everything but rounds."""
+        return Sizes(
+            commands=max(2, int(self.commands * scale)),
+            short=max(1, int(self.short * scale)),
+            rounds=max(1, self.rounds // 2),
+            seed=self.seed,
+            memory=self.memory * scale,
+            replayed=max(1, int(self.replayed * scale)),
+        )
 
 
-def _pick(chance: random.Random, live: list[int], book: PeerBook, side: int) -> int:
-    """Take a resting order of a side out of ``live``, forgetting done ones on the way."""
-    for _ in range(16):
-        if not live:
-            return 0
-        index = chance.randrange(len(live))
-        order_id = live[index]
-        place = book.orders.get(order_id)
-        if place is None or place[0] == side:
-            live[index] = live[-1]
-            live.pop()
-            if place is not None:
-                return order_id
+FULL: Final = Sizes(
+    commands=1_000_000, short=50_000, rounds=5, seed=42, memory=1.0, replayed=300_000
+)
+
+
+class Peers:
+    """What is needed to run the engines that are not ours to import."""
+
+    def __init__(self, folder: Path) -> None:
+        """Build and install them in a folder."""
+        self.driver = build_driver(folder / "build")
+        self.light = light_book(folder)
+
+    @property
+    def missing(self) -> NotInstalled | None:
+        """Why lightmatchingengine is not measured, if it is not."""
+        return self.light if isinstance(self.light, NotInstalled) else None
+
+
+def measure_workload(name: str, folder: Path, peers: Peers, sizes: Sizes) -> dict[str, Any]:
+    """Check that all engines trade alike, and measure them in turns.
+
+    Returns:
+        Figures by engine, those of other ways into the native engine, and what was traded.
+
+    Raises:
+        BenchError: engines made different trades.
+    """
+    workload = provide(name, folder, count=sizes.commands, seed=sizes.seed)
+    prepared = Prepared(workload, short=sizes.short)
+    told: list[Traded] = []
+
+    def native() -> Figures:
+        figures, traded = run_native(peers.driver, prepared, batch=BATCH)
+        told.append(traded)
+        return figures
+
+    runs: dict[str, Run] = {"native": native} | _python_runs(prepared, peers)
+    rounds = {title: Rounds() for title in runs}
+    for _ in range(sizes.rounds):
+        for title, run in runs.items():
+            rounds[title].figures.append(run())
+    traded = _require_same_trades(name, prepared, peers, told)
+    found = {title: each.summary() for title, each in rounds.items()}
+    return {
+        "engines": {title: found.pop(title) for title in _engines(found)},
+        "ways": found,
+        "trades": traded.trades,
+        "trade_hash": f"{traded.hash:016x}",
+    }
+
+
+def _engines(found: dict[str, Figures]) -> list[str]:
+    return [title for title in found if "/" not in title]
+
+
+def _python_runs(prepared: Prepared, peers: Peers) -> dict[str, Run]:
+    """Return what is measured through Python, by title; a slash marks other ways into native."""
+    count, short = prepared.commands, prepared.short
+    native = partial(started, partial(create_engine, "native"), prepared)
+    reference = partial(started, partial(create_engine, "reference"), prepared)
+    runs: dict[str, Run] = {
+        "native_python_batch": partial(run_engine, native, prepared, batch=BATCH, count=count),
+        "reference": partial(run_engine, reference, prepared, batch=1, count=short),
+        "sortedcontainers": partial(run_book, SortedBook, prepared, count=count),
+    }
+    if not isinstance(peers.light, NotInstalled):
+        runs["lightmatchingengine"] = partial(run_book, peers.light, prepared, count=short)
+    for batch in OTHER_BATCHES:
+        runs[f"batch/{batch}"] = partial(run_engine, native, prepared, batch=batch, count=count)
+    into = partial(started_into, prepared, batch=BATCH)
+    runs[f"into/{BATCH}"] = partial(run_engine, into, prepared, batch=BATCH, count=count)
+    return runs
+
+
+def _require_same_trades(name: str, prepared: Prepared, peers: Peers, told: list[Traded]) -> Traded:
+    count, short = prepared.commands, prepared.short
+    everything, part = prepared.fill + prepared.steps, prepared.fill + prepared.steps[:short]
+    books: dict[str, Callable[[], Book]] = {"sortedcontainers": SortedBook}
+    if not isinstance(peers.light, NotInstalled):
+        books["lightmatchingengine"] = peers.light
+    first = {title: trades_of_book(make(), part) for title, make in books.items()}
+    for title in ENGINES:
+        first[title] = trades_of_engine(create_engine(title), prepared, count=short)
+    require_equal(first, f"the first {short:,} commands of {name}")
+    whole = {f"native, run {number}": each for number, each in enumerate(told, start=1)}
+    whole["native_python_batch"] = trades_of_engine(create_engine("native"), prepared, count=count)
+    whole["sortedcontainers"] = trades_of_book(SortedBook(), everything)
+    return require_equal(whole, name)
+
+
+def measure(sizes: Sizes, folder: Path) -> dict[str, Any]:
+    """Run everything; return the figures as ``--json`` shows them.
+
+    Raises:
+        BenchError: engines disagree, or the C++ loop cannot be built.
+    """
+    peers = Peers(folder)
+    engines: dict[str, dict[str, Any]] = {}
+    ways: dict[str, dict[str, Any]] = {}
+    workloads = {}
+    for name in NAMES:
+        _say(f"{name} ...")
+        found = measure_workload(name, folder, peers, sizes)
+        for shelf, part in ((engines, "engines"), (ways, "ways")):
+            for title, figures in found.pop(part).items():
+                shelf.setdefault(title, {})[name] = figures
+        workloads[name] = found
+    about: dict[str, Any] = {
+        "seed": sizes.seed,
+        "commands": sizes.commands,
+        "commands_of_slow_engines": min(sizes.short, sizes.commands),
+        "rounds": sizes.rounds,
+        "batch": BATCH,
+        "workloads": workloads,
+    }
+    if peers.missing is not None:
+        engines["lightmatchingengine"] = dict.fromkeys(NAMES, NOT_MEASURED)
+        about["not_installed"] = {"lightmatchingengine": peers.missing._asdict()}
+    _say("memory ...")
+    memory = {name: core_memory.measure(name, scale=sizes.memory) for name in ENGINES}
+    _say("replay ...")
+    replay = core_replay.measure(commands=sizes.replayed, seed=sizes.seed)
+    return {"core": engines, "ways": ways, "memory": memory, "replay": replay, "about": about}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _kept(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="rialto-bench-") as name:
+        yield Path(name)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--commands", type=int, default=FULL.commands)
+    parser.add_argument("--rounds", type=int, default=FULL.rounds)
+    parser.add_argument("--seed", type=int, default=FULL.seed)
+    parser.add_argument("--folder", type=Path, help="keep workloads and the C++ build here")
+    options = parser.parse_args()
+    sizes = Sizes(
+        commands=options.commands,
+        short=FULL.short,
+        rounds=options.rounds,
+        seed=options.seed,
+        memory=FULL.memory,
+        replayed=FULL.replayed,
+    )
+    try:
+        with _kept(options.folder) as folder:
+            found = measure(sizes.scaled(QUICK) if options.quick else sizes, folder)
+    except BenchError as error:
+        _say(f"bench core: {error}")
+        return 1
+    print(json.dumps(found, indent=2) if options.json else table(found))
     return 0
 
 
-def set_up() -> list[tuple[type[c.Command], dict[str, Any]]]:
-    """Return the commands that make a venue with every limit in force."""
-    commands: list[tuple[type[c.Command], dict[str, Any]]] = [
-        (
-            c.ConfigureVenue,
-            {
-                "client_ids_max": 1_000_000,
-                "references_max": 1000,
-                "open_orders_max": 100_000,
-                "accounts_max": 100,
-                "instruments_max": 100,
-                "sessions_max": 100,
-                "client_id_window_ns": SECOND,
-                "indicative_interval_ns": SECOND,
-            },
-        ),
-        (c.DefineFeeSchedule, {"fee_schedule": 1, "maker_ppm": 100, "taker_ppm": 250}),
-    ]
-    commands += [
-        (
-            c.CreateAsset,
-            {
-                "asset": asset,
-                "scale": 8,
-                "supply_max_atoms": 1 << 61,
-                "symbol": padded_text(symbol, 16),
-            },
-        )
-        for asset, symbol in ((1, "BTC"), (2, "USD"))
-    ]
-    commands.append(
-        (
-            c.CreateInstrument,
-            {
-                "instrument": 1,
-                "base_asset": 1,
-                "quote_asset": 2,
-                "fee_schedule": 1,
-                "lot_atoms": 10_000,
-                "tick_lot_atoms": 100,
-                "tick_units": 1,
-                "lot_units": 1,
-                "symbol": padded_text("BTC-USD", 16),
-            },
-        )
-    )
-    for account in (*MAKERS, TAKER):
-        commands += _set_up_account(account)
-    commands.append((c.SetInstrumentLimits, INSTRUMENT_LIMITS))
-    commands.append((c.ChangePhase, {"instrument": 1, "phase": Phase.CONTINUOUS}))
-    return commands
-
-
-INSTRUMENT_LIMITS = {
-    "instrument": 1,
-    "orders_max": 100_000,
-    "price_ticks_min": 1,
-    "price_ticks_max": 1_000_000,
-    "quantity_lots_min": 1,
-    "quantity_lots_max": 1_000_000,
-    "notional_min_atoms": 1,
-    "notional_max_atoms": 1 << 50,
-    "display_lots_min": 1,
-    "reference_ticks": MID_TICKS,
-    "collar_ppm": 100_000,
-    "protection_ppm": 50_000,
-    "band_ppm": 500_000,
-    "band_window_ns": 60 * SECOND,
-    "halt_ns": SECOND,
-    "auction_ns": SECOND,
-}
-
-
-def _set_up_account(account: int) -> list[tuple[type[c.Command], dict[str, Any]]]:
-    name = padded_text(f"A{account}", 32)
-    commands: list[tuple[type[c.Command], dict[str, Any]]] = [
-        (c.CreateFirm, {"firm": account, "name": name}),
-        (
-            c.CreateAccount,
-            {
-                "account": account,
-                "firm": account,
-                "owner_group": account,
-                "account_kind": 1,
-                "self_trade_prevention": 1,
-                "name": name,
-            },
-        ),
-        (
-            c.SetAccountLimits,
-            {
-                "account": account,
-                "open_orders_max": 100_000,
-                "message_burst": 1_000_000,
-                "message_interval_ns": COMMAND_GAP_NS,
-            },
-        ),
-        (
-            c.GrantSession,
-            {"account": account, "session": account, "rights": 1, "firm": account, "name": name},
-        ),
-        (c.OpenSession, {"session": account, "connection": 1}),
-    ]
-    for asset in (1, 2):
-        limits = {"account": account, "asset": asset, "position_max_atoms": 1 << 60}
-        reference = client_id(f"c{account}-{asset}")
-        amount = {"account": account, "asset": asset, "amount_atoms": 1 << 57}
-        commands.append((c.SetAssetLimits, limits))
-        commands.append((c.Credit, amount | {"reference": reference}))
-    return commands
-
-
-def encode(steps: list[Step]) -> tuple[bytes, list[bytes]]:
-    """Return the set-up as one batch, and one record for each step."""
-    sequence = 0
-
-    def record(command: type[c.Command], **fields: Any) -> bytes:
-        nonlocal sequence
-        sequence += 1
-        time_ns = START + sequence * COMMAND_GAP_NS
-        return command.make(sequence=sequence, time_ns=time_ns, **fields).pack()
-
-    preamble = b"".join(record(command, **fields) for command, fields in set_up())
-    owners: dict[int, int] = {}
-    records = []
-    for index, step in enumerate(steps):
-        if step.lots:
-            account = TAKER if step.is_immediate else MAKERS[step.order_id % len(MAKERS)]
-            owners[step.order_id] = account
-        account = owners[step.order_id]
-        header = {
-            "account": account,
-            "session": account,
-            "connection": 1,
-            "source": source_number(3, account),
-            "epoch": 1,
-            "source_sequence": index + 1,
-            "instrument": 1,
-            "client_order_id": client_id(f"MM{account}-{index:09d}"),
-        }
-        if step.lots == 0:
-            records.append(record(c.CancelOrder, order_id=step.order_id, **header))
-            continue
-        immediate, resting = TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.GOOD_TILL_CANCEL
-        records.append(
-            record(
-                c.PlaceOrder,
-                side=step.side,
-                order_type=OrderType.LIMIT,
-                time_in_force=immediate if step.is_immediate else resting,
-                price_ticks=step.price_ticks,
-                quantity_lots=step.lots,
-                **header,
-            )
-        )
-    return preamble, records
-
-
-def measure(run: Callable[[Any], object], work: list[Any]) -> dict[str, float]:
-    """Run each piece of work and return rates and percentiles of the time of one."""
-    laps = []
-    clock = time.perf_counter_ns
-    gc.collect()
-    began_ns, cpu_began = clock(), time.process_time()
-    for each in work:
-        at = clock()
-        run(each)
-        laps.append(clock() - at)
-    wall, cpu = (clock() - began_ns) / 1e9, time.process_time() - cpu_began
-    laps.sort()
-    return {
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "p50_ns": laps[len(laps) // 2],
-        "p99_ns": laps[len(laps) * 99 // 100],
-        "p999_ns": laps[len(laps) * 999 // 1000],
-    }
-
-
-def run_engine(name: str, preamble: bytes, records: list[bytes]) -> dict[str, float]:
-    """Measure an engine: in batches for the rate, one by one for the percentiles."""
-    fill, rest = records[: 2 * RESTING], records[2 * RESTING :]
-    batches = [b"".join(rest[at : at + BATCH]) for at in range(0, len(rest), BATCH)]
-    engine = create_engine(name)
-    engine.apply(preamble + b"".join(fill))
-    rate = measure(engine.apply, batches)
-    engine = create_engine(name)
-    engine.apply(preamble + b"".join(fill))
-    single = measure(engine.apply, rest)
-    return single | {
-        "commands_per_s": len(rest) / rate["cpu_s"],
-        "cpu_us_per_command": rate["cpu_s"] / len(rest) * 1e6,
-        "wall_s": rate["wall_s"],
-        "cpu_s": rate["cpu_s"],
-    }
-
-
-def run_peer(steps: list[Step]) -> dict[str, float]:
-    """Measure the bare book."""
-    book = PeerBook()
-    for step in steps[: 2 * RESTING]:
-        book.run(step)
-    rest = steps[2 * RESTING :]
-    figures = measure(book.run, rest)
-    return figures | {
-        "commands_per_s": len(rest) / figures["cpu_s"],
-        "cpu_us_per_command": figures["cpu_s"] / len(rest) * 1e6,
-    }
-
-
-def require_same_trades(steps: list[Step], preamble: bytes, records: list[bytes]) -> int:
-    """Run both once, and stop unless they made the same trades; return how many."""
-    book = PeerBook()
-    for step in steps:
-        book.run(step)
-    events = EVENTS.unpack(create_engine("reference").apply(preamble + b"".join(records)))
-    trades = [
-        (each.maker_order_id, each.price_ticks, each.quantity_lots)
-        for each in events
-        if isinstance(each, TradeExecuted)
-    ]
-    if trades != book.trades:
-        sys.exit("the engine and the peer made different trades")
-    return len(trades)
-
-
-def best_of(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Return the quickest run, with the median rate of all beside it."""
-    best = max(runs, key=lambda run: run["commands_per_s"])
-    median = statistics.median(run["commands_per_s"] for run in runs)
-    return best | {"commands_per_s_median": median}
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--commands", type=int, default=60_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    steps = simple(random.Random(options.seed), options.commands)
-    preamble, records = encode(steps)
-    trades = require_same_trades(steps, preamble, records)
-    engine_runs, peer_runs = [], []
-    for _ in range(options.rounds):
-        engine_runs.append(run_engine("reference", preamble, records))
-        peer_runs.append(run_peer(steps))
-    figures = {
-        "reference": {"simple": best_of(engine_runs)},
-        "sortedcontainers": {"simple": best_of(peer_runs)},
-    }
-    if options.json:
-        about = {"seed": options.seed, "commands": options.commands, "trades": trades}
-        print(json.dumps({"core": figures, "about": about}, indent=2))
-        return
-    print(f"simple: {options.commands} commands, {trades} trades, seed {options.seed}")
-    print(f"{'engine':18}{'commands/s':>12}{'median':>12}{'CPU us':>9}{'p50 us':>9}{'p99 us':>9}")
-    for name, workloads in figures.items():
-        run = workloads["simple"]
-        print(
-            f"{name:18}{run['commands_per_s']:12,.0f}{run['commands_per_s_median']:12,.0f}"
-            f"{run['cpu_us_per_command']:9.2f}"
-            f"{run['p50_ns'] / 1000:9.2f}{run['p99_ns'] / 1000:9.2f}"
-        )
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

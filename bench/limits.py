@@ -12,26 +12,54 @@ from exchange.demo.latency import LatencyHistogram
 
 SYNC_BYTES: Final = 4096
 MESSAGE_BYTES: Final = 200
+CLOCK_READS: Final = 200_000
 
 _ECHO: Final = """
-import socket
-with socket.create_server(("127.0.0.1", 0)) as server:
+import socket, sys
+if len(sys.argv) > 1:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(sys.argv[1])
+    server.listen()
+    print(0, flush=True)
+else:
+    server = socket.create_server(("127.0.0.1", 0))
     print(server.getsockname()[1], flush=True)
-    connection, _ = server.accept()
-    with connection:
+connection, _ = server.accept()
+with connection:
+    if len(sys.argv) == 1:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while data := connection.recv(4096):
-            connection.sendall(data)
+    while data := connection.recv(4096):
+        connection.sendall(data)
 """
+
+
+def clock_read_ns() -> float:
+    """Return what reading the clock takes, in nanoseconds: the floor of every other figure."""
+    clock = time.perf_counter_ns
+    begun = clock()
+    for _ in range(CLOCK_READS):
+        clock()
+    return (clock() - begun) / CLOCK_READS
 
 
 def bare_sync(folder: Path, count: int) -> LatencyHistogram:
     """Write and fdatasync 4 KiB, again and again, into a file that has its size already."""
-    latency = LatencyHistogram()
     path = folder / "bare-sync"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    path.write_bytes(bytes(count * SYNC_BYTES))
+    return _write_and_sync(path, count)
+
+
+def bare_append(folder: Path, count: int) -> LatencyHistogram:
+    """Append and fdatasync 4 KiB, again and again: the file's length is synced with it."""
+    path = folder / "bare-append"
+    path.touch()
+    return _write_and_sync(path, count)
+
+
+def _write_and_sync(path: Path, count: int) -> LatencyHistogram:
+    latency = LatencyHistogram()
+    descriptor = os.open(path, os.O_RDWR)
     try:
-        os.write(descriptor, bytes(count * SYNC_BYTES))
         os.fsync(descriptor)
         for number in range(count):
             begun = time.perf_counter_ns()
@@ -44,14 +72,20 @@ def bare_sync(folder: Path, count: int) -> LatencyHistogram:
     return latency
 
 
-def bare_round_trip(count: int) -> LatencyHistogram:
-    """Bounce bytes of an order's size off a process that does nothing else, over loopback TCP."""
+def bare_round_trip(count: int, unix_folder: Path | None = None) -> LatencyHistogram:
+    """Bounce bytes of an order's size off a process that does nothing else.
+
+    Args:
+        count: how often.
+        unix_folder: where to make a Unix socket; None for loopback TCP.
+    """
     latency = LatencyHistogram()
-    with subprocess.Popen([sys.executable, "-c", _ECHO], stdout=subprocess.PIPE) as echo:
+    path = [] if unix_folder is None else [str(unix_folder / "bare-echo.sock")]
+    command = [sys.executable, "-c", _ECHO, *path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as echo:
         assert echo.stdout is not None
         port = int(echo.stdout.readline())
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with _connected(port, *path) as connection:
             for _ in range(count):
                 begun = time.perf_counter_ns()
                 connection.sendall(b"x" * MESSAGE_BYTES)
@@ -60,3 +94,13 @@ def bare_round_trip(count: int) -> LatencyHistogram:
                     left -= len(connection.recv(left))
                 latency.record(time.perf_counter_ns() - begun)
     return latency
+
+
+def _connected(port: int, path: str | None = None) -> socket.socket:
+    if path is not None:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(path)
+        return connection
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection

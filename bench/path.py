@@ -1,286 +1,232 @@
-"""The way of a command: link, sequencer, journal, engine, event, link; and its physical limits.
+"""An order from a socket to its acknowledgement: link, sequencer, journal, engine, event, link.
 
-    .venv/bin/python -m bench.path [--json] [--commands N] [--engine counting]
+    ./rialto bench path [--json] [--quick] [--engine native|reference]
 
-Each line is the round trip from ``Link.send`` to the command's own event at the client, closed
-loop with a fixed number in flight, the core in a process of its own. Beside them stand, measured
-at the same time, what nothing can beat: a bare fdatasync of one frame into a prepared file, and
-an empty round trip through a uvloop socket.
+The core runs in a process of its own, with the venue's own settings; the generator is the other
+process, on the same machine. Three durability settings, each with fresh state:
+
+- ``memory``: ``process`` with the state on a file system in memory, so that no disk is waited for.
+  No setting of a venue; it shows what the disk adds.
+- ``process``: written before it is acknowledged; survives the program, not the machine.
+- ``disk``: synced before it is acknowledged; the venue's default.
+
+One in flight and pipelined are closed loops. In the open loop commands are sent by a schedule, with
+exponential gaps, whatever comes back, and latency counts from the scheduled time: no stall can hide
+by delaying the sending. ``late`` is the generator's own share of that. What nothing can beat on
+this machine is measured in the same run. Processor time is that of all threads of a process,
+divided by the phase's commands.
 """
 
 import argparse
-import asyncio
 import json
-import os
-import struct
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-import msgspec
-import uvloop
+from bench.core_process import Durability, RunningCore, running_core
+from bench.limits import bare_append, bare_round_trip, bare_sync, clock_read_ns
+from bench.path_load import Load, Outcome, OverloadedError, run_loaded
+from bench.processor_time import process_times_ns
+from exchange.demo.latency import LatencyHistogram
+from venue.engines import ENGINES
 
-from messages.trading.commands import CancelOrder
-from messages.trading.identity import source_number
-from runtime.link import Link
-from venue.settings import JournalSettings, Principal, VenueSettings
-
-TOKEN = bytes(range(32))
-GATEWAY = 3
-FRAME_BYTES = 256
-_SOURCE_SEQUENCE = struct.Struct("<Q")
-
-
-class Figures(msgspec.Struct):
-    """One line of the table; microseconds."""
-
-    what: str
-    in_flight: int
-    count: int
-    p50_us: float
-    p99_us: float
-    p999_us: float
-    per_second: float
-    core_cpu_us: float = 0.0
+MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a fresh folder is made in it
+SETTINGS: Final[dict[str, Durability]] = {
+    "memory": "process",
+    "process": "process",
+    "disk": "disk",
+}
+ONE_IN_FLIGHT: Final = 4_000
+PIPELINED: Final = 400_000
+IN_FLIGHT: Final = 4_096
+LINKS: Final = 4
+RATES: Final = (1_000, 10_000, 50_000, 100_000)
+SECONDS: Final = 3.0
+QUICK: Final = 0.1
+Row = dict[str, Any]
 
 
-def figures(what: str, in_flight: int, samples: list[float], seconds: float) -> Figures:
-    """Summarise samples in seconds."""
-    samples.sort()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One way of offering commands: in a closed loop, or at a rate for some seconds."""
 
-    def at(part: float) -> float:
-        return round(samples[min(len(samples) - 1, int(len(samples) * part))] * 1e6, 1)
+    name: str
+    count: int = 0
+    in_flight: int = 0
+    links: int = 1
+    rate: int = 0
+    seconds: float = 0.0
 
-    rate = round(len(samples) / seconds)
-    return Figures(what, in_flight, len(samples), at(0.5), at(0.99), at(0.999), rate)
+    async def run(self, load: Load, *, seed: int) -> Outcome:
+        """Carry it out.
 
-
-def bare_fdatasync(folder: Path, count: int) -> Figures:
-    """Overwrite one frame of a prepared file and sync it."""
-    path = folder / "fdatasync"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-    os.write(descriptor, bytes(count * FRAME_BYTES))
-    os.fsync(descriptor)
-    samples = []
-    began = time.perf_counter()
-    for number in range(count):
-        start = time.perf_counter()
-        os.pwrite(descriptor, b"x" * FRAME_BYTES, number * FRAME_BYTES)
-        os.fdatasync(descriptor)
-        samples.append(time.perf_counter() - start)
-    seconds = time.perf_counter() - began
-    os.close(descriptor)
-    path.unlink()
-    return figures("bare write + fdatasync", 1, samples, seconds)
+        Raises:
+            OverloadedError: the rate cannot be kept up.
+        """
+        if self.rate:
+            return await load.open_loop(rate=self.rate, seconds=self.seconds, seed=seed)
+        return await load.closed_loop(self.count, in_flight=self.in_flight, links=self.links)
 
 
-class _Echo(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._transport.write(data)  # type: ignore[attr-defined]
-
-
-async def _echo_server(address: str) -> None:
-    loop = asyncio.get_running_loop()
-    if address.startswith("unix:"):
-        server = await loop.create_unix_server(_Echo, address.removeprefix("unix:"))
-        print(address, flush=True)
-    else:
-        server = await loop.create_server(_Echo, "127.0.0.1", 0)
-        print(server.sockets[0].getsockname()[1], flush=True)
-    async with server:
-        await server.serve_forever()
+def closed_phases(scale: float) -> Iterator[Phase]:
+    """Yield what one core is asked over a Unix socket, as gateways use."""
+    yield Phase(name="one in flight", count=int(ONE_IN_FLIGHT * scale), in_flight=1)
+    count = int(PIPELINED * scale)
+    yield Phase(name="pipelined", count=count, in_flight=IN_FLIGHT)
+    yield Phase(name="pipelined", count=count, in_flight=IN_FLIGHT, links=LINKS)
 
 
-class _Ping(asyncio.Protocol):
-    def __init__(self, left: int) -> None:
-        self.samples: list[float] = []
-        self.done = asyncio.get_running_loop().create_future()
-        self._left = left
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._send()
-
-    def data_received(self, _data: bytes) -> None:
-        self.samples.append(time.perf_counter() - self._sent)
-        self._left -= 1
-        if self._left:
-            self._send()
-        elif not self.done.done():
-            self.done.set_result(None)
-
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(b"x" * FRAME_BYTES)  # type: ignore[attr-defined]
+def plan(scale: float) -> list[tuple[str, list[Phase]]]:
+    """Return the phases in order, with the socket of each; each entry has a core of its own."""
+    one = Phase(name="one in flight", count=int(ONE_IN_FLIGHT * scale), in_flight=1)
+    rates = [Phase(name="open loop", rate=rate, seconds=SECONDS * scale) for rate in RATES]
+    return [("tcp", [one]), ("unix", list(closed_phases(scale))), ("unix", rates)]
 
 
-async def bare_socket(address: str, count: int) -> Figures:
-    """Bounce bytes off another uvloop process."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.path", "--echo", address, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    said = (await process.stdout.readline()).decode("ascii").strip()
-    loop = asyncio.get_running_loop()
-    began = time.perf_counter()
-    if address.startswith("unix:"):
-        path = address.removeprefix("unix:")
-        transport, ping = await loop.create_unix_connection(lambda: _Ping(count), path)
-    else:
-        transport, ping = await loop.create_connection(lambda: _Ping(count), "127.0.0.1", int(said))
-    await ping.done
-    seconds = time.perf_counter() - began
-    transport.close()
-    process.terminate()
-    await process.wait()
-    kind = address.partition(":")[0]
-    return figures(f"bare socket round trip, {kind}", 1, ping.samples, seconds)
-
-
-async def core_path(settings: VenueSettings, *, kind: str, in_flight: int, count: int) -> Figures:
-    """Measure one core over one link."""
-    folder = Path(settings.directory).parent
-    file = folder / "settings.json"
-    file.write_bytes(msgspec.json.encode(settings))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.crash.core_process",
-        str(file),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    addresses = json.loads(await process.stdout.readline())["listen"]
-    address = next(each for each in addresses if each.startswith(kind))
-    link = await Link.connect(address, "fix_gateway", TOKEN)
+async def run_phases(
+    core: RunningCore, socket: str, phases: list[Phase], *, seed: int
+) -> list[Row]:
+    """Measure a core; stop at the first rate that it cannot keep up."""
+    load = await Load.connected(core.addresses[socket], links=max(each.links for each in phases))
+    rows = []
     try:
-        await _closed_loop(link, count // 10, in_flight, link.welcome.last_event)
-        cpu = _cpu_seconds(process.pid)
-        after = count // 10
-        began = time.perf_counter()
-        await link.close()
-        link = await Link.connect(address, "fix_gateway", TOKEN)
-        after = link.welcome.last_event
-        samples = await _closed_loop(link, count, in_flight, after)
-        seconds = time.perf_counter() - began
-        cpu = _cpu_seconds(process.pid) - cpu
+        for phase in phases:
+            before = process_times_ns({"core": core.pid}) | {"generator": time.process_time_ns()}
+            try:
+                outcome = await phase.run(load, seed=seed)
+            except OverloadedError as error:
+                rows.append(_row(socket, phase) | {"overloaded": str(error)})
+                break
+            after = process_times_ns({"core": core.pid}) | {"generator": time.process_time_ns()}
+            used = {name: (after[name] - before[name]) / 1000 / outcome.commands for name in after}
+            rows.append(_row(socket, phase, outcome) | {"processor_us_per_command": used})
     finally:
-        await link.close()
-        process.terminate()
-        await process.wait()
-    found = figures(f"{settings.durability}, {kind}", in_flight, samples, seconds)
-    found.core_cpu_us = round(cpu / count * 1e6, 1)
+        await load.close()
+    return rows
+
+
+def _row(socket: str, phase: Phase, outcome: Outcome | None = None) -> Row:
+    row: Row = {
+        "phase": phase.name,
+        "socket": socket,
+        "links": phase.links,
+        "in_flight": phase.in_flight or None,
+        "offered_per_s": phase.rate or None,
+    }
+    if outcome is None:
+        return row
+    late_us = percentiles_us(outcome.late_ns)
+    return row | {
+        "commands": outcome.commands,
+        "commands_per_s": round(outcome.commands / outcome.seconds),
+        **percentiles_us(outcome.latencies_ns),
+        "generator_late_p50_us": late_us["p50_us"],
+        "generator_late_p99_us": late_us["p99_us"],
+    }
+
+
+def percentiles_us(samples_ns: list[int]) -> dict[str, float | None]:
+    """Return percentiles in microseconds; None of nothing."""
+    ordered = sorted(samples_ns)
+    parts = {"p50_us": 0.5, "p99_us": 0.99, "p999_us": 0.999}
+    if not ordered:
+        return dict.fromkeys(parts)
+    return {name: ordered[int((len(ordered) - 1) * part)] / 1000 for name, part in parts.items()}
+
+
+def limits(folder: Path, *, scale: float) -> dict[str, dict[str, float]]:
+    """Measure what nothing can beat here."""
+    count = int(5_000 * scale)
+
+    def shown(latency: LatencyHistogram) -> dict[str, float]:
+        parts = {"p50_us": 50.0, "p99_us": 99.0, "p999_us": 99.9}
+        return {name: latency.percentile_ns(part) / 1000 for name, part in parts.items()}
+
+    clock_us = clock_read_ns() / 1000
+    return {
+        "round trip, TCP": shown(bare_round_trip(count)),
+        "round trip, Unix socket": shown(bare_round_trip(count, folder)),
+        "4 KiB appended + fdatasync": shown(bare_append(folder, count)),
+        "4 KiB overwritten + fdatasync": shown(bare_sync(folder, count)),
+        "reading the clock": dict.fromkeys(("p50_us", "p99_us", "p999_us"), clock_us),
+    }
+
+
+def measure(*, engine: str, scale: float, seed: int) -> dict[str, Any]:
+    """Run everything; return the figures as ``--json`` shows them."""
+    with tempfile.TemporaryDirectory(prefix="rialto-bench-") as name:
+        found: dict[str, Any] = {"limits": limits(Path(name), scale=scale)}
+    rows: list[Row] = []
+    for setting, durability in SETTINGS.items():
+        if setting == "memory" and not MEMORY.is_dir():
+            print(f"memory: not measured, there is no {MEMORY}", file=sys.stderr)
+            continue
+        for socket, phases in plan(scale):
+            place = MEMORY if setting == "memory" else None
+            with (
+                tempfile.TemporaryDirectory(prefix="rialto-bench-", dir=place) as name,
+                running_core(Path(name), durability=durability, engine=engine) as core,
+            ):
+                is_timed = any(phase.rate for phase in phases)
+                work = run_phases(core, socket, phases, seed=seed)
+                found_here = run_loaded(work, is_timed=is_timed)
+                rows += [{"durability": setting} | row for row in found_here]
+    found["path"] = rows
+    found["about"] = {"engine": engine, "seed": seed, "scale": scale}
     return found
 
 
-async def _closed_loop(link: Link, count: int, in_flight: int, after: int) -> list[float]:
-    """Keep ``in_flight`` commands on the way; the n-th new event answers the n-th command."""
-    first = link.welcome.positions[0].source_sequence if link.welcome.positions else 0
-    template = bytearray(
-        CancelOrder.make(source=source_number(GATEWAY, 1), epoch=1, account=1, session=1).pack()
-    )
-    sent: list[float] = []
-
-    def send(number: int) -> None:
-        burst = bytearray()
-        for _ in range(number):
-            _SOURCE_SEQUENCE.pack_into(template, 40, first + len(sent) + 1)
-            sent.append(time.perf_counter())
-            burst += template
-        assert link.send(bytes(burst))
-
-    samples: list[float] = []
-    send(min(in_flight, count))
-    async for batch in link.events(after):
-        now = time.perf_counter()
-        answered = batch.last - batch.first + 1
-        base = len(samples)
-        samples.extend(now - sent[base + index] for index in range(answered))
-        if len(samples) >= count:
-            break
-        if left := min(answered, count - len(sent)):
-            send(left)
-    return samples
+def table(found: dict[str, Any]) -> str:
+    """Return the figures as text."""
+    heads = ("commands/s", "p50 us", "p99 us", "p99.9 us", "late p99", "CPU us core", "generator")
+    lines = [f"{'':42}" + "".join(f"{head:>12}" for head in heads)]
+    for row in found["path"]:
+        title = f"{row['durability']:8} {row['socket']:5}{_offer(row)}"
+        if "overloaded" in row:
+            lines.append(f"{title:42}  overloaded: {row['overloaded']}")
+            continue
+        used = row["processor_us_per_command"]
+        latencies = (row["p50_us"], row["p99_us"], row["p999_us"], row["generator_late_p99_us"])
+        cells = [*latencies, used["core"], used["generator"]]
+        lines.append(f"{title:42}{row['commands_per_s']:12,}" + "".join(map(_cell, cells)))
+    lines.append("\nbeside it, in the same run:")
+    for name, figures in found["limits"].items():
+        cells = [_cell(figures[part]) for part in ("p50_us", "p99_us", "p999_us")]
+        lines.append(f"  {name:40}{'':12}" + "".join(cells))
+    return "\n".join(lines)
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _offer(row: Row) -> str:
+    if row["offered_per_s"]:
+        return f"open loop, {row['offered_per_s']:,}/s"
+    links = f", {row['links']} links" if row["links"] > 1 else ""
+    deep = f", {row['in_flight']:,}" if row["in_flight"] > 1 else ""
+    return f"{row['phase']}{deep}{links}"
 
 
-def make_settings(folder: Path, durability: str, engine: str) -> VenueSettings:
-    """Settings of a core with one gateway and both kinds of listener."""
-    token = folder / "token"
-    token.write_text(TOKEN.hex())
-    token.chmod(0o600)
-    return VenueSettings(
-        directory=str(folder / f"venue-{durability}-{time.monotonic_ns()}"),
-        listen=(f"unix:{folder}/core.sock", "tcp:127.0.0.1:0"),
-        principals={
-            "fix_gateway": Principal(
-                number=GATEWAY, token_file=str(token), may_send=("CancelOrder", "PlaceOrder")
-            )
-        },
-        engine=engine,
-        durability="disk" if durability == "disk" else "process",
-        journal=JournalSettings(),
-    )
+def _cell(value: float | None) -> str:
+    return f"{'-':>12}" if value is None else f"{value:12,.2f}"
 
 
-async def measure(arguments: argparse.Namespace) -> list[Figures]:
-    """Run everything, one after the other."""
-    table: list[Figures] = []
-    with tempfile.TemporaryDirectory(prefix="rialto-bench-") as name:
-        folder = Path(name)
-        count = arguments.commands
-        table.append(bare_fdatasync(folder, min(count, 5000)))
-        table.append(await bare_socket(f"unix:{folder}/echo.sock", count))
-        table.append(await bare_socket("tcp:127.0.0.1:0", count))
-        for durability in ("disk", "process"):
-            for kind in ("unix", "tcp"):
-                for in_flight in (1, 16, 256):
-                    settings = make_settings(folder, durability, arguments.engine)
-                    many = count if in_flight == 1 else 4 * count
-                    table.append(
-                        await core_path(settings, kind=kind, in_flight=in_flight, count=many)
-                    )
-        table.append(bare_fdatasync(folder, min(count, 5000)))
-    return table
-
-
-def main() -> None:
+def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--commands", type=int, default=4000)
-    parser.add_argument("--engine", default="counting")
-    parser.add_argument("--echo", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.echo:
-        uvloop.run(_echo_server(arguments.echo))
-        return
-    table = uvloop.run(measure(arguments))
-    if arguments.json:
-        print(msgspec.json.encode(table).decode())
-        return
-    heads = ("what", "in flight", "p50 us", "p99 us", "p99.9 us", "per s", "core CPU us")
-    print(f"{heads[0]:<34}" + "".join(f"{head:>12}" for head in heads[1:]))
-    for line in table:
-        values = (
-            line.in_flight,
-            line.p50_us,
-            line.p99_us,
-            line.p999_us,
-            line.per_second,
-            line.core_cpu_us or "",
-        )
-        print(f"{line.what:<34}" + "".join(f"{value:>12}" for value in values))
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--engine", default="native", choices=ENGINES)
+    parser.add_argument("--seed", type=int, default=42)
+    options = parser.parse_args()
+    scale = QUICK if options.quick else 1.0
+    found = measure(engine=options.engine, scale=scale, seed=options.seed)
+    print(json.dumps(found, indent=2) if options.json else table(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

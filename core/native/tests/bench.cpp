@@ -1,11 +1,13 @@
 // Measures the engine without Python: core_bench BEFORE COMMANDS BATCH ROUNDS
 //
 // Prints one line of JSON: commands a second of the thread's processor time (median and best of
-// the rounds), percentiles of single commands (every eighth, by the processor's clock), memory.
+// the rounds), percentiles of single commands (every eighth, by the processor's clock), memory,
+// the trades and their hash (bench/core_engines.py states its rule).
 #include <time.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -75,8 +77,8 @@ std::vector<std::size_t> borders(const Bytes& data, std::size_t batch, std::size
   return found;
 }
 
-void apply(core::Engine& engine, const Bytes& data, std::size_t from, std::size_t to,
-           Bytes& output) {
+std::span<const std::byte> apply(core::Engine& engine, const Bytes& data, std::size_t from,
+                                 std::size_t to, Bytes& output) {
   std::span<const std::byte> events;
   const core::Outcome outcome =
       engine.apply({data.data() + from, to - from}, {output.data(), output.size()}, events);
@@ -84,7 +86,29 @@ void apply(core::Engine& engine, const Bytes& data, std::size_t from, std::size_
     std::fprintf(stderr, "%s at %zu\n", outcome.what, from + outcome.at);
     std::exit(1);
   }
+  return events;
 }
+
+// The trades among events, in order.
+struct Trades {
+  std::uint64_t count = 0;
+  std::uint64_t hash = 1469598103934665603u;
+
+  void add(std::span<const std::byte> events) {
+    for (std::size_t at = 0; at < events.size();) {
+      const auto& event =
+          *reinterpret_cast<const core::events::TradeExecuted*>(events.data() + at);
+      if (event.kind == core::events::TradeExecuted::KIND) {
+        ++count;
+        hash ^= event.maker_order_id * 31 + event.taker_order_id * 17 +
+                static_cast<std::uint64_t>(event.price_ticks) * 7 +
+                static_cast<std::uint64_t>(event.quantity_lots);
+        hash *= 1099511628211u;
+      }
+      at += event.length;
+    }
+  }
+};
 
 long resident_kib() {
   std::ifstream file("/proc/self/statm");
@@ -129,14 +153,16 @@ int main(int count, char** arguments) {
   apply(engine, before, 0, before.size(), output);
   const double scale = ticks_per_ns();
   std::vector<std::uint64_t> laps;
+  Trades trades;
   for (std::size_t at = 0; at + 1 < singles.size(); ++at) {
     if (at % 8 != 0) {
-      apply(engine, data, singles[at], singles[at + 1], output);
+      trades.add(apply(engine, data, singles[at], singles[at + 1], output));
       continue;
     }
     const std::uint64_t from = ticks();
-    apply(engine, data, singles[at], singles[at + 1], output);
+    const auto events = apply(engine, data, singles[at], singles[at + 1], output);
     laps.push_back(ticks() - from);
+    trades.add(events);
   }
   std::sort(laps.begin(), laps.end());
   const auto percentile = [&](double share) {
@@ -144,8 +170,11 @@ int main(int count, char** arguments) {
     return static_cast<double>(laps[place]) / scale;
   };
   std::printf("{\"commands_per_s\": %.0f, \"commands_per_s_best\": %.0f, \"p50_ns\": %.0f, "
-              "\"p99_ns\": %.0f, \"p999_ns\": %.0f, \"memory_kib\": %ld}\n",
+              "\"p99_ns\": %.0f, \"p999_ns\": %.0f, \"memory_kib\": %ld, \"trades\": %" PRIu64
+              ", \"trade_hash\": \"%016" PRIx64 "\", \"order_bytes_hot\": %zu, "
+              "\"order_bytes_cold\": %zu}\n",
               rates[rates.size() / 2], rates.back(), percentile(0.5), percentile(0.99),
-              percentile(0.999), memory_kib);
+              percentile(0.999), memory_kib, trades.count, trades.hash, sizeof(core::HotOrder),
+              sizeof(core::ColdOrder));
   return 0;
 }
