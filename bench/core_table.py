@@ -90,13 +90,13 @@ def _quoted(found: Found) -> list[str]:
 
 def _percentiles(found: Found) -> list[str]:
     workloads = list(found["about"]["workloads"])
-    heads = "".join(f"{name + ' p50':>11}{'p99':>7}{'p99.9':>7}" for name in workloads)
+    heads = "".join(f"{name + ' p50':>12}{'p99':>8}{'p99.9':>11}" for name in workloads)
     lines = [f"{'nanoseconds a command':36}{heads}"]
     for engine, title in TITLES.items():
         cells = ""
         for name in workloads:
             figures = found["core"][engine][name]
-            for part, width in (("p50_ns", 11), ("p99_ns", 7), ("p999_ns", 7)):
+            for part, width in (("p50_ns", 12), ("p99_ns", 8), ("p999_ns", 11)):
                 cells += _cell(figures[part], width, 0)
         lines.append(f"{title:36}{cells}")
     lines.append("  native through Python: a command's share of its batch; others one by one")
