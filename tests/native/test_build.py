@@ -18,7 +18,7 @@ from tests.native.streams import WideFlow
 from tests.property.flow import Flow
 from venue.reference.engine import ReferenceEngine
 
-CMAKE = str(Path(sys.executable).with_name("cmake"))
+CMAKE, NINJA = (str(Path(sys.executable).with_name(name)) for name in ("cmake", "ninja"))
 SOURCE = Path(__file__).resolve().parents[2] / "core" / "native"
 FUZZ_ROUNDS = 150
 SANITIZED_COMMANDS = 20_000
@@ -29,6 +29,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the C++ tests with both sanitizers; return where they are."""
     folder = tmp_path_factory.mktemp("sanitized")
     options = ["-DCORE_PYTHON=OFF", "-DCORE_TESTS=ON", "-DCORE_SANITIZE=ON"]
+    options.append(f"-DCMAKE_MAKE_PROGRAM={NINJA}")
     run(CMAKE, "-G", "Ninja", "-S", str(SOURCE), "-B", str(folder), *options)
     run(CMAKE, "--build", str(folder), "--target", "core_unit", "core_fuzz", "core_replay")
     return folder
