@@ -1,0 +1,205 @@
+// A snapshot's orders, their ids, their queues, and what will be forgotten.
+#include "core/snapshot_reader.hpp"
+
+namespace core {
+
+namespace {
+
+bool is_order_in_range(const state::OrderRecord& record, std::uint64_t last_order_id) noexcept {
+  return record.order_id != 0 && record.order_id <= last_order_id &&
+         (record.side == side::BUY || record.side == side::SELL) &&
+         record.mark >= status::PENDING_TRIGGER && record.mark <= status::EXPIRED &&
+         record.order_type >= order_type::LIMIT &&
+         record.order_type <= order_type::STOP_LIMIT &&
+         record.time_in_force >= time_in_force::DAY &&
+         record.time_in_force <= time_in_force::GOOD_TILL_DATE && is_rate(record.maker_ppm) &&
+         is_rate(record.taker_ppm) && record.fee_credit < PPM;
+}
+
+bool is_open_order_in_range(const state::OrderRecord& record,
+                            const Instrument& instrument) noexcept {
+  const Wide value_max = Wide{instrument.price_ceiling} * record.filled_lots;
+  return record.price_ticks >= 1 && record.price_ticks <= instrument.price_ceiling &&
+         record.quantity_lots >= 1 && record.quantity_lots <= instrument.quantity_ceiling &&
+         record.leaves_lots >= 1 && record.filled_lots >= 0 &&
+         record.leaves_lots == record.quantity_lots - record.filled_lots &&
+         record.filled_value >= 0 && record.filled_value <= value_max &&
+         is_bound(record.stop_price_ticks) && is_bound(record.display_lots) &&
+         is_bound(record.minimum_lots) && record.expires_at_ns >= 0 &&
+         (record.mark != status::PENDING_TRIGGER ||
+          (record.shown_lots == 0 && record.stop_price_ticks >= 1));
+}
+
+}  // namespace
+
+bool SnapshotReader::read(const state::OrderRecord& record) {
+  Venue& venue = *venue_;
+  const std::uint32_t account = venue.find_account(record.account);
+  const std::uint32_t instrument_index = venue.instrument_numbers.find(record.instrument);
+  if (account == NONE || instrument_index == NONE ||
+      !is_order_in_range(record, venue.last_order_id)) {
+    return fail("the snapshot has an order out of range");
+  }
+  if (venue.order_ids.find(record.order_id) != 0) {
+    return fail("the snapshot has an order twice");
+  }
+  const Instrument& instrument = *venue.instruments[instrument_index];
+  const std::uint32_t index = venue.orders.allocate();
+  HotOrder& order = venue.orders.hot(index);
+  ColdOrder& cold = venue.orders.cold(index);
+  order = HotOrder{};
+  cold = ColdOrder{};
+  order.order_id = record.order_id;
+  order.price_ticks = record.price_ticks;
+  order.leaves_lots = record.leaves_lots;
+  order.held_atoms = record.held_atoms;
+  order.account = account;
+  order.instrument = instrument_index;
+  order.side = record.side;
+  order.order_type = record.order_type;
+  order.time_in_force = record.time_in_force;
+  order.status = record.mark;
+  order.self_trade_prevention = record.self_trade_prevention;
+  order.order_flags = record.order_flags;
+  order.reason = record.reason;
+  cold.quantity_lots = record.quantity_lots;
+  cold.filled_lots = record.filled_lots;
+  cold.filled_value = record.filled_value;
+  cold.stop_price_ticks = record.stop_price_ticks;
+  cold.display_lots = record.display_lots;
+  cold.minimum_lots = record.minimum_lots;
+  cold.expire_at_ns = record.expire_at_ns;
+  cold.session = record.session;
+  cold.connection = record.connection;
+  cold.base = venue.balance_index(account, instrument.base_asset);
+  cold.quote = venue.balance_index(account, instrument.quote_asset);
+  cold.maker_ppm = record.maker_ppm;
+  cold.taker_ppm = record.taker_ppm;
+  cold.fee_credit = record.fee_credit;
+  cold.trader = record.trader;
+  cold.arrival = record.arrival;
+  cold.expires_at_ns = record.expires_at_ns;
+  venue.order_ids.add(record.order_id, index);
+  unfinished_[index] = {record.shown_lots, record.client_order_id, false};
+  if (order.is_open()) {
+    return read_open(record, index);
+  }
+  return require(record.held_atoms == 0 && record.leaves_lots == 0 && record.shown_lots == 0,
+                 "the snapshot has a done order that holds something");
+}
+
+bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t index) {
+  Venue& venue = *venue_;
+  const HotOrder& order = venue.orders.hot(index);
+  ColdOrder& cold = venue.orders.cold(index);
+  Instrument& instrument = *venue.instruments[order.instrument];
+  if (!is_open_order_in_range(record, instrument) ||
+      record.held_atoms != hold_of(order, cold, instrument, order.leaves_lots,
+                                   order.price_ticks, cold.maker_ppm, cold.taker_ppm)) {
+    return fail("the snapshot has an open order out of range");
+  }
+  Account& account = venue.accounts[order.account];
+  cold.account_next = account.first_order;
+  if (account.first_order != 0) {
+    venue.orders.cold(account.first_order).account_previous = index;
+  }
+  account.first_order = index;
+  ++account.open_orders;
+  ++instrument.open_orders;
+  ++venue.open_orders;
+  held_[order.is_buy() ? cold.quote : cold.base] += record.held_atoms;
+  if (cold.expires_at_ns != 0) {
+    venue.deadlines.insert({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+  }
+  if (order.is_pending()) {
+    add_stop(venue, index);
+  }
+  Wide& resting_lots = resting_lots_[{order.instrument, order.is_buy()}];
+  resting_lots += record.leaves_lots;
+  if (resting_lots >= AMOUNT_LIMIT) {
+    return fail("the snapshot has a book out of range");
+  }
+  std::int64_t& buying_atoms = venue.balances[cold.base].buying_atoms;
+  return !order.is_buy() ||
+         require(!__builtin_add_overflow(buying_atoms, order.leaves_lots * instrument.lot_atoms,
+                                         &buying_atoms),
+                 "the snapshot has open buys out of range");
+}
+
+bool SnapshotReader::read(const state::ClientIdRecord& record) {
+  Venue& venue = *venue_;
+  const std::uint32_t index = venue.order_ids.find(record.order_id);
+  if (index == 0) {
+    return fail("the snapshot has a client id of no order");
+  }
+  const std::uint32_t account = venue.orders.hot(index).account;
+  const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
+  if (venue.client_ids.find(hash, account, record.client_order_id) != 0) {
+    return fail("the snapshot has a client id twice");
+  }
+  attach_id(venue, index, hash, record.client_order_id);
+  if (record.client_order_id == unfinished_[index].client_order_id) {
+    venue.orders.cold(index).current_id = venue.orders.cold(index).last_id;
+  }
+  return true;
+}
+
+bool SnapshotReader::read(const state::QueueRecord& record) {
+  Venue& venue = *venue_;
+  const std::uint32_t index = venue.order_ids.find(record.order_id);
+  if (index == 0) {
+    return fail("the snapshot queues no order");
+  }
+  const HotOrder& order = venue.orders.hot(index);
+  if (!order.is_open() || order.is_pending() || order.is_queued()) {
+    return fail("the snapshot queues an order that does not rest, or twice");
+  }
+  const std::int64_t shown_lots = unfinished_[index].shown_lots;
+  const bool is_whole =
+      shown_lots == order.leaves_lots || venue.orders.cold(index).display_lots >= 1;
+  if (shown_lots <= 0 || shown_lots > order.leaves_lots || !is_whole) {
+    return fail("the snapshot shows more of an order than there is");
+  }
+  venue.instruments[order.instrument]->book.side(order.side).append_showing(index, shown_lots);
+  return true;
+}
+
+bool SnapshotReader::read(const state::GoneRecord& record) {
+  Venue& venue = *venue_;
+  if (record.order_id != 0) {
+    const std::uint32_t index = venue.order_ids.find(record.order_id);
+    if (index == 0 || venue.orders.hot(index).is_open() || unfinished_[index].is_gone) {
+      return fail("the snapshot forgets no order, an open one, or one twice");
+    }
+    unfinished_[index].is_gone = true;
+    venue.gone.push({record.gone_at_ns, index, 0});
+    return true;
+  }
+  const std::uint32_t account = venue.find_account(record.account);
+  if (account == NONE) {
+    return fail("the snapshot has a client id of no account");
+  }
+  const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
+  if (venue.client_ids.find(hash, account, record.client_order_id) != 0) {
+    return fail("the snapshot has a client id twice");
+  }
+  remember_mass_cancel(venue, account, hash, record.client_order_id, record.gone_at_ns);
+  return true;
+}
+
+bool SnapshotReader::check_orders() {
+  for (const auto& [index, unfinished] : unfinished_) {
+    const HotOrder& order = venue_->orders.hot(index);
+    if (venue_->orders.cold(index).current_id == 0) {
+      return fail("the snapshot has an order without its client id");
+    }
+    const bool is_somewhere =
+        order.is_open() ? order.is_pending() || order.is_queued() : unfinished.is_gone;
+    if (!is_somewhere) {
+      return fail("the snapshot has an order in no queue");
+    }
+  }
+  return true;
+}
+
+}  // namespace core
