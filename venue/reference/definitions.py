@@ -36,6 +36,7 @@ from venue.reference.event_writer import shape
 from venue.reference.instruments import Instrument, InstrumentDefinition
 from venue.reference.rejections import reject_command
 from venue.reference.state import Configuration, VenueState
+from venue.reference.state_records import ConfigurationRecord
 
 _VENUE_CONFIGURED: Final = shape(VenueConfigured)
 _ASSET_CREATED: Final = shape(AssetCreated)
@@ -50,16 +51,8 @@ SCALE_MAX: Final = 18
 
 def configure_venue(venue: VenueState, command: ConfigureVenue) -> None:
     """Set the venue's bounds; what is there already may exceed them, and only new is refused."""
-    if (
-        command.client_id_window_ns < 0
-        or command.indicative_interval_ns < 0
-        or not 0 <= command.day_offset_ns < DAY_NS
-    ):
-        reject_command(venue, command, Refused(RejectCode.LIMITS_INVALID), subject=0)
-        return
-    if command.open_orders_max > bounds.OPEN_ORDERS_MAX:
-        limit, usage = bounds.OPEN_ORDERS_MAX, command.open_orders_max
-        refused = Refused(RejectCode.LIMITS_INVALID, limit, usage)
+    refused = decide_configuration(command)
+    if refused is not None:
         reject_command(venue, command, refused, subject=0)
         return
     venue.configuration = Configuration(
@@ -87,6 +80,20 @@ def configure_venue(venue: VenueState, command: ConfigureVenue) -> None:
         command.operator,
         command.approver,
     )
+
+
+def decide_configuration(wanted: ConfigureVenue | ConfigurationRecord) -> Refused | None:
+    """Say whether a venue may have such bounds; a stamp and either duration fit 64 bits."""
+    durations = (wanted.client_id_window_ns, wanted.indicative_interval_ns)
+    if (
+        not all(0 <= each < AMOUNT_LIMIT for each in durations)
+        or not 0 <= wanted.day_offset_ns < DAY_NS
+    ):
+        return Refused(RejectCode.LIMITS_INVALID)
+    if wanted.open_orders_max > bounds.OPEN_ORDERS_MAX:
+        limit, usage = bounds.OPEN_ORDERS_MAX, wanted.open_orders_max
+        return Refused(RejectCode.LIMITS_INVALID, limit, usage)
+    return None
 
 
 def is_name(data: bytes) -> bool:

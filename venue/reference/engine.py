@@ -44,6 +44,7 @@ from messages.trading.commands import (
 )
 from messages.trading.events import RulesActivated
 from messages.trading.identity import principal_of
+from messages.trading.terms import AMOUNT_LIMIT
 from risk.decisions import Refused
 from venue.reference import bounds
 from venue.reference.amend import amend_order
@@ -248,7 +249,7 @@ class ReferenceEngine:
         time_ns = command.time_ns
         assert command.version == 1, command.version
         assert sequence == venue.last_sequence + 1, (sequence, venue.last_sequence)
-        assert time_ns >= venue.last_time_ns, (time_ns, venue.last_time_ns)
+        assert venue.last_time_ns <= time_ns < AMOUNT_LIMIT, (time_ns, venue.last_time_ns)
         venue.last_sequence = events.sequence = sequence
         venue.last_time_ns = events.time_ns = time_ns
         events.received_at_ns = command.received_at_ns

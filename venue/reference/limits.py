@@ -26,7 +26,7 @@ def set_account_limits(venue: VenueState, command: SetAccountLimits) -> None:
     if account is None:
         refused = Refused(RejectCode.ACCOUNT_UNKNOWN)
     elif (
-        command.message_interval_ns < 0
+        not 0 <= command.message_interval_ns < AMOUNT_LIMIT
         or command.message_interval_ns * command.message_burst >= AMOUNT_LIMIT
     ):
         refused = Refused(RejectCode.LIMITS_INVALID)

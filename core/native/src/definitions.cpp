@@ -116,16 +116,8 @@ bool refuses_fee_schedule(const Venue& venue, const commands::DefineFeeSchedule&
 }  // namespace
 
 void configure_venue(Venue& venue, const commands::ConfigureVenue& command) {
-  if (command.client_id_window_ns < 0 || command.indicative_interval_ns < 0 ||
-      command.day_offset_ns < 0 || command.day_offset_ns >= DAY_NS) {
-    Refused refused;
-    refused.because(code::LIMITS_INVALID);
-    reject_command(venue, command, refused, 0);
-    return;
-  }
-  if (command.open_orders_max > OPEN_ORDERS_MAX) {
-    Refused refused;
-    refused.because(code::LIMITS_INVALID, OPEN_ORDERS_MAX, command.open_orders_max);
+  Refused refused;
+  if (refuses_configuration(command, refused)) {
     reject_command(venue, command, refused, 0);
     return;
   }

@@ -9,7 +9,7 @@ void set_account_limits(Venue& venue, const commands::SetAccountLimits& command)
   Refused refused;
   const bool is_refused =
       index == NONE ? refused.because(code::ACCOUNT_UNKNOWN)
-                    : (command.message_interval_ns < 0 || burst_ns >= AMOUNT_LIMIT) &&
+                    : (!is_bound(command.message_interval_ns) || burst_ns >= AMOUNT_LIMIT) &&
                           refused.because(code::LIMITS_INVALID);
   if (is_refused) {
     reject_command(venue, command, refused, command.account);

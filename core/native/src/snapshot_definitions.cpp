@@ -156,7 +156,7 @@ bool SnapshotReader::read(const state::AccountRecord& record) {
   venue.account_numbers.set(record.account, static_cast<std::uint32_t>(venue.accounts.size()));
   venue.accounts.push_back(std::move(account));
   const Wide burst_ns = Wide{record.message_interval_ns} * record.message_burst;
-  return require(record.message_interval_ns >= 0 && burst_ns < AMOUNT_LIMIT &&
+  return require(is_bound(record.message_interval_ns) && burst_ns < AMOUNT_LIMIT &&
                      record.next_free_ns >= 0,
                  "the snapshot has a throttle out of range");
 }

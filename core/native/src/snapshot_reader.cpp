@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/handlers.hpp"
 #include "core/snapshot.hpp"
 
 namespace core {
@@ -99,8 +100,8 @@ bool SnapshotReader::read(const state::ConfigurationRecord& record) {
       .indicative_interval_ns = record.indicative_interval_ns,
       .day_offset_ns = record.day_offset_ns,
   };
-  return require(record.client_id_window_ns >= 0 && record.indicative_interval_ns >= 0 &&
-                     record.day_offset_ns >= 0 && record.day_offset_ns < DAY_NS,
+  Refused refused;
+  return require(!refuses_configuration(record, refused),
                  "the snapshot's configuration is out of range");
 }
 

@@ -155,6 +155,11 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         (c.AssignFeeSchedule, {"account": BOB, "instrument": 9}, "INSTRUMENT_UNKNOWN 0 0"),
         (c.SetAccountLimits, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
         (c.SetAccountLimits, {"account": BOB, "message_interval_ns": -1}, "LIMITS_INVALID 0 0"),
+        (
+            c.SetAccountLimits,
+            {"account": BOB, "message_interval_ns": AMOUNT_LIMIT},
+            "LIMITS_INVALID 0 0",
+        ),
         (c.SetAssetLimits, {"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
         (c.SetAssetLimits, {"account": BOB, "asset": 9}, "ASSET_UNKNOWN 0 0"),
         (c.SetInstrumentLimits, {"instrument": 9}, "INSTRUMENT_UNKNOWN 0 0"),
@@ -181,6 +186,10 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         (c.CloseSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
         (c.CloseSession, {"session": 1, "connection": 2}, "SESSION_CLOSED 1 2"),
         (c.ConfigureVenue, {"day_offset_ns": -1}, "LIMITS_INVALID 0 0"),
+        (c.ConfigureVenue, {"day_offset_ns": 86_400 * SECOND}, "LIMITS_INVALID 0 0"),
+        (c.ConfigureVenue, {"indicative_interval_ns": -1}, "LIMITS_INVALID 0 0"),
+        (c.ConfigureVenue, {"indicative_interval_ns": AMOUNT_LIMIT}, "LIMITS_INVALID 0 0"),
+        (c.ConfigureVenue, {"client_id_window_ns": AMOUNT_LIMIT}, "LIMITS_INVALID 0 0"),
         (c.ConfigureVenue, {"open_orders_max": 500_001}, "LIMITS_INVALID 500000 500001"),
     ],
 )

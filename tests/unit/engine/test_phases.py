@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from messages.trading import events as e
-from messages.trading.terms import OrderType, Phase, TimeInForce
+from messages.trading.terms import AMOUNT_LIMIT, OrderType, Phase, TimeInForce
 from tests.unit.engine.scenario import (
     ALAN,
     ALICE,
@@ -17,6 +17,7 @@ from tests.unit.engine.scenario import (
     Market,
     without_levels,
 )
+from venue.reference.engine import ReferenceEngine
 
 DAY = TimeInForce.DAY
 IOC = TimeInForce.IMMEDIATE_OR_CANCEL
@@ -109,6 +110,16 @@ def test_both_sides_of_an_auction_pay_the_makers_rate_without_rebate() -> None:
         trade = market.event(e.TradeExecuted)
         assert (trade.maker_fee_atoms, trade.taker_fee_atoms) == (fee, fee)
         assert market.balance(ALICE, QUOTE) == (RICH - 600 - fee, 0)
+
+
+def test_the_longest_indicative_interval_can_be_written_down() -> None:
+    market = Market(phase=Phase.PRE_OPEN)
+    market.configure(indicative_interval_ns=AMOUNT_LIMIT - 1, client_id_window_ns=AMOUNT_LIMIT - 1)
+    market.now_ns = AMOUNT_LIMIT - 1
+    market.phase(Phase.CALL_AUCTION)
+    other = ReferenceEngine()
+    other.restore(market.engine.snapshot())
+    assert other.next_deadline() == 2 * (AMOUNT_LIMIT - 1)
 
 
 def test_the_indicative_price_is_told_when_it_changes() -> None:

@@ -195,6 +195,17 @@ void each_open_order(const Venue& venue, const Account& account, Use use) {
 // Cancel what a lost connection should take with it; return how many orders went.
 std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session);
 
+// What configure_venue demands, and a restored state too: a stamp and a duration fit 64 bits.
+template <class Record>
+[[nodiscard]] bool refuses_configuration(const Record& wanted, Refused& refused) noexcept {
+  if (!is_bound(wanted.client_id_window_ns) || !is_bound(wanted.indicative_interval_ns) ||
+      wanted.day_offset_ns < 0 || wanted.day_offset_ns >= DAY_NS) {
+    return refused.because(code::LIMITS_INVALID);
+  }
+  return wanted.open_orders_max > OPEN_ORDERS_MAX &&
+         refused.because(code::LIMITS_INVALID, OPEN_ORDERS_MAX, wanted.open_orders_max);
+}
+
 // What set_instrument_limits demands of bounds, and a restored state too.
 [[nodiscard]] bool are_limits_in_order(const InstrumentLimits& limits) noexcept;
 [[nodiscard]] std::int64_t largest_order(std::int64_t price_ceiling,
