@@ -228,7 +228,21 @@ def read_configuration(directory: Path) -> Configuration:
         fees=read_toml(directory / "fees.toml", FeesFile),
     )
     _check_references(directory, configuration)
+    _check_rebates(directory / "fees.toml", configuration.fees.schedule)
     return configuration
+
+
+def _check_rebates(path: Path, schedules: list[ScheduleTable]) -> None:
+    """Say early what the engine would refuse: any two schedules can meet in a trade."""
+    if not schedules:
+        return
+    maker = min(schedules, key=lambda each: each.maker_ppm)
+    taker = min(schedules, key=lambda each: each.taker_ppm)
+    if maker.maker_ppm + taker.taker_ppm < 0:
+        raise SettingsError(
+            f"{path}: $.schedule: the rebate of schedule {maker.id} ({-maker.maker_ppm} ppm) "
+            f"is above the taker rate of schedule {taker.id} ({taker.taker_ppm} ppm)"
+        )
 
 
 def _check_references(directory: Path, configuration: Configuration) -> None:

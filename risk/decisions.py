@@ -9,6 +9,7 @@ Source:
     docs/risk.md, "Order of checks".
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -411,6 +412,26 @@ def decide_funds(*, available_atoms: int, needed_atoms: int) -> Refused | None:
     if needed_atoms > available_atoms and needed_atoms > 0:
         return Refused(RejectCode.INSUFFICIENT_FUNDS, available_atoms, needed_atoms)
     return None
+
+
+def decide_rebate(rates: Iterable[tuple[int, int]]) -> Refused | None:
+    """Say whether the largest rebate of any maker is within the lowest fee of any taker.
+
+    Any two schedules can meet in a trade, an order keeps the rates that it was accepted with, and
+    a schedule lasts for ever: so the two extremes of all schedules say it for every trade to come.
+
+    Args:
+        rates: maker and taker rate (ppm) of each schedule; at least one.
+
+    Source:
+        docs/decisions/0009, which shows that no fill then pays out more than it takes in.
+    """
+    rates = list(rates)
+    rebate = -min(maker_ppm for maker_ppm, _ in rates)
+    lowest_fee = min(taker_ppm for _, taker_ppm in rates)
+    return (
+        None if rebate <= lowest_fee else Refused(RejectCode.REBATE_ABOVE_FEE, lowest_fee, rebate)
+    )
 
 
 def hold_buy(*, notional_atoms: int, rate_ppm: int, credit: int) -> int:

@@ -92,6 +92,7 @@ class RejectCode(IntEnum):
     NOT_CONFIGURED = 315
     IDENTIFIER_INVALID = 316
     SESSION_UNKNOWN = 317
+    REBATE_ABOVE_FEE = 318
 
     # Records and the sequencer; these never reach the engine.
     RECORD_UNKNOWN_KIND = 400

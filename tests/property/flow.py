@@ -30,7 +30,7 @@ INSTRUMENTS = {1: (1, 2), 2: (3, 2), 3: (3, 1)}
 FIRM_OF = {11: 1, 12: 1, 21: 2, 22: 2, 31: 3, 41: 4}
 GROUP_OF = {11: 1, 12: 1, 21: 2, 22: 7, 31: 3, 41: 0}
 SESSIONS = {1: (11, 12), 2: (21, 22), 3: (31,), 4: (41, 31), 5: (11,)}
-SCHEDULES = {1: (100, 250), 2: (-50, 300), 3: (0, 0), 4: (999_999, 1_000_000)}
+SCHEDULES = {1: (100, 250), 2: (-50, 300), 3: (0, 50), 4: (999_999, 1_000_000)}
 GATEWAYS = (3, 4)
 MID = 1000
 
@@ -642,8 +642,8 @@ class Flow:
             }
         return c.DefineFeeSchedule, {
             "fee_schedule": chance.choice((0, 1, *range(5, 25))),
-            "maker_ppm": chance.choice((0, 10, -2_000_000)),
-            "taker_ppm": 20,
+            "maker_ppm": chance.choice((0, 10, -50, -60, -2_000_000)),
+            "taker_ppm": chance.choice((50, 60, 49)),
         }
 
     def _oddity(self) -> tuple[type[Record], Place]:

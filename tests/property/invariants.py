@@ -73,6 +73,7 @@ class Watch:
     def _see_trade(self, event: e.TradeExecuted) -> None:
         self.trade_id += 1
         assert event.trade_id == self.trade_id
+        assert event.maker_fee_atoms + event.taker_fee_atoms >= 0
         sides = (
             (event.maker_order_id, event.maker_leaves_lots, event.maker_filled_lots),
             (event.taker_order_id, event.taker_leaves_lots, event.taker_filled_lots),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages.trading.terms import AMOUNT_LIMIT, PPM
-from risk.decisions import decide_rate, fee_of_fill, hold_buy
+from risk.decisions import decide_rate, decide_rebate, fee_of_fill, hold_buy
 
 RATES = st.integers(-PPM, PPM)
 FILLS = st.lists(
@@ -43,6 +43,25 @@ def test_a_buys_hold_covers_every_fill_and_what_is_left(
             assert fee == -(notional * -fill_rate // PPM)
     assert held == 0
     assert 0 <= paid - exact < 1  # all fees of an order together round up once
+
+
+@given(
+    notional=st.integers(0, 10**9),
+    rates=st.lists(st.tuples(RATES, RATES), min_size=1, max_size=4),
+    carried=st.tuples(st.integers(0, PPM - 1), st.integers(0, PPM - 1)),
+)
+@settings(max_examples=500, deadline=None)
+def test_no_fill_pays_out_more_than_it_takes_in(
+    notional: int, rates: list[tuple[int, int]], carried: tuple[int, int]
+) -> None:
+    largest_rebate = max(-maker for maker, _ in rates)
+    allowed = [(maker, max(taker, largest_rebate)) for maker, taker in rates]
+    assert decide_rebate(allowed) is None
+    for maker, _ in allowed:
+        for _, taker in allowed:
+            maker_fee, _ = fee_of_fill(notional_atoms=notional, rate_ppm=maker, credit=carried[0])
+            taker_fee, _ = fee_of_fill(notional_atoms=notional, rate_ppm=taker, credit=carried[1])
+            assert maker_fee + taker_fee >= 0
 
 
 @given(notional=st.integers(0, AMOUNT_LIMIT - 1), rate=st.integers(0, PPM))

@@ -28,7 +28,7 @@ from messages.trading.events import (
     VenueConfigured,
 )
 from messages.trading.terms import AMOUNT_LIMIT, PPM, AccountKind
-from risk.decisions import Refused
+from risk.decisions import Refused, decide_rebate
 from venue.reference import bounds
 from venue.reference.accounts import Account, Asset, Firm
 from venue.reference.entry import DAY_NS
@@ -281,8 +281,11 @@ def define_fee_schedule(venue: VenueState, command: DefineFeeSchedule) -> None:
         usage = max(abs(command.maker_ppm), abs(command.taker_ppm))
         refused = Refused(RejectCode.FIELD_INVALID, PPM, usage)
     else:
+        rates = (command.maker_ppm, command.taker_ppm)
         limit = venue.configuration.accounts_max + venue.configuration.instruments_max
-        refused = _decide_capacity(len(venue.fee_schedules), limit)
+        refused = decide_rebate([*venue.fee_schedules.values(), rates]) or _decide_capacity(
+            len(venue.fee_schedules), limit
+        )
     if refused is not None:
         reject_command(venue, command, refused, subject=command.fee_schedule)
         return

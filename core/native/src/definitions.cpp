@@ -107,6 +107,10 @@ bool refuses_fee_schedule(const Venue& venue, const commands::DefineFeeSchedule&
   if (largest > PPM) {
     return refused.because(code::FIELD_INVALID, PPM, largest);
   }
+  const RateExtremes rates = extremes_with(venue, command.maker_ppm, command.taker_ppm);
+  if (refuses_rebate(rates, refused)) {
+    return true;
+  }
   return refuses_capacity(
       venue.fee_schedules.size(),
       std::uint64_t{venue.configuration->accounts_max} + venue.configuration->instruments_max,
@@ -235,6 +239,21 @@ void define_fee_schedule(Venue& venue, const commands::DefineFeeSchedule& comman
   event.taker_ppm = command.taker_ppm;
   event.operator_ = command.operator_;
   event.approver = command.approver;
+}
+
+RateExtremes extremes_with(const Venue& venue, std::int32_t maker_ppm,
+                           std::int32_t taker_ppm) noexcept {
+  RateExtremes lowest{maker_ppm, taker_ppm};
+  for (const FeeSchedule& schedule : venue.fee_schedules) {
+    lowest.maker_ppm = std::min(lowest.maker_ppm, schedule.maker_ppm);
+    lowest.taker_ppm = std::min(lowest.taker_ppm, schedule.taker_ppm);
+  }
+  return lowest;
+}
+
+bool refuses_rebate(const RateExtremes& lowest, Refused& refused) noexcept {
+  return -lowest.maker_ppm > lowest.taker_ppm &&
+         refused.because(code::REBATE_ABOVE_FEE, lowest.taker_ppm, -lowest.maker_ppm);
 }
 
 void assign_schedule(Account& account, std::uint32_t instrument, std::uint32_t fee_schedule) {

@@ -171,17 +171,17 @@ def test_trades_move_money_and_holds_at_once(market: Market) -> None:
 
 
 def test_fees_round_up_once_an_order_and_a_rebate_is_paid() -> None:
-    market = Market(maker_ppm=-1000, taker_ppm=333)
+    market = Market(maker_ppm=-333, taker_ppm=333)
     market.sell(3, at=100)
     fees = []
     for _ in range(3):
         market.buy(1, at=100, account=BOB)
         fees.append(market.event(e.TradeExecuted).taker_fee_atoms)
     assert fees == [1, 1, 1]  # three orders: each rounds up 0.0666
-    market.buy(3, at=1000, account=CAROL)
-    market.sell(1, at=999, account=BOB)
-    assert market.event(e.TradeExecuted).maker_fee_atoms == -2
-    assert market.engine.assets()[1] == (QUOTE, 4 * RICH, 3 * 1 + 1 - 2)
+    market.buy(3, at=5000, account=CAROL)
+    market.sell(1, at=4999, account=BOB)
+    assert market.event(e.TradeExecuted).maker_fee_atoms == -3  # of 3.33, the taker's 4
+    assert market.engine.assets()[1] == (QUOTE, 4 * RICH, 3 * 1 + 4 - 3)
 
 
 def test_one_orders_fees_round_up_once_together() -> None:

@@ -48,6 +48,7 @@ def test_the_shipped_configuration_is_sound() -> None:
         ("instruments.toml", "fee_schedule = 1", "fee_schedule = 9", r"no schedule 9"),
         ("fees.toml", "schedule = 2", "schedule = 9", r"assignment\[0\]\.schedule: no schedule 9"),
         ("fees.toml", "taker_ppm = 500", "taker_ppm = -1", r"fees\.toml: .*>= 0.*taker_ppm"),
+        ("fees.toml", "maker_ppm = -50", "maker_ppm = -301", r"schedule 2 \(301 ppm\) is above"),
         ("fees.toml", "[[schedule]]", "[[schedule]", r"fees\.toml: "),
     ],
 )

@@ -309,6 +309,17 @@ Instrument& add_instrument(Venue& venue, const Record& record) {
   return *venue.instruments.back();
 }
 
+// The lowest rates of all fee schedules. Any two can meet in a trade, and none ever goes.
+struct RateExtremes {
+  std::int32_t maker_ppm;
+  std::int32_t taker_ppm;
+};
+[[nodiscard]] RateExtremes extremes_with(const Venue& venue, std::int32_t maker_ppm,
+                                         std::int32_t taker_ppm) noexcept;
+
+// Whether the largest rebate is more than the lowest fee: a fill could pay out more than it takes.
+[[nodiscard]] bool refuses_rebate(const RateExtremes& lowest, Refused& refused) noexcept;
+
 // Let an account's orders use a schedule in an instrument, or in all others for zero.
 void assign_schedule(Account& account, std::uint32_t instrument, std::uint32_t fee_schedule);
 
