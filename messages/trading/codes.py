@@ -93,6 +93,7 @@ class RejectCode(IntEnum):
     IDENTIFIER_INVALID = 316
     SESSION_UNKNOWN = 317
     REBATE_ABOVE_FEE = 318
+    CREDIT_LINES_EXCEEDED = 319
 
     # Records and the sequencer; these never reach the engine.
     RECORD_UNKNOWN_KIND = 400

@@ -16,6 +16,7 @@ from core.engine import NativeEngine
 from messages.trading import commands as c
 from tests.native.comparison import Pair
 from tests.native.streams import Disturber, WideFlow
+from tests.property.credit_cycles import CreditCycles
 from tests.property.flow import Flow
 from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
@@ -139,6 +140,19 @@ def test_a_damaged_snapshot_is_refused_or_taken_as_the_reference_takes_it(
     for cut in (0, 1, 63, len(snapshot) // 2, len(snapshot) - 1, len(snapshot) - 16):
         with pytest.raises(ValueError, match="snapshot"):
             NativeEngine().restore(snapshot[:cut])
+
+
+def test_cycles_of_credit_are_bounded_alike(chance: random.Random) -> None:
+    for _ in range(10):
+        cycles = CreditCycles(chance)
+        for _ in range(400):
+            cycles.step()
+        pair = Pair()
+        for step, command in enumerate(c.COMMANDS.unpack(bytes(cycles.market.journal))):
+            pair.give(command.pack())
+            if step % 100 == 99:
+                pair.exchange_states()
+        assert pair.check() == cycles.market.engine.snapshot()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -15,13 +15,15 @@ class Asset:
     """An asset, all of it that is in the venue, and the fees the venue took in it.
 
     The balances of all accounts and ``fees_atoms`` add up to ``supply_atoms``, always.
-    ``credit_lines_atoms`` is the sum of all accounts' credit lines.
+    ``credit_lines_atoms`` is the sum of all accounts' credit lines. ``overdrawn`` are, by account,
+    the balances that use more than their line, and some that no longer do.
     """
 
     __slots__ = (
         "credit_lines_atoms",
         "fees_atoms",
         "number",
+        "overdrawn",
         "scale",
         "supply_atoms",
         "supply_max_atoms",
@@ -36,6 +38,21 @@ class Asset:
         self.supply_atoms = 0
         self.fees_atoms = 0
         self.credit_lines_atoms = 0
+        self.overdrawn: dict[int, Balance] = {}
+
+    def lent_atoms(self) -> int:
+        """Return what all accounts may owe: of each its line, or what it uses where that is more.
+
+        Nothing but a new line makes this grow: within a line what is used stays within it, and
+        beyond one it only falls. So bounding it when lines are set bounds every balance.
+        """
+        self.overdrawn = {
+            number: balance
+            for number, balance in self.overdrawn.items()
+            if balance.used_atoms > balance.credit_line_atoms
+        }
+        beyond = (each.used_atoms - each.credit_line_atoms for each in self.overdrawn.values())
+        return self.credit_lines_atoms + sum(beyond)
 
 
 class Firm:
@@ -80,6 +97,11 @@ class Balance:
     def free_atoms(self) -> int:
         """What may leave the venue: never borrowed money."""
         return self.balance_atoms - self.held_atoms
+
+    @property
+    def used_atoms(self) -> int:
+        """What is owed, or would be if all that is held were spent."""
+        return max(0, self.held_atoms - self.balance_atoms)
 
 
 class Account:

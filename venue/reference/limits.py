@@ -53,8 +53,9 @@ def set_account_limits(venue: VenueState, command: SetAccountLimits) -> None:
 def set_asset_limits(venue: VenueState, command: SetAssetLimits) -> None:
     """Set an account's credit line and largest position in an asset.
 
-    All credit lines in an asset and its largest supply stay below 2**62 together: that is why no
-    balance can overflow. A line below what is used stands; it only stops further use.
+    What all accounts may owe of an asset and its largest supply stay below 2**62 together: that
+    is why no balance can overflow. A line below what is used stands; it only stops further use,
+    and what is used goes on to count.
     """
     account = venue.accounts.get(command.account)
     asset = venue.assets.get(command.asset)
@@ -63,18 +64,25 @@ def set_asset_limits(venue: VenueState, command: SetAssetLimits) -> None:
         reject_command(venue, command, Refused(code), subject=command.asset)
         return
     balance = account.balance(command.asset)
-    lines_atoms = asset.credit_lines_atoms - balance.credit_line_atoms + command.credit_line_atoms
+    used_atoms = balance.used_atoms
+    lent_atoms = (
+        asset.lent_atoms()
+        - max(balance.credit_line_atoms, used_atoms)
+        + max(command.credit_line_atoms, used_atoms)
+    )
     refused = None
     if command.credit_line_atoms < 0 or not 0 <= command.position_max_atoms < AMOUNT_LIMIT:
         refused = Refused(RejectCode.LIMITS_INVALID)
-    elif lines_atoms + asset.supply_max_atoms >= AMOUNT_LIMIT:
+    elif lent_atoms + asset.supply_max_atoms >= AMOUNT_LIMIT:
         limit = AMOUNT_LIMIT - 1 - asset.supply_max_atoms
-        refused = Refused(RejectCode.LIMITS_INVALID, limit, lines_atoms)
+        refused = Refused(RejectCode.CREDIT_LINES_EXCEEDED, limit, lent_atoms)
     if refused is not None:
         reject_command(venue, command, refused, subject=command.asset)
         return
-    asset.credit_lines_atoms = lines_atoms
+    asset.credit_lines_atoms += command.credit_line_atoms - balance.credit_line_atoms
     balance.credit_line_atoms = command.credit_line_atoms
+    if used_atoms > command.credit_line_atoms:
+        asset.overdrawn[command.account] = balance
     balance.position_max_atoms = command.position_max_atoms
     venue.events.emit(
         _ASSET_LIMITS_SET,

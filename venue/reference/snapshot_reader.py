@@ -211,7 +211,10 @@ def _read_balance(venue: VenueState, record: BalanceRecord) -> None:
     balance.held_atoms = record.held_atoms
     balance.credit_line_atoms = record.credit_line_atoms
     balance.position_max_atoms = record.position_max_atoms
-    venue.assets[record.asset].credit_lines_atoms += record.credit_line_atoms
+    asset = venue.assets[record.asset]
+    asset.credit_lines_atoms += record.credit_line_atoms
+    if balance.used_atoms > balance.credit_line_atoms:
+        asset.overdrawn[record.account] = balance
 
 
 def _read_assignment(venue: VenueState, record: AssignmentRecord) -> None:

@@ -29,6 +29,16 @@ void set_account_limits(Venue& venue, const commands::SetAccountLimits& command)
   event.approver = command.approver;
 }
 
+Wide lent_atoms(Venue& venue, Asset& asset) {
+  Wide lent = asset.credit_lines_atoms;
+  std::erase_if(asset.overdrawn, [&](std::uint32_t index) {
+    const Balance& balance = venue.balances[index];
+    lent += balance.lent_atoms() - balance.credit_line_atoms;
+    return balance.used_atoms() <= balance.credit_line_atoms;
+  });
+  return lent;
+}
+
 void set_asset_limits(Venue& venue, const commands::SetAssetLimits& command) {
   const std::uint32_t account = venue.find_account(command.account);
   const std::uint32_t asset_index = venue.asset_numbers.find(command.asset);
@@ -39,21 +49,26 @@ void set_asset_limits(Venue& venue, const commands::SetAssetLimits& command) {
     return;
   }
   Asset& asset = venue.assets[asset_index];
-  Balance& balance = venue.balance(account, asset_index);
-  const Wide lines_atoms = Wide{asset.credit_lines_atoms} - balance.credit_line_atoms +
-                           command.credit_line_atoms;
+  const std::uint32_t balance_index = venue.balance_index(account, asset_index);
+  Balance& balance = venue.balances[balance_index];
+  const std::int64_t used_atoms = balance.used_atoms();
+  const Wide lent = lent_atoms(venue, asset) - balance.lent_atoms() +
+                    std::max(command.credit_line_atoms, used_atoms);
   const bool is_refused =
       command.credit_line_atoms < 0 || !is_bound(command.position_max_atoms)
           ? refused.because(code::LIMITS_INVALID)
-          : lines_atoms + asset.supply_max_atoms >= AMOUNT_LIMIT &&
-                refused.because(code::LIMITS_INVALID, AMOUNT_LIMIT - 1 - asset.supply_max_atoms,
-                                lines_atoms);
+          : lent + asset.supply_max_atoms >= AMOUNT_LIMIT &&
+                refused.because(code::CREDIT_LINES_EXCEEDED,
+                                AMOUNT_LIMIT - 1 - asset.supply_max_atoms, lent);
   if (is_refused) {
     reject_command(venue, command, refused, command.asset);
     return;
   }
-  asset.credit_lines_atoms = static_cast<std::int64_t>(lines_atoms);
+  asset.credit_lines_atoms += command.credit_line_atoms - balance.credit_line_atoms;
   balance.credit_line_atoms = command.credit_line_atoms;
+  if (used_atoms > command.credit_line_atoms) {
+    asset.overdrawn.insert(balance_index);
+  }
   balance.position_max_atoms = command.position_max_atoms;
   auto& event = venue.events.emit_zeroed<events::AssetLimitsSet>();
   event.account = command.account;

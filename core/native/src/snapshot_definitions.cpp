@@ -168,7 +168,8 @@ bool SnapshotReader::read(const state::BalanceRecord& record) {
   if (account == NONE || asset == NONE) {
     return fail("the snapshot has a balance of what it does not hold");
   }
-  Balance& balance = venue.balance(account, asset);
+  const std::uint32_t index = venue.balance_index(account, asset);
+  Balance& balance = venue.balances[index];
   balance.balance_atoms = record.balance_atoms;
   balance.held_atoms = record.held_atoms;
   balance.credit_line_atoms = record.credit_line_atoms;
@@ -180,6 +181,9 @@ bool SnapshotReader::read(const state::BalanceRecord& record) {
   }
   std::int64_t& lines_atoms = venue.assets[asset].credit_lines_atoms;
   lines_atoms = saturating_add(lines_atoms, record.credit_line_atoms);
+  if (balance.used_atoms() > balance.credit_line_atoms) {
+    venue.assets[asset].overdrawn.insert(index);
+  }
   return require(lines_atoms < AMOUNT_LIMIT, "the snapshot has credit lines out of range");
 }
 

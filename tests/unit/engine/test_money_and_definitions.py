@@ -321,65 +321,6 @@ def test_open_orders_keep_counting_in_the_bound_on_products(market: Market) -> N
         assert market.limit(**bounds) == ["InstrumentLimitsSet"]
 
 
-@pytest.mark.parametrize("more", [0, 1])
-def test_credit_lines_and_supply_stay_below_2_to_the_62(market: Market, more: int) -> None:
-    room = AMOUNT_LIMIT - 1 - (1 << 60)
-    market.send(c.SetAssetLimits, account=BOB, asset=BASE, credit_line_atoms=1000)
-    lines = market.send(
-        c.SetAssetLimits, account=ALICE, asset=BASE, credit_line_atoms=room - 1000 + more
-    )
-    assert lines == (
-        [f"command rejected LIMITS_INVALID {room} {room + 1}"] if more else ["AssetLimitsSet"]
-    )
-
-
-def test_later_orders_use_the_assigned_fee_schedule(market: Market) -> None:
-    market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=10_000, taker_ppm=0)
-    market.send(c.DefineFeeSchedule, fee_schedule=3, maker_ppm=20_000, taker_ppm=0)
-    market.sell(1, at=100)
-    market.send(c.AssignFeeSchedule, account=ALICE, fee_schedule=2)
-    market.sell(1, at=100)
-    market.send(c.AssignFeeSchedule, account=ALICE, instrument=BOOK, fee_schedule=3)
-    market.sell(1, at=100)
-    market.buy(3, at=100, account=BOB)
-    fees = [each.maker_fee_atoms for each in market.records if isinstance(each, e.TradeExecuted)]
-    assert fees == [0, 2, 4]
-
-
-@pytest.mark.parametrize(
-    ("maker_ppm", "taker_ppm", "refusal"),
-    [
-        (-250, 300, None),
-        (-251, 300, "250 251"),  # schedule 1's takers pay 250
-        (0, 100, None),
-        (0, 99, "99 100"),  # schedule 1's makers get 100
-        (100, 50, "50 100"),
-        (-400, 300, "250 400"),
-        (10, -5, "-5 100"),
-    ],
-)
-def test_no_rebate_is_above_the_lowest_fee_of_any_schedule(
-    maker_ppm: int, taker_ppm: int, refusal: str | None
-) -> None:
-    market = Market(maker_ppm=-100, taker_ppm=250)
-    rates = {"maker_ppm": maker_ppm, "taker_ppm": taker_ppm}
-    assert market.send(c.DefineFeeSchedule, fee_schedule=2, **rates) == (
-        [f"command rejected REBATE_ABOVE_FEE {refusal}"] if refusal else ["FeeScheduleDefined"]
-    )
-
-
-def test_an_order_may_trade_at_older_rates_and_still_no_fill_pays_out(market: Market) -> None:
-    market.sell(5, at=100)  # accepted at schedule 1: no fee, no rebate
-    lines = market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=-1, taker_ppm=500)
-    assert lines == ["command rejected REBATE_ABOVE_FEE 0 1"]
-    market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=0, taker_ppm=500)
-    for account in (ALICE, BOB):
-        market.send(c.AssignFeeSchedule, account=account, fee_schedule=2)
-    market.buy(5, at=100, account=BOB)
-    trade = market.event(e.TradeExecuted)
-    assert (trade.maker_fee_atoms, trade.taker_fee_atoms) == (0, 1)
-
-
 def test_an_instrument_without_limits_cannot_leave_closed(market: Market) -> None:
     market.create_instrument(2)
     assert market.phase(Phase.CONTINUOUS, instrument=2) == ["command rejected LIMITS_INVALID 0 0"]

@@ -309,6 +309,10 @@ Instrument& add_instrument(Venue& venue, const Record& record) {
   return *venue.instruments.back();
 }
 
+// What all accounts may owe of an asset. Nothing but a new line makes this grow: within a line what
+// is used stays within it, and beyond one it only falls. So bounding it bounds every balance.
+[[nodiscard]] Wide lent_atoms(Venue& venue, Asset& asset);
+
 // The lowest rates of all fee schedules. Any two can meet in a trade, and none ever goes.
 struct RateExtremes {
   std::int32_t maker_ppm;

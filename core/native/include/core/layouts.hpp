@@ -183,6 +183,7 @@ inline constexpr std::uint16_t NOT_CONFIGURED = 315;
 inline constexpr std::uint16_t IDENTIFIER_INVALID = 316;
 inline constexpr std::uint16_t SESSION_UNKNOWN = 317;
 inline constexpr std::uint16_t REBATE_ABOVE_FEE = 318;
+inline constexpr std::uint16_t CREDIT_LINES_EXCEEDED = 319;
 inline constexpr std::uint16_t RECORD_UNKNOWN_KIND = 400;
 inline constexpr std::uint16_t RECORD_WRONG_VERSION = 401;
 inline constexpr std::uint16_t RECORD_WRONG_LENGTH = 402;

@@ -68,6 +68,8 @@ struct Asset {
   std::int64_t fees_atoms;
   std::int64_t credit_lines_atoms;  // the sum of all accounts'
   Text<16> symbol;
+  // The balances that use more than their credit line, and some that no longer do.
+  std::set<std::uint32_t> overdrawn{};
 };
 
 struct FeeSchedule {
@@ -96,6 +98,14 @@ struct alignas(64) Balance {
   }
   // What may leave the venue: never borrowed money.
   [[nodiscard]] std::int64_t free_atoms() const noexcept { return balance_atoms - held_atoms; }
+  // What is owed, or would be if all that is held were spent.
+  [[nodiscard]] std::int64_t used_atoms() const noexcept {
+    return std::max<std::int64_t>(held_atoms - balance_atoms, 0);
+  }
+  // What may be owed: the credit line, or what is used where that is more.
+  [[nodiscard]] std::int64_t lent_atoms() const noexcept {
+    return std::max(credit_line_atoms, used_atoms());
+  }
 };
 
 struct Assignment {
