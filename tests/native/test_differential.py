@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ from tests.native.comparison import Pair
 from tests.native.streams import Disturber, WideFlow
 from tests.property.credit_cycles import CreditCycles
 from tests.property.flow import Flow
+from tests.property.snapshot_damage import (
+    Case,
+    Damage,
+    Numbered,
+    crowded_case,
+    damages,
+    flow_case,
+    some_damages,
+)
 from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
 
@@ -119,27 +129,58 @@ def test_a_malformed_batch_is_refused_whole(chance: random.Random) -> None:
     engine.apply(batch)
 
 
-def test_a_damaged_snapshot_is_refused_or_taken_as_the_reference_takes_it(
-    chance: random.Random,
-) -> None:
-    engine = ReferenceEngine()
-    for _ in Flow(chance.getrandbits(32), calm=True).run(engine, 400):
-        pass
-    snapshot = engine.snapshot()
-    for _ in range(500):
-        damaged = bytearray(snapshot)
-        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
-        native, reference = NativeEngine(), ReferenceEngine()
-        try:
-            native.restore(bytes(damaged))
-        except ValueError:
-            assert native.last_sequence == 0
-        else:  # the native one asks for more, so what it takes the reference takes
-            reference.restore(bytes(damaged))
-            assert native.snapshot() == reference.snapshot() == damaged
+def test_a_snapshot_that_is_cut_short_is_refused(chance: random.Random) -> None:
+    snapshot = flow_case(chance, 400, 0).snapshot
     for cut in (0, 1, 63, len(snapshot) // 2, len(snapshot) - 1, len(snapshot) - 16):
         with pytest.raises(ValueError, match="snapshot"):
             NativeEngine().restore(snapshot[:cut])
+
+
+def test_damage_to_a_crowded_snapshot_is_judged_alike(chance: random.Random) -> None:
+    case = crowded_case()
+    assert judge_alike(chance, case, damages(case.snapshot), share=0.1) > 1000
+
+
+def test_damage_to_snapshots_of_flows_is_judged_alike(chance: random.Random) -> None:
+    for _ in range(4):
+        case = flow_case(chance, 700, 150)
+        found = [*some_damages(chance, case.snapshot, 120), *flipped_bits(chance, case.snapshot)]
+        assert judge_alike(chance, case, found, share=0.5) > 5
+
+
+def flipped_bits(chance: random.Random, snapshot: bytes) -> Iterator[Damage]:
+    """Yield snapshots of which one bit is another."""
+    for _ in range(100):
+        damaged = bytearray(snapshot)
+        at, bit = chance.randrange(len(damaged)), chance.randrange(8)
+        damaged[at] ^= 1 << bit
+        yield Damage(f"bit {bit} of byte {at}", bytes(damaged))
+
+
+def judge_alike(chance: random.Random, case: Case, found: Iterable[Damage], *, share: float) -> int:
+    """Restore each in both engines, and go on from a share of them; return how many were taken."""
+    taken = 0
+    busy = NativeEngine()
+    busy.restore(case.snapshot)
+    for what, data in found:
+        pair = Pair()
+        try:
+            pair.reference.restore(data)
+        except ValueError:
+            with pytest.raises(ValueError, match="snapshot"):
+                busy.restore(data)
+            continue
+        taken += 1
+        try:
+            pair.native.restore(data)
+            assert pair.native.snapshot() == data
+            if chance.random() < share:
+                pair.give_all(Numbered(pair.reference).commands(case.tail))
+                pair.check()
+        except Exception as error:
+            raise AssertionError(what) from error
+    assert busy.snapshot() == case.snapshot
+    return taken
 
 
 def test_cycles_of_credit_are_bounded_alike(chance: random.Random) -> None:

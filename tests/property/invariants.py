@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from messages.trading import events as e
-from messages.trading.terms import OrderStatus, Phase, TimeInForce
+from messages.trading.terms import AMOUNT_LIMIT, OrderStatus, Phase, TimeInForce
 from venue.reference.engine import ReferenceEngine
 
 FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}
@@ -111,3 +112,18 @@ def _require_all_or_nothing(event: e.OrderEvent) -> None:
     if event.time_in_force == TimeInForce.FILL_OR_KILL:
         assert event.filled_lots == 0, event
     assert event.filled_lots == 0 or event.filled_lots >= event.minimum_lots, event
+
+
+def require_bounded(engine: ReferenceEngine) -> None:
+    """Require that all that is owned, owed and held stays below 2**62, also together."""
+    owned: Counter[int] = Counter()
+    owed: Counter[int] = Counter()
+    held: Counter[int] = Counter()
+    for _, asset, balance_atoms, held_atoms in engine.balances():
+        owned[asset] += max(balance_atoms, 0)
+        owed[asset] += max(-balance_atoms, 0)
+        held[asset] += held_atoms
+    for asset, supply_atoms, fees_atoms in engine.assets():
+        assert owned[asset] - owed[asset] + fees_atoms == supply_atoms
+        assert fees_atoms >= 0
+        assert max(owned[asset] + fees_atoms, owed[asset], held[asset]) < AMOUNT_LIMIT

@@ -7,8 +7,8 @@ from collections import Counter
 
 from messages.trading.codes import RejectCode
 from messages.trading.events import CommandRejected
-from messages.trading.terms import AMOUNT_LIMIT
 from tests.property.credit_cycles import CreditCycles
+from tests.property.invariants import require_bounded
 from venue.reference.engine import ReferenceEngine
 
 STEPS = 600
@@ -33,18 +33,3 @@ def test_no_cycle_of_credit_leaves_64_bits(chance: random.Random) -> None:
                 assert other.snapshot() == engine.snapshot()
     assert said["trade"] > RUNS
     assert said["CREDIT_LINES_EXCEEDED"]
-
-
-def require_bounded(engine: ReferenceEngine) -> None:
-    """Require that all that is owned, owed and held stays below 2**62, also together."""
-    owned: Counter[int] = Counter()
-    owed: Counter[int] = Counter()
-    held: Counter[int] = Counter()
-    for _, asset, balance_atoms, held_atoms in engine.balances():
-        owned[asset] += max(balance_atoms, 0)
-        owed[asset] += max(-balance_atoms, 0)
-        held[asset] += held_atoms
-    for asset, supply_atoms, fees_atoms in engine.assets():
-        assert owned[asset] - owed[asset] + fees_atoms == supply_atoms
-        assert fees_atoms >= 0
-        assert max(owned[asset] + fees_atoms, owed[asset], held[asset]) < AMOUNT_LIMIT

@@ -14,7 +14,7 @@ from tests.property.flow import Coverage, Flow
 from tests.property.invariants import Watch
 from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
-from venue.reference.snapshot_reader import SnapshotMalformedError
+from venue.reference.snapshot_checks import SnapshotMalformedError
 
 COMMANDS = 4_000
 NEVER_IN_THE_ENGINE = {RejectCode.NONE} | {code for code in RejectCode if code >= 400}

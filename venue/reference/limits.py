@@ -106,7 +106,7 @@ def set_instrument_limits(venue: VenueState, command: SetInstrumentLimits) -> No
     if instrument.open_orders:
         price_ceiling = max(price_ceiling, instrument.price_ceiling)
         quantity_ceiling = max(quantity_ceiling, instrument.quantity_ceiling)
-    refused_limits = _decide_limits(command) or _decide_products(
+    refused_limits = decide_limits(command) or decide_products(
         instrument, price_ceiling=price_ceiling, quantity_ceiling=quantity_ceiling
     )
     if refused_limits is not None:
@@ -167,33 +167,32 @@ def limits_fields(
     )
 
 
-def _decide_limits(command: SetInstrumentLimits) -> Refused | None:
+def decide_limits(wanted: SetInstrumentLimits | InstrumentLimits) -> Refused | None:
     """Say whether bounds are in order: each range not empty, each band with its times."""
     is_in_order = (
-        1 <= command.price_ticks_min <= command.price_ticks_max < AMOUNT_LIMIT
-        and 1 <= command.quantity_lots_min <= command.quantity_lots_max < AMOUNT_LIMIT
-        and 0 <= command.notional_min_atoms < AMOUNT_LIMIT
-        and 0 <= command.notional_max_atoms < AMOUNT_LIMIT
+        1 <= wanted.price_ticks_min <= wanted.price_ticks_max < AMOUNT_LIMIT
+        and 1 <= wanted.quantity_lots_min <= wanted.quantity_lots_max < AMOUNT_LIMIT
+        and 0 <= wanted.notional_min_atoms < AMOUNT_LIMIT
+        and 0 <= wanted.notional_max_atoms < AMOUNT_LIMIT
         and (
-            command.notional_max_atoms == 0
-            or command.notional_min_atoms <= command.notional_max_atoms
+            wanted.notional_max_atoms == 0 or wanted.notional_min_atoms <= wanted.notional_max_atoms
         )
-        and 0 <= command.display_lots_min <= command.quantity_lots_max
+        and 0 <= wanted.display_lots_min <= wanted.quantity_lots_max
     )
     are_prices_valid = (
-        command.reference_ticks == 0
-        or command.price_ticks_min <= command.reference_ticks <= command.price_ticks_max
-    ) and max(command.collar_ppm, command.protection_ppm, command.band_ppm) <= PPM
-    times = (command.band_window_ns, command.halt_ns, command.auction_ns)
+        wanted.reference_ticks == 0
+        or wanted.price_ticks_min <= wanted.reference_ticks <= wanted.price_ticks_max
+    ) and max(wanted.collar_ppm, wanted.protection_ppm, wanted.band_ppm) <= PPM
+    times = (wanted.band_window_ns, wanted.halt_ns, wanted.auction_ns)
     are_times_valid = all(0 <= time < AMOUNT_LIMIT for time in times) and (
-        command.band_ppm == 0 or 0 not in times
+        wanted.band_ppm == 0 or 0 not in times
     )
     if is_in_order and are_prices_valid and are_times_valid:
         return None
     return Refused(RejectCode.LIMITS_INVALID)
 
 
-def _decide_products(
+def decide_products(
     instrument: Instrument, *, price_ceiling: int, quantity_ceiling: int
 ) -> Refused | None:
     """Say whether no order, old or new, can be worth 2**62 atoms of either asset."""

@@ -6,19 +6,41 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from messages.layout import MalformedRecordError, Record
-from risk.decisions import InstrumentLimits
+from risk.decisions import InstrumentLimits, is_client_id
 from venue.reference.accounts import Account, Asset, Firm, Withdrawal
+from venue.reference.connections import RIGHTS_KNOWN
 from venue.reference.deadlines import (
     INDICATIVE_PRICE,
     ORDER_EXPIRY,
     PHASE_END,
     SESSION_GRACE,
 )
+from venue.reference.definitions import decide_configuration, is_name
 from venue.reference.instruments import Instrument, InstrumentDefinition
 from venue.reference.orders import Order
 from venue.reference.sessions import Session
 from venue.reference.snapshot import write_snapshot
-from venue.reference.state import RULES, Configuration, VenueState
+from venue.reference.snapshot_checks import (
+    SnapshotMalformedError,
+    are_limits_in_range,
+    check_books,
+    check_money,
+    check_orders,
+    is_account_in_range,
+    is_amount,
+    is_asset_in_range,
+    is_balance_in_range,
+    is_done_order_in_range,
+    is_fee_schedule_in_range,
+    is_instrument_in_range,
+    is_market_in_range,
+    is_open_order_in_range,
+    is_order_in_range,
+    is_session_in_range,
+    is_venue_in_range,
+    require,
+)
+from venue.reference.state import Configuration, VenueState
 from venue.reference.state_records import (
     STATE,
     AccountRecord,
@@ -43,11 +65,7 @@ from venue.reference.state_records import (
     VenueRecord,
     WithdrawalRecord,
 )
-from venue.reference.values import BUY, CLOSED, EXPIRED, PENDING_TRIGGER, PRE_OPEN, SELL
-
-
-class SnapshotMalformedError(ValueError):
-    """Bytes that are not a snapshot of this engine; nothing was taken over."""
+from venue.reference.values import BUY
 
 
 def read_snapshot(data: bytes) -> VenueState:
@@ -65,29 +83,32 @@ def read_snapshot(data: bytes) -> VenueState:
         raise SnapshotMalformedError(str(error)) from error
     except KeyError as error:
         raise SnapshotMalformedError(f"refers to what it does not hold: {error}") from error
-    _require(bool(records) and isinstance(records[0], VenueRecord), "does not begin with the venue")
-    _require(isinstance(records[-1], EndRecord), "has no end")
-    _check_queues(venue)
-    _check_holds(venue)
+    require(bool(records) and isinstance(records[0], VenueRecord), "does not begin with the venue")
+    require(isinstance(records[-1], EndRecord), "has no end")
+    check_orders(venue)
+    check_books(venue)
+    check_money(venue)
+    for order in venue.client_ids.orders.values():
+        if order.is_pending:
+            order.instrument.stops.add(order)
     venue.late_stops = {number for number, each in venue.instruments.items() if each.has_late_stops}
     # Order, padding, counts and versions need no checks of their own: only canonical bytes are
     # written again as they were read.
-    _require(write_snapshot(venue) == data, "is not canonical")
+    require(write_snapshot(venue) == data, "is not canonical")
     return venue
 
 
-def _require(condition: bool, what: str) -> None:  # noqa: FBT001  # it is the whole question
-    if not condition:
-        raise SnapshotMalformedError(f"the snapshot {what}")
+def _require_configured(venue: VenueState) -> None:
+    require(venue.configuration is not None, "has definitions before its configuration")
 
 
 def _name(venue: VenueState, kind: type[object], name: bytes, number: int) -> None:
-    _require((kind, name) not in venue.names, f"uses a name of number {number} twice")
+    require((kind, name) not in venue.names, f"uses a name of number {number} twice")
     venue.names[kind, name] = number
 
 
 def _read_venue(venue: VenueState, record: VenueRecord) -> None:
-    _require(record.rules == RULES, f"has rules {record.rules}")
+    require(is_venue_in_range(record), "has a venue out of range, or of other rules")
     venue.is_killed = record.mark == 1
     venue.last_sequence = record.last_sequence
     venue.last_time_ns = record.last_time_ns
@@ -99,16 +120,20 @@ def _read_venue(venue: VenueState, record: VenueRecord) -> None:
 
 
 def _read_configuration(venue: VenueState, record: ConfigurationRecord) -> None:
+    require(decide_configuration(record) is None, "has a configuration out of range")
     venue.configuration = Configuration(
         **{name: getattr(record, name) for name in Configuration.__struct_fields__}
     )
 
 
 def _read_source(venue: VenueState, record: SourceRecord) -> None:
+    require(record.source != 0, "has a source without a number")
     venue.sources[record.source] = (record.epoch, record.source_sequence)
 
 
 def _read_asset(venue: VenueState, record: AssetRecord) -> None:
+    _require_configured(venue)
+    require(is_asset_in_range(record), f"has asset {record.asset} out of range")
     asset = Asset(
         number=record.asset,
         scale=record.scale,
@@ -122,10 +147,15 @@ def _read_asset(venue: VenueState, record: AssetRecord) -> None:
 
 
 def _read_fee_schedule(venue: VenueState, record: FeeScheduleRecord) -> None:
+    _require_configured(venue)
+    number = record.fee_schedule
+    require(is_fee_schedule_in_range(record), f"has fee schedule {number} out of range")
     venue.fee_schedules[record.fee_schedule] = (record.maker_ppm, record.taker_ppm)
 
 
 def _read_firm(venue: VenueState, record: FirmRecord) -> None:
+    _require_configured(venue)
+    require(record.firm != 0 and is_name(record.name), f"has firm {record.firm} out of range")
     firm = venue.firms[record.firm] = Firm(number=record.firm, name=record.name)
     firm.is_killed = record.mark == 1
     _name(venue, Firm, record.name, record.firm)
@@ -134,6 +164,7 @@ def _read_firm(venue: VenueState, record: FirmRecord) -> None:
 def _read_instrument(venue: VenueState, record: InstrumentRecord) -> None:
     venue.assets[record.base_asset], venue.assets[record.quote_asset]  # known?
     venue.fee_schedules[record.fee_schedule]  # known?
+    require(is_instrument_in_range(record), f"has instrument {record.instrument} out of range")
     instrument = Instrument(
         InstrumentDefinition(
             number=record.instrument,
@@ -161,11 +192,14 @@ def _read_limits(venue: VenueState, record: LimitsRecord) -> None:
     )
     instrument.price_ceiling = record.price_ceiling
     instrument.quantity_ceiling = record.quantity_ceiling
+    is_valid = are_limits_in_range(instrument)
+    require(is_valid, f"has limits of instrument {record.instrument} out of order")
 
 
 def _read_market(venue: VenueState, record: MarketRecord) -> None:
-    _require(PRE_OPEN <= record.mark <= CLOSED, f"has a phase {record.mark}")
     instrument = venue.instruments[record.instrument]
+    is_valid = is_market_in_range(record, instrument)
+    require(is_valid, f"has a market of instrument {record.instrument} out of range")
     instrument.phase = record.mark
     instrument.phase_reason = record.phase_reason
     instrument.phase_until_ns = record.phase_until_ns
@@ -188,6 +222,7 @@ def _read_market(venue: VenueState, record: MarketRecord) -> None:
 
 
 def _read_account(venue: VenueState, record: AccountRecord) -> None:
+    require(is_account_in_range(record), f"has account {record.account} out of range")
     account = Account(
         number=record.account,
         firm=venue.firms[record.firm],
@@ -206,6 +241,8 @@ def _read_account(venue: VenueState, record: AccountRecord) -> None:
 
 
 def _read_balance(venue: VenueState, record: BalanceRecord) -> None:
+    is_valid = is_balance_in_range(record)
+    require(is_valid, f"has limits of account {record.account} out of range")
     balance = venue.accounts[record.account].balance(record.asset)
     balance.balance_atoms = record.balance_atoms
     balance.held_atoms = record.held_atoms
@@ -219,11 +256,14 @@ def _read_balance(venue: VenueState, record: BalanceRecord) -> None:
 
 def _read_assignment(venue: VenueState, record: AssignmentRecord) -> None:
     venue.fee_schedules[record.fee_schedule]  # known?
+    if record.instrument:
+        venue.instruments[record.instrument]  # known?
     schedules = venue.accounts[record.account].fee_schedules
     schedules[record.instrument] = record.fee_schedule
 
 
 def _read_session(venue: VenueState, record: SessionRecord) -> None:
+    require(is_session_in_range(record), f"has session {record.session} out of range")
     session = Session(number=record.session, firm=venue.firms[record.firm])
     session.is_killed = record.mark == 1
     session.cancel_on_disconnect = record.cancel_on_disconnect
@@ -240,16 +280,20 @@ def _read_session(venue: VenueState, record: SessionRecord) -> None:
 
 
 def _read_right(venue: VenueState, record: RightRecord) -> None:
-    account = venue.accounts[record.account]
-    venue.sessions[record.session].rights[account.number] = record.rights
+    account, session = venue.accounts[record.account], venue.sessions[record.session]
+    is_valid = 1 <= record.rights <= RIGHTS_KNOWN and session.firm is account.firm
+    require(is_valid, f"has rights of session {record.session} out of range")
+    session.rights[account.number] = record.rights
 
 
 def _read_reference(venue: VenueState, record: ReferenceRecord) -> None:
+    require(is_client_id(record.reference), "has a reference out of range")
     venue.references[record.reference] = record.mark == 1
 
 
 def _read_withdrawal(venue: VenueState, record: WithdrawalRecord) -> None:
-    _require(venue.references[record.reference], "has a withdrawal that is none")
+    is_valid = venue.references[record.reference] and is_amount(record.amount_atoms)
+    require(is_valid, "has a withdrawal that is none")
     venue.withdrawals[record.reference] = Withdrawal(
         account=venue.accounts[record.account],
         asset=venue.assets[record.asset].number,
@@ -289,9 +333,8 @@ _COPIED: Final = (
 
 
 def _read_order(venue: VenueState, record: OrderRecord) -> None:
-    _require(record.side in {BUY, SELL}, f"has a side {record.side}")
-    _require(PENDING_TRIGGER <= record.mark <= EXPIRED, f"has a status {record.mark}")
-    _require(record.order_id not in venue.client_ids.orders, "has an order twice")
+    require(is_order_in_range(record, venue), f"has order {record.order_id} out of range")
+    require(record.order_id not in venue.client_ids.orders, "has an order twice")
     order = Order()
     for name in _COPIED:
         setattr(order, name, getattr(record, name))
@@ -305,6 +348,8 @@ def _read_order(venue: VenueState, record: OrderRecord) -> None:
     order.client_ids = []
     order.level = order.previous = order.next = None
     venue.client_ids.orders[record.order_id] = order
+    is_valid = is_open_order_in_range(order) if order.is_open else is_done_order_in_range(order)
+    require(is_valid, f"has order {record.order_id} out of range")
     if not order.is_open:
         return
     account.open_orders[order.order_id] = order
@@ -314,22 +359,20 @@ def _read_order(venue: VenueState, record: OrderRecord) -> None:
         order.base.buying_atoms += order.leaves_lots * instrument.lot_atoms
     if order.expires_at_ns:
         venue.deadlines.add(order.expires_at_ns, ORDER_EXPIRY, order.order_id)
-    if order.is_pending:
-        instrument.stops.add(order)
 
 
 def _read_client_id(venue: VenueState, record: ClientIdRecord) -> None:
     order = venue.client_ids.orders[record.order_id]
-    _require(record.client_order_id not in order.account.client_ids, "has a client id twice")
+    require(is_client_id(record.client_order_id), "has a client id out of range")
+    require(record.client_order_id not in order.account.client_ids, "has a client id twice")
     venue.client_ids.attach(order, record.client_order_id)
 
 
 def _read_queue(venue: VenueState, record: QueueRecord) -> None:
     order = venue.client_ids.orders[record.order_id]
-    _require(order.is_open and not order.is_pending, "queues an order that does not rest")
-    _require(order.level is None, "queues an order twice")
+    require(order.is_open and not order.is_pending, "queues an order that does not rest")
+    require(order.level is None, "queues an order twice")
     shown_lots = order.shown_lots
-    _require(0 < shown_lots <= order.leaves_lots, "shows more of an order than there is")
     order.instrument.book.side(order.side).append(order)
     level = order.level
     assert level is not None
@@ -338,46 +381,23 @@ def _read_queue(venue: VenueState, record: QueueRecord) -> None:
 
 
 def _read_gone(venue: VenueState, record: GoneRecord) -> None:
+    gone = venue.client_ids.gone
+    before_ns = gone[-1][0] if gone else 0
+    is_in_order = before_ns <= record.gone_at_ns <= venue.last_time_ns
+    require(is_in_order, "forgets in another order than things went")
     if record.order_id:
         order = venue.client_ids.orders[record.order_id]
-        _require(not order.is_open, "forgets an open order")
-        venue.client_ids.gone.append((record.gone_at_ns, order))
+        require(not order.is_open, "forgets an open order")
+        gone.append((record.gone_at_ns, order))
         return
     account = venue.accounts[record.account]
-    _require(record.client_order_id not in account.client_ids, "has a client id twice")
+    require(is_client_id(record.client_order_id), "has a client id out of range")
+    require(record.client_order_id not in account.client_ids, "has a client id twice")
     venue.client_ids.remember_mass_cancel(account, record.client_order_id, now_ns=record.gone_at_ns)
 
 
 def _read_end(venue: VenueState, record: EndRecord) -> None:
     """Leave the count to the comparison at the end."""
-
-
-def _check_queues(venue: VenueState) -> None:
-    gone = {owner.order_id for _, owner in venue.client_ids.gone if isinstance(owner, Order)}
-    for order in venue.client_ids.orders.values():
-        is_somewhere = (
-            (order.is_pending or order.level is not None)
-            if order.is_open
-            else order.order_id in gone
-        )
-        _require(is_somewhere, f"has order {order.order_id} in no queue")
-
-
-def _check_holds(venue: VenueState) -> None:
-    """Require that what is held is what orders and withdrawals hold."""
-    held: dict[tuple[int, int], int] = {}
-    for order in venue.client_ids.orders.values():
-        definition = order.instrument.definition
-        asset = definition.quote_asset if order.side == BUY else definition.base_asset
-        key = (order.account_number, asset)
-        held[key] = held.get(key, 0) + order.held_atoms
-    for withdrawal in venue.withdrawals.values():
-        key = (withdrawal.account.number, withdrawal.asset)
-        held[key] = held.get(key, 0) + withdrawal.amount_atoms
-    for account in venue.accounts.values():
-        for asset, balance in account.balances.items():
-            is_explained = balance.held_atoms == held.get((account.number, asset), 0)
-            _require(is_explained, f"holds of account {account.number} what nothing explains")
 
 
 READERS: Final[dict[type[Record], Callable[[VenueState, Any], None]]] = {

@@ -22,10 +22,11 @@ bool SnapshotReader::read(const state::AssetRecord& record) {
                           .fees_atoms = record.fees_atoms,
                           .credit_lines_atoms = 0,
                           .symbol = record.symbol});
-  return require(record.scale <= SCALE_MAX && is_amount(record.supply_max_atoms) &&
+  return require(record.asset != 0 && is_name(record.symbol) && record.scale <= SCALE_MAX &&
+                     is_amount(record.supply_max_atoms) &&
                      record.supply_atoms > -AMOUNT_LIMIT &&  // what is lent may leave, too
-                     record.supply_atoms < AMOUNT_LIMIT && record.fees_atoms > -AMOUNT_LIMIT &&
-                     record.fees_atoms < AMOUNT_LIMIT,
+                     record.supply_atoms <= record.supply_max_atoms &&
+                     is_bound(record.fees_atoms),
                  "the snapshot has an asset out of range");
 }
 
@@ -37,8 +38,9 @@ bool SnapshotReader::read(const state::FeeScheduleRecord& record) {
   venue.fee_schedule_numbers.set(record.fee_schedule,
                                  static_cast<std::uint32_t>(venue.fee_schedules.size()));
   venue.fee_schedules.push_back({record.fee_schedule, record.maker_ppm, record.taker_ppm});
-  return require(is_rate(record.maker_ppm) && is_rate(record.taker_ppm),
-                 "the snapshot has fee rates out of range");
+  return require(record.fee_schedule != 0 && is_rate(record.maker_ppm) &&
+                     is_rate(record.taker_ppm),
+                 "the snapshot has a fee schedule out of range");
 }
 
 bool SnapshotReader::read(const state::FirmRecord& record) {
@@ -49,7 +51,8 @@ bool SnapshotReader::read(const state::FirmRecord& record) {
   }
   venue.firm_numbers.set(record.firm, static_cast<std::uint32_t>(venue.firms.size()));
   venue.firms.push_back({record.firm, record.mark == 1, record.name});
-  return true;
+  return require(record.firm != 0 && is_name(record.name),
+                 "the snapshot has a firm out of range");
 }
 
 bool SnapshotReader::read(const state::InstrumentRecord& record) {
@@ -64,7 +67,8 @@ bool SnapshotReader::read(const state::InstrumentRecord& record) {
     return fail("the snapshot has an instrument of what it does not hold");
   }
   add_instrument(venue, record).is_killed = record.mark == 1;
-  return require(record.base_asset != record.quote_asset && is_amount(record.lot_atoms) &&
+  return require(record.instrument != 0 && is_name(record.symbol) &&
+                     record.base_asset != record.quote_asset && is_amount(record.lot_atoms) &&
                      is_amount(record.tick_lot_atoms) && is_amount(record.tick_units) &&
                      is_amount(record.lot_units) && record.price_decimals <= SCALE_MAX &&
                      record.quantity_decimals <= SCALE_MAX,
@@ -122,13 +126,23 @@ bool SnapshotReader::read(const state::MarketRecord& record) {
     venue_->deadlines.insert(
         {record.indicative_at_ns, Deadline::INDICATIVE_PRICE, record.instrument});
   }
+  const bool is_auction = record.mark == phase::CALL_AUCTION;
+  const bool is_indicating =
+      instrument.indicative != Equilibrium{} || record.indicative_at_ns != 0;
   return require(record.mark >= phase::PRE_OPEN && record.mark <= phase::CLOSED &&
                      (record.mark == phase::CLOSED || instrument.has_limits()) &&
+                     record.phase_reason >= phase_reason::OPERATOR &&
                      record.phase_reason <= phase_reason::PRICE_BAND &&
-                     record.phase_until_ns >= 0 && is_bound(record.last_ticks) &&
-                     is_bound(record.reference_ticks) && is_bound(record.band_ticks) &&
-                     is_bound(record.band_next_ticks) &&
-                     is_bound(record.band_window_at_ns) && record.indicative_at_ns >= 0,
+                     record.phase_until_ns >= 0 &&
+                     (record.phase_until_ns == 0 || is_auction || record.mark == phase::HALTED) &&
+                     is_bound(record.last_ticks) && is_bound(record.reference_ticks) &&
+                     is_bound(record.band_ticks) && is_bound(record.band_next_ticks) &&
+                     is_bound(record.band_window_at_ns) && is_bound(record.indicative_ticks) &&
+                     is_bound(record.indicative_volume_lots) &&
+                     record.indicative_surplus_lots > -AMOUNT_LIMIT &&
+                     record.indicative_surplus_lots < AMOUNT_LIMIT &&
+                     record.indicative_at_ns >= 0 && (is_auction || !is_indicating) &&
+                     record.book_sequence < AMOUNT_LIMIT,
                  "the snapshot has a market out of range");
 }
 
@@ -156,7 +170,12 @@ bool SnapshotReader::read(const state::AccountRecord& record) {
   venue.account_numbers.set(record.account, static_cast<std::uint32_t>(venue.accounts.size()));
   venue.accounts.push_back(std::move(account));
   const Wide burst_ns = Wide{record.message_interval_ns} * record.message_burst;
-  return require(is_bound(record.message_interval_ns) && burst_ns < AMOUNT_LIMIT &&
+  const bool is_kind_known = record.account_kind == account_kind::CLIENT ||
+                             record.account_kind == account_kind::HOUSE;
+  return require(record.account != 0 && is_name(record.name) && is_kind_known &&
+                     is_self_trade_prevention(record.self_trade_prevention),
+                 "the snapshot has an account out of range") &&
+         require(is_bound(record.message_interval_ns) && burst_ns < AMOUNT_LIMIT &&
                      record.next_free_ns >= 0,
                  "the snapshot has a throttle out of range");
 }
@@ -189,7 +208,8 @@ bool SnapshotReader::read(const state::BalanceRecord& record) {
 
 bool SnapshotReader::read(const state::AssignmentRecord& record) {
   const std::uint32_t account = venue_->find_account(record.account);
-  if (account == NONE || venue_->find_fee_schedule(record.fee_schedule) == nullptr) {
+  if (account == NONE || venue_->find_fee_schedule(record.fee_schedule) == nullptr ||
+      (record.instrument != 0 && venue_->find_instrument(record.instrument) == nullptr)) {
     return fail("the snapshot has an assignment of what it does not hold");
   }
   assign_schedule(venue_->accounts[account], record.instrument, record.fee_schedule);
@@ -218,15 +238,19 @@ bool SnapshotReader::read(const state::SessionRecord& record) {
   if (record.grace_until_ns != 0) {
     venue.deadlines.insert({record.grace_until_ns, Deadline::SESSION_GRACE, record.session});
   }
-  return require(record.cancel_on_disconnect <= on_disconnect::ACCOUNT &&
-                     is_bound(record.disconnect_grace_ns) && record.grace_until_ns >= 0,
+  return require(record.session != 0 && is_name(record.name) &&
+                     record.cancel_on_disconnect <= on_disconnect::ACCOUNT &&
+                     (record.connection == 0 || record.connection == record.last_connection) &&
+                     is_bound(record.disconnect_grace_ns) && record.grace_until_ns >= 0 &&
+                     (record.grace_until_ns == 0 || record.connection == 0),
                  "the snapshot has a session out of range");
 }
 
 bool SnapshotReader::read(const state::RightRecord& record) {
   Session* session = venue_->find_session(record.session);
-  if (session == nullptr || venue_->find_account(record.account) == NONE) {
-    return fail("the snapshot has a right of what it does not hold");
+  const std::uint32_t account = venue_->find_account(record.account);
+  if (session == nullptr || account == NONE || session->firm != venue_->accounts[account].firm) {
+    return fail("the snapshot has a right of what it does not hold, or of two firms");
   }
   set_rights(*session, record.account, record.rights);
   return require(record.rights >= 1 && record.rights <= 3,
@@ -235,7 +259,7 @@ bool SnapshotReader::read(const state::RightRecord& record) {
 
 bool SnapshotReader::read(const state::ReferenceRecord& record) {
   venue_->references[Reference(record.reference.data(), 40)] = record.mark == 1;
-  return true;
+  return require(is_client_id(record.reference), "the snapshot has a reference out of range");
 }
 
 bool SnapshotReader::read(const state::WithdrawalRecord& record) {
@@ -253,9 +277,17 @@ bool SnapshotReader::read(const state::WithdrawalRecord& record) {
   return true;
 }
 
-// What is held is what orders and withdrawals hold, and all balances and fees are the supply.
-bool SnapshotReader::check_balances() {
+// What is held is what orders and withdrawals hold, all balances and fees are the supply, and no
+// sum can overflow.
+bool SnapshotReader::check_money() {
   Venue& venue = *venue_;
+  Refused refused;
+  if (!venue.fee_schedules.empty()) {
+    const FeeSchedule& first = venue.fee_schedules.front();
+    if (refuses_rebate(extremes_with(venue, first.maker_ppm, first.taker_ppm), refused)) {
+      return fail("the snapshot has a rebate above a fee");
+    }
+  }
   std::vector<Wide> sums(venue.assets.size());
   for (const Account& account : venue.accounts) {
     for (std::size_t asset = 0; asset < account.balances.size(); ++asset) {
@@ -270,9 +302,13 @@ bool SnapshotReader::check_balances() {
       sums[asset] += venue.balances[index].balance_atoms;
     }
   }
-  for (std::size_t asset = 0; asset < sums.size(); ++asset) {
-    if (sums[asset] + venue.assets[asset].fees_atoms != venue.assets[asset].supply_atoms) {
+  for (std::size_t number = 0; number < sums.size(); ++number) {
+    Asset& asset = venue.assets[number];
+    if (sums[number] + asset.fees_atoms != asset.supply_atoms) {
       return fail("the snapshot's balances and fees are not its supply");
+    }
+    if (lent_atoms(venue, asset) + asset.supply_max_atoms >= AMOUNT_LIMIT) {
+      return fail("the snapshot has too much of an asset lent");
     }
   }
   return true;

@@ -1,19 +1,66 @@
 // A snapshot's orders, their ids, their queues, and what will be forgotten.
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
 #include "core/snapshot_reader.hpp"
 
 namespace core {
 
 namespace {
 
-bool is_order_in_range(const state::OrderRecord& record, std::uint64_t last_order_id) noexcept {
-  return record.order_id != 0 && record.order_id <= last_order_id &&
+bool is_expiry_in_range(const state::OrderRecord& record) noexcept {
+  if (record.time_in_force == time_in_force::GOOD_TILL_DATE) {
+    return record.expire_at_ns > 0 && record.expires_at_ns == record.expire_at_ns;
+  }
+  const bool is_day = record.time_in_force == time_in_force::DAY;
+  return record.expire_at_ns == 0 &&
+         (is_day ? record.expires_at_ns > 0 : record.expires_at_ns == 0);
+}
+
+bool is_order_in_range(const state::OrderRecord& record, const Venue& venue) noexcept {
+  return record.order_id != 0 && record.order_id <= venue.last_order_id && record.arrival != 0 &&
+         record.arrival <= venue.last_arrival &&
          (record.side == side::BUY || record.side == side::SELL) &&
          record.mark >= status::PENDING_TRIGGER && record.mark <= status::EXPIRED &&
          record.order_type >= order_type::LIMIT &&
          record.order_type <= order_type::STOP_LIMIT &&
          record.time_in_force >= time_in_force::DAY &&
-         record.time_in_force <= time_in_force::GOOD_TILL_DATE && is_rate(record.maker_ppm) &&
-         is_rate(record.taker_ppm) && record.fee_credit < PPM;
+         record.time_in_force <= time_in_force::GOOD_TILL_DATE &&
+         is_self_trade_prevention(record.self_trade_prevention) &&
+         (record.order_flags == 0 || record.order_flags == POST_ONLY) &&
+         is_rate(record.maker_ppm) && is_rate(record.taker_ppm) && record.fee_credit < PPM &&
+         is_bound(record.stop_price_ticks) &&
+         (record.stop_price_ticks != 0) == (record.order_type >= order_type::STOP) &&
+         is_expiry_in_range(record);
+}
+
+bool is_display_in_range(const state::OrderRecord& record) noexcept {
+  Refused refused;
+  return record.display_lots == 0 ||
+         (is_bound(record.display_lots) && is_priced(record.order_type) &&
+          !never_rests(record.time_in_force) &&
+          !refuses_tranches(record.display_lots, record.quantity_lots, refused));
+}
+
+bool is_minimum_in_range(const state::OrderRecord& record) noexcept {
+  return record.minimum_lots == 0 ||
+         (record.time_in_force == time_in_force::IMMEDIATE_OR_CANCEL &&
+          record.minimum_lots >= 1 && record.minimum_lots <= record.quantity_lots);
+}
+
+// A stop that waits shows nothing; what rests may rest, and shows its tranche at most.
+bool is_waiting_in_range(const state::OrderRecord& record) noexcept {
+  if (record.mark == status::PENDING_TRIGGER) {
+    return record.order_type >= order_type::STOP && record.shown_lots == 0;
+  }
+  const bool is_shown =
+      record.display_lots == 0
+          ? record.shown_lots == record.leaves_lots
+          : record.shown_lots >= 1 &&
+                record.shown_lots <= std::min(record.display_lots, record.leaves_lots);
+  return is_shown && is_priced(record.order_type) && !never_rests(record.time_in_force);
 }
 
 bool is_open_order_in_range(const state::OrderRecord& record,
@@ -21,13 +68,12 @@ bool is_open_order_in_range(const state::OrderRecord& record,
   const Wide value_max = Wide{instrument.price_ceiling} * record.filled_lots;
   return record.price_ticks >= 1 && record.price_ticks <= instrument.price_ceiling &&
          record.quantity_lots >= 1 && record.quantity_lots <= instrument.quantity_ceiling &&
-         record.leaves_lots >= 1 && record.filled_lots >= 0 &&
+         record.filled_lots >= 0 && record.filled_lots < record.quantity_lots &&
          record.leaves_lots == record.quantity_lots - record.filled_lots &&
          record.filled_value >= 0 && record.filled_value <= value_max &&
-         is_bound(record.stop_price_ticks) && is_bound(record.display_lots) &&
-         is_bound(record.minimum_lots) && record.expires_at_ns >= 0 &&
-         (record.mark != status::PENDING_TRIGGER ||
-          (record.shown_lots == 0 && record.stop_price_ticks >= 1));
+         (record.mark == status::PARTIALLY_FILLED) == (record.filled_lots > 0) &&
+         record.reason == 0 && is_display_in_range(record) && is_minimum_in_range(record) &&
+         is_waiting_in_range(record);
 }
 
 }  // namespace
@@ -37,8 +83,12 @@ bool SnapshotReader::read(const state::OrderRecord& record) {
   const std::uint32_t account = venue.find_account(record.account);
   const std::uint32_t instrument_index = venue.instrument_numbers.find(record.instrument);
   if (account == NONE || instrument_index == NONE ||
-      !is_order_in_range(record, venue.last_order_id)) {
+      !is_order_in_range(record, venue)) {
     return fail("the snapshot has an order out of range");
+  }
+  const Session* session = venue.find_session(record.session);
+  if (session == nullptr || session->firm != venue.accounts[account].firm) {
+    return fail("the snapshot has an order of no session of its firm");
   }
   if (venue.order_ids.find(record.order_id) != 0) {
     return fail("the snapshot has an order twice");
@@ -129,8 +179,8 @@ bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t i
 bool SnapshotReader::read(const state::ClientIdRecord& record) {
   Venue& venue = *venue_;
   const std::uint32_t index = venue.order_ids.find(record.order_id);
-  if (index == 0) {
-    return fail("the snapshot has a client id of no order");
+  if (index == 0 || !is_client_id(record.client_order_id)) {
+    return fail("the snapshot has a client id out of range, or of no order");
   }
   const std::uint32_t account = venue.orders.hot(index).account;
   const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
@@ -154,18 +204,17 @@ bool SnapshotReader::read(const state::QueueRecord& record) {
   if (!order.is_open() || order.is_pending() || order.is_queued()) {
     return fail("the snapshot queues an order that does not rest, or twice");
   }
-  const std::int64_t shown_lots = unfinished_[index].shown_lots;
-  const bool is_whole =
-      shown_lots == order.leaves_lots || venue.orders.cold(index).display_lots >= 1;
-  if (shown_lots <= 0 || shown_lots > order.leaves_lots || !is_whole) {
-    return fail("the snapshot shows more of an order than there is");
-  }
-  venue.instruments[order.instrument]->book.side(order.side).append_showing(index, shown_lots);
+  venue.instruments[order.instrument]->book.side(order.side).append_showing(
+      index, unfinished_[index].shown_lots);
   return true;
 }
 
 bool SnapshotReader::read(const state::GoneRecord& record) {
   Venue& venue = *venue_;
+  if (record.gone_at_ns < last_gone_ns_ || record.gone_at_ns > venue.last_time_ns) {
+    return fail("the snapshot forgets in another order than things went");
+  }
+  last_gone_ns_ = record.gone_at_ns;
   if (record.order_id != 0) {
     const std::uint32_t index = venue.order_ids.find(record.order_id);
     if (index == 0 || venue.orders.hot(index).is_open() || unfinished_[index].is_gone) {
@@ -176,8 +225,8 @@ bool SnapshotReader::read(const state::GoneRecord& record) {
     return true;
   }
   const std::uint32_t account = venue.find_account(record.account);
-  if (account == NONE) {
-    return fail("the snapshot has a client id of no account");
+  if (account == NONE || !is_client_id(record.client_order_id)) {
+    return fail("the snapshot has a client id out of range, or of no account");
   }
   const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
   if (venue.client_ids.find(hash, account, record.client_order_id) != 0) {
@@ -187,16 +236,40 @@ bool SnapshotReader::read(const state::GoneRecord& record) {
   return true;
 }
 
+// Each order is where it belongs, known by its ids, and of rates that there are.
 bool SnapshotReader::check_orders() {
+  std::set<std::pair<std::int32_t, std::int32_t>> rates;
+  for (const FeeSchedule& schedule : venue_->fee_schedules) {
+    rates.emplace(schedule.maker_ppm, schedule.taker_ppm);
+  }
+  std::vector<std::uint64_t> arrivals;
+  arrivals.reserve(unfinished_.size());
   for (const auto& [index, unfinished] : unfinished_) {
     const HotOrder& order = venue_->orders.hot(index);
-    if (venue_->orders.cold(index).current_id == 0) {
+    const ColdOrder& cold = venue_->orders.cold(index);
+    if (cold.current_id == 0) {
       return fail("the snapshot has an order without its client id");
     }
     const bool is_somewhere =
         order.is_open() ? order.is_pending() || order.is_queued() : unfinished.is_gone;
     if (!is_somewhere) {
       return fail("the snapshot has an order in no queue");
+    }
+    if (!rates.contains({cold.maker_ppm, cold.taker_ppm})) {
+      return fail("the snapshot has an order of no fee schedule");
+    }
+    arrivals.push_back(cold.arrival);
+  }
+  std::sort(arrivals.begin(), arrivals.end());
+  return require(std::adjacent_find(arrivals.begin(), arrivals.end()) == arrivals.end(),
+                 "the snapshot has an arrival twice");
+}
+
+// No book is crossed where trading goes on.
+bool SnapshotReader::check_books() {
+  for (const auto& instrument : venue_->instruments) {
+    if (instrument->phase == phase::CONTINUOUS && instrument->book.is_crossed()) {
+      return fail("the snapshot has a crossed book");
     }
   }
   return true;

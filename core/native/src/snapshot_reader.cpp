@@ -35,7 +35,7 @@ bool SnapshotReader::read_all(std::span<const std::byte> data) {
   if (last_kind != state::EndRecord::KIND) {
     return fail("the snapshot has no end");
   }
-  return check_orders() && check_balances();
+  return check_orders() && check_books() && check_money();
 }
 
 bool SnapshotReader::read_record(const state::Header& header, const std::byte* at) {
@@ -84,8 +84,13 @@ bool SnapshotReader::read(const state::VenueRecord& record) {
   venue.last_trade_id = record.last_trade_id;
   venue.last_arrival = record.last_arrival;
   venue.rules = record.rules;
+  const auto is_counter = [](std::uint64_t value) { return value < AMOUNT_LIMIT; };
   return require(record.rules == RULES, "the snapshot has unknown rules") &&
-         require(is_bound(record.last_time_ns), "the snapshot's stamp is out of range");
+         require(is_bound(record.last_time_ns), "the snapshot's stamp is out of range") &&
+         require(is_counter(record.last_sequence) && is_counter(record.last_event) &&
+                     is_counter(record.last_order_id) && is_counter(record.last_trade_id) &&
+                     is_counter(record.last_arrival),
+                 "the snapshot's counters are out of range");
 }
 
 bool SnapshotReader::read(const state::ConfigurationRecord& record) {
@@ -107,8 +112,8 @@ bool SnapshotReader::read(const state::ConfigurationRecord& record) {
 
 bool SnapshotReader::read(const state::SourceRecord& record) {
   Venue& venue = *venue_;
-  if (venue.source_numbers.find(record.source) != NONE) {
-    return fail("the snapshot has a source twice");
+  if (record.source == 0 || venue.source_numbers.find(record.source) != NONE) {
+    return fail("the snapshot has a source twice, or without a number");
   }
   venue.source_numbers.set(record.source, static_cast<std::uint32_t>(venue.sources.size()));
   venue.sources.push_back({record.source, record.epoch, record.source_sequence});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from messages.layout import Record
@@ -9,11 +10,11 @@ from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderType, Phase, Scope, TimeInForce
-from tests.unit.engine.scenario import ALICE, BOB, BOOK, SECOND, Market
+from tests.unit.engine.scenario import ALICE, BOB, BOOK, SECOND, START, Market
 from venue.engines import ENGINES, create_engine
 from venue.reference.engine import ReferenceEngine
-from venue.reference.snapshot_reader import SnapshotMalformedError
-from venue.reference.state_records import STATE
+from venue.reference.snapshot_checks import SnapshotMalformedError
+from venue.reference.state_records import STATE, EndRecord, GoneRecord, OrderRecord
 
 
 @pytest.mark.parametrize("record", STATE.by_kind.values(), ids=lambda each: each.__name__)
@@ -70,6 +71,87 @@ def test_a_malformed_snapshot_changes_nothing() -> None:
     for damaged in (b"", b"x" * 80, snapshot[first:], snapshot[:-8], snapshot + snapshot[:first]):
         with pytest.raises(SnapshotMalformedError):
             market.engine.restore(damaged)
+    assert market.engine.snapshot() == snapshot
+
+
+def waiting_market() -> Market:
+    """Return a trading market with two equal stops, an iceberg, a dated order and a done one."""
+    market = Market(maker_ppm=10, taker_ppm=777)
+    market.buy(1, at=90)
+    market.cancel(1)
+    for account in (ALICE, BOB):
+        market.buy(5, order_type=OrderType.STOP, stop_price_ticks=120, account=account)
+    market.sell(10, at=101, display_lots=4)
+    dated = {"time_in_force": TimeInForce.GOOD_TILL_DATE, "expire_at_ns": START + SECOND}
+    market.buy(5, at=99, **dated)
+    return market
+
+
+DONE, STOP, OTHER_STOP, ICEBERG, DATED = 1, 2, 3, 4, 5
+
+
+def altered(snapshot: bytes, order_id: int, **values: int) -> bytes:
+    """Return a snapshot in which one order's record says something else."""
+    records = list(STATE.unpack(snapshot))
+    return b"".join(
+        (
+            msgspec.structs.replace(each, **values)
+            if isinstance(each, OrderRecord) and each.order_id == order_id
+            else each
+        ).pack()
+        for each in records
+    )
+
+
+def doubled(snapshot: bytes, kind: type[Record]) -> bytes:
+    """Return a snapshot that says each record of a kind twice, and counts right."""
+    records: list[Record] = []
+    for each in STATE.unpack(snapshot):
+        records += [each] * (2 if type(each) is kind else 1)
+    end = EndRecord.make(records=len(records) - 1)
+    return b"".join(each.pack() for each in (*records[:-1], end))
+
+
+def test_nothing_that_is_done_is_forgotten_twice() -> None:
+    market = waiting_market()
+    snapshot = market.engine.snapshot()
+    with pytest.raises(SnapshotMalformedError, match="twice"):
+        market.engine.restore(doubled(snapshot, GoneRecord))
+    assert market.engine.snapshot() == snapshot
+
+
+@pytest.mark.parametrize(
+    ("order_id", "values"),
+    [
+        (ICEBERG, {"display_lots": 0}),  # and yet some of it hidden
+        (ICEBERG, {"display_lots": 3}),  # less than it shows
+        (ICEBERG, {"shown_lots": 11}),
+        (ICEBERG, {"shown_lots": 0}),
+        (ICEBERG, {"time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL}),  # it rests
+        (ICEBERG, {"order_type": OrderType.MARKET}),
+        (ICEBERG, {"minimum_lots": 1}),
+        (ICEBERG, {"maker_ppm": 11}),  # no schedule says so
+        (ICEBERG, {"session": 2}),  # another firm's
+        (ICEBERG, {"price_ticks": 99}),  # crosses the bid
+        (OTHER_STOP, {"arrival": 2}),  # as the other, at the same price
+        (OTHER_STOP, {"stop_price_ticks": 0}),
+        (OTHER_STOP, {"order_type": OrderType.LIMIT, "stop_price_ticks": 0}),
+        (DATED, {"expires_at_ns": 0}),
+        (DATED, {"expires_at_ns": 0, "expire_at_ns": 0}),
+        (DATED, {"held_atoms": 999}),
+        (DONE, {"held_atoms": 1}),
+        (DONE, {"arrival": 99}),
+        (DONE, {"arrival": 2}),
+    ],
+)
+def test_an_order_that_cannot_be_so_is_not_taken_over(
+    order_id: int, values: dict[str, int]
+) -> None:
+    market = waiting_market()
+    snapshot = market.engine.snapshot()
+    assert altered(snapshot, order_id) == snapshot
+    with pytest.raises(SnapshotMalformedError):
+        market.engine.restore(altered(snapshot, order_id, **values))
     assert market.engine.snapshot() == snapshot
 
 

@@ -52,7 +52,7 @@ class SnapshotReader {
   bool read(const state::RightRecord& record);
   bool read(const state::ReferenceRecord& record);
   bool read(const state::WithdrawalRecord& record);
-  bool check_balances();
+  bool check_money();
 
   // Orders and their ids: snapshot_orders.cpp
   bool read(const state::OrderRecord& record);
@@ -61,6 +61,7 @@ class SnapshotReader {
   bool read(const state::QueueRecord& record);
   bool read(const state::GoneRecord& record);
   bool check_orders();
+  bool check_books();
 
   // What an order's record says that only later records complete.
   struct Unfinished {
@@ -71,10 +72,15 @@ class SnapshotReader {
 
   std::unique_ptr<Venue> venue_;
   const char* error_ = "";
+  std::int64_t last_gone_ns_ = 0;
   std::map<std::uint32_t, Wide> held_;                           // by balance
   std::map<std::uint32_t, Unfinished> unfinished_;               // by order
   std::map<std::pair<std::uint32_t, bool>, Wide> resting_lots_;  // by instrument and side
 };
+
+[[nodiscard]] constexpr bool is_self_trade_prevention(std::uint8_t mode) noexcept {
+  return mode >= self_trade::CANCEL_RESTING && mode <= self_trade::DECREMENT_AND_CANCEL;
+}
 
 [[nodiscard]] constexpr bool is_rate(std::int32_t rate_ppm) noexcept {
   return rate_ppm >= -PPM && rate_ppm <= PPM;
