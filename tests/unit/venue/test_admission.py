@@ -137,3 +137,16 @@ def test_a_flood_leaves_room_for_sessions_to_open_and_close() -> None:
     room = SESSION_RECORDS_KEPT - 1 + SETTINGS.queued_max - SETTINGS.queued_per_link_max
     refusals = admission.admit(link, closing * (room + 1))
     assert {refusal.code for refusal in refusals} == {RejectCode.QUEUE_FULL}
+
+
+@pytest.mark.xfail(strict=True, reason="what came before is counted for ever and never taken")
+def test_a_frame_that_cannot_be_walked_leaves_nothing_behind() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    lost = LinkLost.make(source=source_number(1, 0), principal=GATEWAY).pack()
+    with pytest.raises(MalformedCommandsError):
+        admission.admit(link, command(1) + bytes(10))
+    link.is_closed = True
+    admission.admit_internal(lost, link)
+    assert admission.take(10) == [lost]
+    assert admission.queued == 0
+    assert not admission
