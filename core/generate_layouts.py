@@ -78,6 +78,7 @@ def generate() -> str:
     """Return the header's text."""
     parts = [_PREAMBLE, _constants()]
     parts += _vocabulary("commands", COMMANDS, {"Header": Command})
+    parts.append(_shapes("commands", COMMANDS))
     prefixes: dict[str, type[Record]] = {
         "Header": Event,
         "OrderState": OrderEvent,
@@ -124,6 +125,28 @@ def _vocabulary(name: str, vocabulary: Vocabulary, prefixes: dict[str, type[Reco
         parts.append(_struct(cls.__name__, cls.FIELDS, constants))
     parts.append(f"}}  // namespace {name}\n")
     return parts
+
+
+def _shapes(name: str, vocabulary: Vocabulary) -> str:
+    kinds = vocabulary.by_kind
+    lines = [
+        f"namespace {name} {{\n",
+        "// Length and version by kind; of no length where there is no such kind.",
+        "struct Shape {",
+        "  std::uint16_t length = 0;",
+        "  std::uint8_t version = 0;",
+        "};",
+        f"inline constexpr std::array<Shape, {max(kinds) + 1}> SHAPES = [] {{",
+        f"  std::array<Shape, {max(kinds) + 1}> shapes{{}};",
+        *(
+            f"  shapes[{kind}] = {{{cls.LENGTH}, {cls.VERSION}}};"
+            for kind, cls in sorted(kinds.items())
+        ),
+        "  return shapes;",
+        "}();\n",
+        f"}}  // namespace {name}\n",
+    ]
+    return "\n".join(lines)
 
 
 def _prefix_fields(vocabulary: Vocabulary, prefix: type[Record]) -> tuple[Field, ...]:

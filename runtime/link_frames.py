@@ -7,7 +7,6 @@ describes the conversation.
 
 import hmac
 import struct
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -201,11 +200,6 @@ def events_frame(batch: EventBatch) -> bytes:
     """Return an EVENTS frame."""
     head = _HEAD.pack(1 + _EVENTS_HEAD.size + len(batch.data), FrameType.EVENTS)
     return b"".join((head, _EVENTS_HEAD.pack(batch.first, batch.last), batch.data))
-
-
-def refused_frame(refusals: Iterable[Refusal]) -> bytes:
-    """Return a REFUSED frame."""
-    return frame(FrameType.REFUSED, b"".join(_REFUSAL.pack(*refusal) for refusal in refusals))
 
 
 def parse_read(payload: bytes) -> int:

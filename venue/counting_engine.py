@@ -8,10 +8,14 @@ import hashlib
 
 import msgspec
 
-from messages.trading.commands import AdvanceTime
+from messages.trading.commands import AdvanceTime, Command
 from messages.trading.events import LAST_OF_COMMAND, CommandRejected
 from messages.trading.identity import principal_of
-from venue.admission import COMMAND_HEAD
+
+COMMAND_HEAD = AdvanceTime.CODEC
+"""What every command begins with: AdvanceTime is nothing else."""
+
+assert AdvanceTime.__struct_fields__ == Command.__struct_fields__
 
 
 class _State(msgspec.Struct, array_like=True):

@@ -3,14 +3,11 @@
 import struct
 from collections.abc import Iterator
 
-from messages.trading.events import LAST_OF_COMMAND
+from core import _native
 from runtime.link_frames import EVENTS_DATA_MAX, EventBatch
 from runtime.log_format import PAYLOAD_MAX
 from venue.errors import EventsTooLargeError
 
-_HEAD = struct.Struct("<HHBBxxQ")
-"""Length, kind, version, flags, number."""
-_LENGTH = struct.Struct("<H")
 _NUMBER = struct.Struct("<Q")
 _NUMBER_OFFSET = 8
 
@@ -26,15 +23,12 @@ def first_number(events: bytes) -> int:
 
 
 def split_after(events: bytes, number: int) -> int:
-    """Return the offset of the first record whose number is above ``number``."""
-    offset = 0
-    while offset < len(events):
-        if _NUMBER.unpack_from(events, offset + _NUMBER_OFFSET)[0] > number:
-            return offset
-        (length,) = _LENGTH.unpack_from(events, offset)
-        assert length > 0, f"event record without length at byte {offset}"
-        offset += length
-    return offset
+    """Return the offset of the first record whose number is above ``number``.
+
+    Raises:
+        ValueError: not event records.
+    """
+    return _native.find_after(events, number)
 
 
 def whole_commands(batch: EventBatch, bytes_max: int | None = None) -> Iterator[EventBatch]:
@@ -46,23 +40,18 @@ def whole_commands(batch: EventBatch, bytes_max: int | None = None) -> Iterator[
 
     Raises:
         EventsTooLargeError: the events of one command alone do not fit.
+        ValueError: not event records.
     """
     limit = EVENTS_BYTES_MAX if bytes_max is None else bytes_max
-    first, events = batch.first, batch.data
-    start = fits = offset = 0
-    following = first
-    while len(events) - start > limit:
-        length, _, _, flags, number = _HEAD.unpack_from(events, offset)
-        assert length > 0, f"event record without length at byte {offset}"
-        offset += length
-        if offset - start > limit:
-            if fits == start:
-                raise EventsTooLargeError(
-                    f"the events of one command, from event {first} on, exceed {limit} bytes"
-                )
-            yield EventBatch(first, following - 1, events[start:fits])
-            start, first = fits, following
-        if flags & LAST_OF_COMMAND:
-            fits, following = offset, number + 1
-    if start < len(events):
-        yield EventBatch(first, batch.last, events[start:] if start else events)
+    first, events = batch.first, memoryview(batch.data)
+    while len(events) > limit:
+        size, last = _native.find_end_of_command(events, limit)
+        if not size:
+            raise EventsTooLargeError(
+                f"the events of one command, from event {first} on, exceed {limit} bytes"
+            )
+        yield EventBatch(first, last, bytes(events[:size]))
+        first, events = last + 1, events[size:]
+    if events:
+        whole = len(events) == len(batch.data)
+        yield EventBatch(first, batch.last, batch.data if whole else bytes(events))

@@ -28,7 +28,6 @@ from runtime.link_frames import (
     frame,
     parse_read,
     proof_of,
-    refused_frame,
     struct_frame,
 )
 from runtime.log_format import LogError
@@ -253,8 +252,8 @@ class Connection(asyncio.Protocol):
         assert self.inbox is not None
         refusals = self._server.sequencer.admission.admit(self.inbox, payload)
         if refusals:
-            self._server.count_refusals(refusals)
-            self._send(refused_frame(refusals))
+            self._server.count_refusals(refusals.codes)
+            self._send(frame(FrameType.REFUSED, refusals.records))
             if self.buffered_bytes > self._server.settings.send_buffer_bytes_max:
                 self.give_up()
         self._server.sequencer.wake()

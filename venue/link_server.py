@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,6 @@ from messages.trading.codes import RejectCode
 from runtime.link_frames import (
     ByeCode,
     EventBatch,
-    Refusal,
     UnixAddress,
     events_frame,
     parse_address,
@@ -119,7 +118,7 @@ class LinkServer:
         inbox = connection.inbox
         if inbox is None:
             return
-        inbox.is_closed = True
+        inbox.close()
         log.info("link_lost", principal=inbox.name, through=connection.through_event)
         if carries_sessions(self.principals[inbox.name]) and not self.links_of(inbox.principal):
             self.sequencer.lose_link(inbox.principal, inbox)
@@ -143,10 +142,10 @@ class LinkServer:
         assert self._group is not None
         return self._group.create_task(coroutine)
 
-    def count_refusals(self, refusals: Sequence[Refusal]) -> None:
-        """Count refusals by code."""
-        for refusal in refusals:
-            self._metrics.count("refusals_total", 1, RejectCode(refusal.code).name)
+    def count_refusals(self, codes: Iterable[tuple[int, int]]) -> None:
+        """Count refusals: how many have each code."""
+        for code, count in codes:
+            self._metrics.count("refusals_total", count, RejectCode(code).name)
 
     def answer(self, what: str) -> bytes | None:
         """Return the payload of an answer, as the engine stands now; None if not known."""
@@ -181,7 +180,7 @@ class LinkServer:
                 each.inbox.name,
                 each.is_reading,
                 each.through_event,
-                len(each.inbox.records),
+                each.inbox.queued,
                 each.buffered_bytes,
             )
             for each in self._connections

@@ -6,8 +6,7 @@ While one batch is being synced the next ones gather and are applied, up to a bo
 """
 
 import asyncio
-import struct
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,22 +14,20 @@ import structlog
 
 from messages.trading.codes import RejectCode
 from messages.trading.commands import AdvanceTime, LinkLost
-from messages.trading.identity import source_number
 from runtime.link_frames import EventBatch
 from runtime.log_files import CrashPoint, Entry, no_crash_point
 from runtime.log_format import FrameKind
-from venue.admission import KIND_NAMES, Admission, Inbox
+from venue.admission import KIND_NAMES, OWN_SOURCE, Admission, Inbox, Taken
 from venue.errors import EngineBrokenError, InvariantError
 from venue.event_records import EVENTS_BYTES_MAX, first_number, whole_commands
 from venue.metrics import Metrics
 from venue.ports import Engine
 from venue.rolling import RollingHash
-from venue.settings import SEQUENCER, VenueSettings
+from venue.settings import VenueSettings
 
 log = structlog.get_logger()
 
-_STAMP = struct.Struct("<Qq")
-_STAMP_OFFSET = 8
+_ADVANCE_TIME = AdvanceTime.make(source=OWN_SOURCE).pack()
 DEADLINE_CHECK_SECONDS_MAX = 60.0
 SAME_DEADLINE_MAX = 1000
 """How often AdvanceTime may leave the deadline where it is: an engine may work off what is due
@@ -114,9 +111,7 @@ class Sequencer:
 
     def lose_link(self, principal: int, inbox: Inbox | None = None) -> None:
         """Sequence a LinkLost, after what the principal's last link had sent."""
-        record = LinkLost.make(
-            source=source_number(SEQUENCER, 0), source_sequence=0, principal=principal
-        )
+        record = LinkLost.make(source=OWN_SOURCE, principal=principal)
         self.admission.admit_internal(record.pack(), inbox)
         self.wake()
 
@@ -173,27 +168,29 @@ class Sequencer:
         if not self._may_go_on():
             return  # the event log's thread wakes us
         now = max(self._clock_ns(), self.applied.time_ns)
-        records = self._gather(now)
-        if records:
-            self._metrics.observe("batch_commands", len(records))
-            for kind, count in Counter(record[2:4] for record in records).items():
+        commands, total, kinds = self._gather(now)
+        if total:
+            self._metrics.observe("batch_commands", total)
+            for kind, count in kinds:
                 self._metrics.count("commands_total", count, KIND_NAMES[kind])
-            self._apply(self._stamp(records, now), len(records), now)
+            self._apply(commands, total, now)
         self._check_progress()
         self._set_timer(now)
         if self.admission:
             self.wake()
 
-    def _gather(self, now: int) -> list[bytes]:
+    def _gather(self, now: int) -> Taken:
         limit = min(self._settings.batch.commands_max, self.rolling.left())
         deadline = self.engine.next_deadline()
         self._due = deadline if 0 < deadline <= now else 0
         if self._drained is not None and not self.admission:
             self._due = 0  # what is due comes first after the next start, so that we can stop
-        if not self._due:
-            return self.admission.take(limit)
-        advance = AdvanceTime.make(source=source_number(SEQUENCER, 0)).pack()
-        return [advance, *self.admission.take(limit - 1)]
+        return self.admission.take(
+            limit,
+            sequence=self.applied.sequence + 1,
+            time_ns=now,
+            first=_ADVANCE_TIME if self._due else b"",
+        )
 
     def _check_progress(self) -> None:
         """See that AdvanceTime moves the engine on, or at least does so in the end."""
@@ -203,18 +200,6 @@ class Sequencer:
         self._same_deadline += 1
         if self._same_deadline > SAME_DEADLINE_MAX:
             raise InvariantError(f"AdvanceTime does not move the engine past deadline {self._due}")
-
-    def _stamp(self, records: list[bytes], now: int) -> bytes:
-        """Number and stamp records in place; the sequencer's own get their number as source's."""
-        buffer = bytearray(b"".join(records))
-        sequence, offset = self.applied.sequence, 0
-        for record in records:
-            sequence += 1
-            _STAMP.pack_into(buffer, offset + _STAMP_OFFSET, sequence, now)
-            if record[_SOURCE] == _OWN_SOURCE:
-                _OWN_SEQUENCE.pack_into(buffer, offset + _OWN_SEQUENCE_OFFSET, sequence)
-            offset += len(record)
-        return bytes(buffer)
 
     def _apply(self, commands: bytes, count: int, now: int) -> None:
         engine, before = self.engine, self.applied
@@ -306,9 +291,3 @@ class Sequencer:
     def _stop_failed(self, error: BaseException) -> None:
         self._is_stopped = True
         self._failed(error)
-
-
-_SOURCE = slice(32, 36)
-_OWN_SOURCE = source_number(SEQUENCER, 0).to_bytes(4, "little")
-_OWN_SEQUENCE = struct.Struct("<Q")
-_OWN_SEQUENCE_OFFSET = 40

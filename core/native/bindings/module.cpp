@@ -1,15 +1,21 @@
-// The engine in Python. The only file here that knows Python.
+// The core in Python. The only file here that knows Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "core/admission.hpp"
 #include "core/engine.hpp"
+#include "core/event_records.hpp"
 
 namespace nb = nanobind;
+namespace ingress = core::ingress;
 
 namespace {
 
@@ -121,12 +127,142 @@ void restore(core::Engine& engine, nb::handle snapshot) {
   require_done(outcome);
 }
 
+// Admission.
+
+std::shared_ptr<ingress::Inbox> make_inbox(std::uint32_t principal,
+                                        const std::vector<std::size_t>& may_send) {
+  ingress::Inbox::Kinds kinds;
+  for (const std::size_t kind : may_send) {
+    if (kind >= kinds.size() || core::commands::SHAPES[kind].length == 0) {
+      throw nb::value_error("no such kind of command");
+    }
+    kinds.set(kind);
+  }
+  return std::make_shared<ingress::Inbox>(principal, kinds);
+}
+
+// None, or the refusals' bytes and how many have each code.
+nb::object admit(ingress::Admission& admission, const std::shared_ptr<ingress::Inbox>& inbox,
+                 nb::handle records) {
+  const Buffer input(records, PyBUF_SIMPLE);
+  if (const auto bad = ingress::Admission::find_unwalkable(input.bytes())) {
+    const std::string what = std::string(bad->what) + ", at byte " + std::to_string(bad->at);
+    throw nb::value_error(what.c_str());
+  }
+  ingress::Refused refused;
+  admission.admit(inbox, input.bytes(), refused);
+  if (refused.refusals.empty()) {
+    return nb::none();
+  }
+  nb::list codes;
+  for (const auto& [code, count] : refused.codes) {
+    codes.append(nb::make_tuple(code, count));
+  }
+  return nb::make_tuple(to_bytes(std::as_bytes(std::span(refused.refusals))), codes);
+}
+
+void admit_own(ingress::Admission& admission, nb::handle record, ingress::Inbox* after) {
+  const Buffer input(record, PyBUF_SIMPLE);
+  if (!admission.admit_own(input.bytes(), after)) {
+    throw nb::value_error("not exactly one command");
+  }
+}
+
+nb::tuple take(ingress::Admission& admission, std::size_t limit, nb::handle first,
+               std::uint64_t sequence, std::int64_t time_ns) {
+  const Buffer begin(first, PyBUF_SIMPLE);
+  if (limit == 0 || (begin.size() != 0 && !ingress::is_one_command(begin.bytes()))) {
+    throw nb::value_error("a limit of 0, or not exactly one command");
+  }
+  PyObject* commands = nullptr;
+  const ingress::Batch batch =
+      admission.take(limit, begin.bytes(), {sequence, time_ns}, [&commands](std::size_t size) {
+        commands = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+        return commands == nullptr ? nullptr
+                                   : reinterpret_cast<std::byte*>(PyBytes_AS_STRING(commands));
+      });
+  if (commands == nullptr) {
+    throw nb::python_error();
+  }
+  nb::list kinds;
+  for (std::size_t kind = 0; kind < batch.kinds.size(); ++kind) {
+    if (batch.kinds[kind] != 0) {
+      kinds.append(nb::make_tuple(kind, batch.kinds[kind]));
+    }
+  }
+  return nb::make_tuple(nb::steal(commands), batch.count, kinds);
+}
+
+void bind_admission(nb::module_& module) {
+  nb::class_<ingress::Inbox>(module, "Inbox")
+      .def(nb::new_(&make_inbox), nb::arg("principal"), nb::arg("may_send"))
+      .def_rw("is_closed", &ingress::Inbox::is_closed)
+      .def_prop_ro("queued", [](const ingress::Inbox& inbox) { return inbox.records.count(); });
+  nb::class_<ingress::Admission>(module, "Admission")
+      .def(
+          "__init__",
+          [](ingress::Admission* admission, std::size_t commands_per_link_max,
+             std::size_t queued_per_link_max, std::size_t queued_max,
+             std::size_t session_records_kept, std::uint32_t own_source) {
+            const ingress::AdmissionLimits limits{commands_per_link_max, queued_per_link_max,
+                                               queued_max, session_records_kept};
+            new (admission) ingress::Admission(limits, own_source);
+          },
+          nb::kw_only(), nb::arg("commands_per_link_max"), nb::arg("queued_per_link_max"),
+          nb::arg("queued_max"), nb::arg("session_records_kept"), nb::arg("own_source"))
+      .def_rw("closed_with", &ingress::Admission::closed_with)
+      .def_prop_ro("queued", &ingress::Admission::queued)
+      .def("__bool__", [](const ingress::Admission& admission) { return !admission.is_empty(); })
+      .def("has_leftovers", &ingress::Admission::has_leftovers, nb::arg("principal"))
+      .def("admit", &admit, nb::arg("inbox"), nb::arg("records"),
+           nb::sig("def admit(self, inbox: Inbox, records: bytes | memoryview)"
+                   " -> tuple[bytes, list[tuple[int, int]]] | None"))
+      .def("admit_own", &admit_own, nb::arg("record"), nb::arg("after").none(),
+           nb::sig("def admit_own(self, record: bytes, after: Inbox | None) -> None"))
+      .def("take", &take, nb::arg("limit"), nb::arg("first"), nb::arg("sequence"),
+           nb::arg("time_ns"),
+           nb::sig("def take(self, limit: int, first: bytes, sequence: int, time_ns: int)"
+                   " -> tuple[bytes, int, list[tuple[int, int]]]"));
+}
+
+// Event records.
+
+// Where it is, and the number of the event before it.
+std::pair<std::size_t, std::uint64_t> border_of(const core::EventBorder& border) {
+  if (border.is_damaged) {
+    const std::string what = "no event record at byte " + std::to_string(border.offset);
+    throw nb::value_error(what.c_str());
+  }
+  return {border.offset, border.last};
+}
+
+void bind_event_records(nb::module_& module) {
+  module.def(
+      "find_after",
+      [](nb::handle events, std::uint64_t number) {
+        return border_of(core::find_after(Buffer(events, PyBUF_SIMPLE).bytes(), number)).first;
+      },
+      nb::arg("events"), nb::arg("number"),
+      nb::sig("def find_after(events: bytes, number: int) -> int"));
+  module.def(
+      "find_end_of_command",
+      [](nb::handle events, std::size_t size_max) {
+        return border_of(
+            core::find_end_of_command(Buffer(events, PyBUF_SIMPLE).bytes(), size_max));
+      },
+      nb::arg("events"), nb::arg("size_max"),
+      nb::sig("def find_end_of_command(events: bytes | memoryview, size_max: int)"
+              " -> tuple[int, int]"));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
-  module.doc() = "The native engine; ``core.engine`` is its face.";
+  module.doc() = "The native core; ``core.engine`` and ``venue.admission`` are its faces.";
   // An engine that lives until the interpreter ends is no leak, and users are not to be told so.
   nb::set_leak_warnings(false);
+  bind_admission(module);
+  bind_event_records(module);
   nb::class_<core::Engine>(module, "Engine")
       .def(
           "__init__",

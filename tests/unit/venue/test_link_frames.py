@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 
@@ -22,7 +23,6 @@ from runtime.link_frames import (
     parse_refusals,
     proof_of,
     read_frame,
-    refused_frame,
 )
 
 
@@ -61,7 +61,8 @@ def test_payloads_come_back_as_they_were() -> None:
     ((_, payload),) = FrameReader().feed(read_frame(77))
     assert parse_read(payload) == 77
     refusals = [Refusal(1, 2, 3, 404, 1), Refusal(4, 5, 1 << 60, 400, 60000)]
-    ((_, payload),) = FrameReader().feed(refused_frame(refusals))
+    packed = b"".join(struct.pack("<IIQHH4x", *refusal) for refusal in refusals)
+    ((_, payload),) = FrameReader().feed(frame(FrameType.REFUSED, packed))
     assert parse_refusals(payload) == refusals
 
 

@@ -1773,6 +1773,51 @@ static_assert(offsetof(AdvanceTime, reserved) == 60);
 
 }  // namespace commands
 
+namespace commands {
+
+// Length and version by kind; of no length where there is no such kind.
+struct Shape {
+  std::uint16_t length = 0;
+  std::uint8_t version = 0;
+};
+inline constexpr std::array<Shape, 50> SHAPES = [] {
+  std::array<Shape, 50> shapes{};
+  shapes[1] = {184, 1};
+  shapes[2] = {160, 1};
+  shapes[3] = {208, 1};
+  shapes[4] = {112, 1};
+  shapes[5] = {160, 1};
+  shapes[6] = {264, 1};
+  shapes[7] = {64, 1};
+  shapes[8] = {72, 1};
+  shapes[9] = {72, 1};
+  shapes[20] = {128, 1};
+  shapes[21] = {128, 1};
+  shapes[22] = {128, 1};
+  shapes[23] = {112, 1};
+  shapes[24] = {112, 1};
+  shapes[30] = {96, 1};
+  shapes[31] = {136, 1};
+  shapes[32] = {104, 1};
+  shapes[33] = {112, 1};
+  shapes[34] = {88, 1};
+  shapes[35] = {96, 1};
+  shapes[36] = {88, 1};
+  shapes[37] = {80, 1};
+  shapes[38] = {120, 1};
+  shapes[39] = {184, 1};
+  shapes[40] = {120, 1};
+  shapes[41] = {88, 1};
+  shapes[42] = {176, 1};
+  shapes[43] = {176, 1};
+  shapes[46] = {80, 1};
+  shapes[48] = {72, 1};
+  shapes[49] = {64, 1};
+  return shapes;
+}();
+
+}  // namespace commands
+
 namespace events {
 
 CORE_RECORD Header {

@@ -1,0 +1,263 @@
+#include "core/admission.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace core::ingress {
+
+namespace {
+
+using commands::SHAPES;
+
+// An emptied queue gives memory above this back.
+constexpr std::size_t KEPT_BYTES_MAX = std::size_t{1} << 20;
+
+const commands::Header& head_of(const std::byte* at) noexcept {
+  return *reinterpret_cast<const commands::Header*>(at);
+}
+
+// What is wrong with a record that its link may not send.
+std::uint16_t judge_unallowed(const commands::Header& command) noexcept {
+  if (command.kind >= SHAPES.size() || SHAPES[command.kind].length == 0) {
+    return code::RECORD_UNKNOWN_KIND;
+  }
+  return command.length != SHAPES[command.kind].length ? code::RECORD_WRONG_LENGTH
+                                                       : code::SOURCE_NOT_AUTHORISED;
+}
+
+}  // namespace
+
+bool is_one_command(std::span<const std::byte> record) noexcept {
+  if (record.size() < sizeof(commands::Header)) {
+    return false;
+  }
+  const commands::Header& command = head_of(record.data());
+  return command.kind < SHAPES.size() && command.length == record.size() &&
+         command.length == SHAPES[command.kind].length;
+}
+
+std::size_t RecordQueue::size_of(std::size_t count) const noexcept {
+  std::size_t size = 0;
+  for (; count != 0; --count) {
+    size += head_of(front() + size).length;
+  }
+  return size;
+}
+
+void RecordQueue::reserve(std::size_t size) {
+  if (bytes_.capacity() - bytes_.size() >= size) {
+    return;
+  }
+  const std::size_t waiting = bytes_.size() - begin_;
+  if (begin_ >= waiting) {
+    // At least as much has gone as has to move, so moving costs no more than adding did.
+    std::memmove(bytes_.data(), front(), waiting);
+    bytes_.resize(waiting);
+    begin_ = 0;
+  }
+  if (bytes_.capacity() - bytes_.size() < size) {
+    bytes_.reserve(std::max(2 * bytes_.capacity(), bytes_.size() + size));
+  }
+}
+
+void RecordQueue::add(std::span<const std::byte> records, std::size_t count) {
+  bytes_.insert(bytes_.end(), records.begin(), records.end());
+  count_ += count;
+}
+
+void RecordQueue::drop(std::size_t count, std::size_t size) noexcept {
+  begin_ += size;
+  count_ -= count;
+  if (count_ != 0) {
+    return;
+  }
+  begin_ = 0;
+  if (bytes_.capacity() > KEPT_BYTES_MAX) {
+    bytes_ = {};
+  } else {
+    bytes_.clear();
+  }
+}
+
+void Refused::add(const commands::Header& command, std::uint16_t code) {
+  refusals.push_back(
+      {command.source, command.epoch, command.source_sequence, code, command.kind, 0});
+  const auto counted = std::find_if(codes.begin(), codes.end(),
+                                    [code](const auto& each) { return each.first == code; });
+  if (counted == codes.end()) {
+    codes.emplace_back(code, 1);
+  } else {
+    ++counted->second;
+  }
+}
+
+std::optional<Unwalkable> Admission::find_unwalkable(
+    std::span<const std::byte> records) noexcept {
+  std::size_t at = 0;
+  while (at < records.size()) {
+    const std::size_t left = records.size() - at;
+    if (left < sizeof(commands::Header)) {
+      return Unwalkable{"too few bytes for a command", at};
+    }
+    const std::size_t length = head_of(records.data() + at).length;
+    if (length < sizeof(commands::Header)) {
+      return Unwalkable{"a command shorter than its head", at};
+    }
+    if (length > left) {
+      return Unwalkable{"a command that is cut short", at};
+    }
+    at += length;
+  }
+  return std::nullopt;
+}
+
+void Admission::admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::byte> records,
+                      Refused& refused) {
+  RecordQueue& queue = inbox->records;
+  const bool was_empty = queue.is_empty();
+  queue.reserve(records.size());
+  if (was_empty) {
+    active_.push_back(inbox);  // before anything is queued: it may find no memory
+  }
+  std::size_t begin = 0;  // of the accepted ones that are not queued yet
+  std::size_t count = 0;
+  std::size_t at = 0;
+  while (at < records.size()) {
+    const commands::Header& command = head_of(records.data() + at);
+    const std::uint16_t code = judge(*inbox, command, count);
+    if (code == code::NONE) [[likely]] {
+      ++count;
+    } else {
+      accept(queue, records.subspan(begin, at - begin), count);
+      count = 0;
+      begin = at + command.length;
+      refused.add(command, code);
+    }
+    at += command.length;
+  }
+  accept(queue, records.subspan(begin), count);
+  if (was_empty && queue.is_empty()) {
+    active_.pop_back();
+  }
+}
+
+void Admission::accept(RecordQueue& queue, std::span<const std::byte> records, std::size_t count) {
+  queue.add(records, count);
+  queued_ += count;
+}
+
+// `before` records of the same frame are accepted and not queued yet.
+std::uint16_t Admission::judge(const Inbox& inbox, const commands::Header& command,
+                               std::size_t before) const noexcept {
+  const std::uint16_t kind = command.kind;
+  if (kind >= SHAPES.size() || !inbox.allowed[kind]) {
+    return judge_unallowed(command);
+  }
+  if (command.length != SHAPES[kind].length) {
+    return code::RECORD_WRONG_LENGTH;
+  }
+  if (command.version != SHAPES[kind].version) {
+    return code::RECORD_WRONG_VERSION;
+  }
+  // Groups need an authority that no link has yet.
+  if (command.source >> SOURCE_BITS != inbox.principal || command.group_left != 0) {
+    return code::SOURCE_NOT_AUTHORISED;
+  }
+  if (closed_with != code::NONE) {
+    return closed_with;
+  }
+  const bool is_of_sessions =
+      kind == commands::OpenSession::KIND || kind == commands::CloseSession::KIND;
+  const std::size_t kept = is_of_sessions ? limits_.session_records_kept : 0;
+  if (queued_ + before >= limits_.queued_max + kept ||
+      inbox.records.count() + before >= limits_.queued_per_link_max + kept) {
+    return code::QUEUE_FULL;
+  }
+  return code::NONE;
+}
+
+bool Admission::admit_own(std::span<const std::byte> record, Inbox* after) {
+  if (!is_one_command(record)) {
+    return false;
+  }
+  const bool follows = after != nullptr && !after->records.is_empty();
+  RecordQueue& queue = follows ? after->records : own_;
+  queue.reserve(record.size());
+  queue.add(record, 1);
+  queued_ += follows ? 1 : 0;
+  return true;
+}
+
+bool Admission::has_leftovers(std::uint32_t principal) const noexcept {
+  return !own_.is_empty() ||
+         std::any_of(active_.begin(), active_.end(), [principal](const auto& inbox) {
+           return inbox->is_closed && inbox->principal == principal;
+         });
+}
+
+// Say what the next batch takes from whom, and return its bytes.
+std::size_t Admission::choose(std::size_t limit, std::span<const std::byte> first) {
+  std::size_t left = limit - std::min<std::size_t>(limit, first.empty() ? 0 : 1);
+  std::size_t size = first.size();
+  const auto turn = [&left, &size](const RecordQueue& queue, std::size_t most) {
+    const std::size_t count = std::min({most, left, queue.count()});
+    const std::size_t bytes = queue.size_of(count);
+    left -= count;
+    size += bytes;
+    return Turn{count, bytes};
+  };
+  own_turn_ = turn(own_, left);
+  turns_.clear();
+  for (const std::shared_ptr<Inbox>& inbox : active_) {
+    if (left == 0) {
+      break;
+    }
+    turns_.push_back(turn(inbox->records, limits_.commands_per_link_max));
+  }
+  return size;
+}
+
+Batch Admission::move_to(std::byte* out, std::span<const std::byte> first,
+                         const Stamp& stamp) noexcept {
+  Batch batch;
+  const auto put = [&](const std::byte* records, std::size_t size) {
+    std::memcpy(out, records, size);
+    const std::byte* const end = out + size;
+    while (out != end) {
+      auto& command = *reinterpret_cast<commands::Header*>(out);
+      command.sequence = stamp.sequence + batch.count;
+      command.time_ns = stamp.time_ns;
+      if (command.source == own_source_) {
+        command.source_sequence = command.sequence;
+      }
+      ++batch.kinds[command.kind];
+      ++batch.count;
+      out += command.length;
+    }
+  };
+  const auto drain = [&put](RecordQueue& queue, const Turn& turn) {
+    if (turn.count == 0) {
+      return;
+    }
+    put(queue.front(), turn.size);
+    queue.drop(turn.count, turn.size);
+  };
+  if (!first.empty()) {
+    put(first.data(), first.size());
+  }
+  drain(own_, own_turn_);
+  for (std::size_t index = 0; index < turns_.size(); ++index) {
+    drain(active_[index]->records, turns_[index]);
+    queued_ -= turns_[index].count;
+  }
+  // Whoever had a turn waits behind all others for the next.
+  const auto had_turns = static_cast<std::ptrdiff_t>(turns_.size());
+  std::rotate(active_.begin(), active_.begin() + had_turns, active_.end());
+  active_.erase(std::remove_if(active_.end() - had_turns, active_.end(),
+                               [](const auto& inbox) { return inbox->records.is_empty(); }),
+                active_.end());
+  return batch;
+}
+
+}  // namespace core::ingress

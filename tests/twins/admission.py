@@ -1,0 +1,150 @@
+"""Admission once more, slowly: one record after the other, as plain as can be.
+
+What ``venue.admission`` does in C++ is held to this by tests/property/test_admission.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter, deque
+
+from messages.trading.codes import RejectCode
+from messages.trading.commands import COMMANDS, CloseSession, OpenSession
+from messages.trading.identity import SOURCE_BITS
+from runtime.link_frames import Refusal
+from venue.admission import OWN_SOURCE, SESSION_RECORDS_KEPT, MalformedCommandsError
+from venue.settings import COMMANDS_BY_NAME, BatchSettings, Principal
+
+HEAD = struct.Struct("<HHBBH24xIIQ")
+"""Length, kind, version, flags, group_left; source, epoch, source_sequence."""
+
+HEADER_SIZE = 64
+
+
+class SlowInbox:
+    """What one link has sent and the sequencer has not taken."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal.number
+        kinds = (COMMANDS_BY_NAME[command] for command in principal.may_send)
+        self.allowed = {kind.KIND: (kind.LENGTH, kind.VERSION) for kind in kinds}
+        self.records: deque[bytes] = deque()
+        self.is_closed = False
+
+
+class SlowAdmission:
+    """See ``venue.admission.Admission``."""
+
+    def __init__(self, settings: BatchSettings) -> None:
+        self.settings = settings
+        self.active: deque[SlowInbox] = deque()
+        self.internal: deque[bytes] = deque()
+        self.queued = 0
+        self.closed_with: RejectCode | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.active or self.internal)
+
+    def admit(self, inbox: SlowInbox, data: bytes) -> list[Refusal]:
+        refusals: list[Refusal] = []
+        was_empty = not inbox.records
+        for record in walked(data):
+            length, kind, version, _, group_left, source, epoch, number = HEAD.unpack_from(record)
+            code = self.judge(inbox, (length, kind, version, group_left, source))
+            if code is RejectCode.NONE:
+                inbox.records.append(record)
+                self.queued += 1
+            else:
+                refusals.append(Refusal(source, epoch, number, code, kind))
+        if was_empty and inbox.records:
+            self.active.append(inbox)
+        return refusals
+
+    def admit_internal(self, record: bytes, after: SlowInbox | None = None) -> None:
+        if after is not None and after.records:
+            after.records.append(record)
+            self.queued += 1
+        else:
+            self.internal.append(record)
+
+    def take(
+        self, limit: int, *, sequence: int, time_ns: int, first: bytes = b""
+    ) -> tuple[bytes, int, dict[int, int]]:
+        taken = [first] if first else []
+        while self.internal and len(taken) < limit:
+            taken.append(self.internal.popleft())
+        for _ in range(len(self.active)):
+            if len(taken) >= limit:
+                break
+            inbox = self.active.popleft()
+            records = inbox.records
+            count = min(self.settings.commands_per_link_max, limit - len(taken), len(records))
+            taken.extend(records.popleft() for _ in range(count))
+            self.queued -= count
+            if records:
+                self.active.append(inbox)
+        stamped = [stamp(each, sequence + i, time_ns) for i, each in enumerate(taken)]
+        kinds = Counter(int.from_bytes(record[2:4], "little") for record in stamped)
+        return b"".join(stamped), len(stamped), dict(kinds)
+
+    def has_leftovers(self, principal: int) -> bool:
+        return bool(self.internal) or any(
+            inbox.is_closed and inbox.principal == principal for inbox in self.active
+        )
+
+    def judge(self, inbox: SlowInbox, head: tuple[int, int, int, int, int]) -> RejectCode:
+        length, kind, version, group_left, source = head
+        known = inbox.allowed.get(kind)
+        if known is None:
+            return judge_unallowed(length, kind)
+        if length != known[0]:
+            return RejectCode.RECORD_WRONG_LENGTH
+        if version != known[1]:
+            return RejectCode.RECORD_WRONG_VERSION
+        if source >> SOURCE_BITS != inbox.principal or group_left:
+            return RejectCode.SOURCE_NOT_AUTHORISED
+        if self.closed_with is not None:
+            return self.closed_with
+        settings = self.settings
+        kept = SESSION_RECORDS_KEPT if kind in (OpenSession.KIND, CloseSession.KIND) else 0
+        if (
+            self.queued >= settings.queued_max + kept
+            or len(inbox.records) >= settings.queued_per_link_max + kept
+        ):
+            return RejectCode.QUEUE_FULL
+        return RejectCode.NONE
+
+
+def walked(data: bytes) -> list[bytes]:
+    """The records in ``data``; raises before any of them can be used."""
+    records, at = [], 0
+    while at < len(data):
+        left = len(data) - at
+        if left < HEADER_SIZE:
+            raise MalformedCommandsError(f"too few bytes for a command, at byte {at}")
+        length = int.from_bytes(data[at : at + 2], "little")
+        if length < HEADER_SIZE:
+            raise MalformedCommandsError(f"a command shorter than its head, at byte {at}")
+        if length > left:
+            raise MalformedCommandsError(f"a command that is cut short, at byte {at}")
+        records.append(data[at : at + length])
+        at += length
+    return records
+
+
+def judge_unallowed(length: int, kind: int) -> RejectCode:
+    record = COMMANDS.by_kind.get(kind)
+    if record is None:
+        return RejectCode.RECORD_UNKNOWN_KIND
+    if length != record.LENGTH:
+        return RejectCode.RECORD_WRONG_LENGTH
+    return RejectCode.SOURCE_NOT_AUTHORISED
+
+
+def stamp(record: bytes, sequence: int, time_ns: int) -> bytes:
+    """Number and stamp a record; the sequencer's own get their number as source's."""
+    whole = bytearray(record)
+    struct.pack_into("<Qq", whole, 8, sequence, time_ns)
+    if int.from_bytes(record[32:36], "little") == OWN_SOURCE:
+        struct.pack_into("<Q", whole, 40, sequence)
+    return bytes(whole)
