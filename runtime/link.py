@@ -381,7 +381,7 @@ class _LinkProtocol(asyncio.Protocol):
     def abort(self) -> None:
         self._end(LinkLost("given up"))
 
-    def _take(self, kind: FrameType, payload: bytes) -> None:
+    def _take(self, kind: FrameType, payload: memoryview) -> None:
         if kind is FrameType.EVENTS:
             self._take_events(parse_events(payload))
         elif kind is FrameType.REFUSED:

@@ -29,6 +29,9 @@ NONCE_SIZE = 32
 _HEAD = struct.Struct("<IB")
 _NUMBER = struct.Struct("<Q")
 _EVENTS_HEAD = struct.Struct("<QQ")
+_WORTH_A_PART = 8192
+"""What is smaller is sooner copied than sent as a part of its own."""
+_EVENTS_FRAME_HEAD = struct.Struct("<IBQQ")
 _REFUSAL = struct.Struct("<IIQHH4x")
 
 
@@ -196,13 +199,16 @@ def read_frame(after: int) -> bytes:
     return frame(FrameType.READ, _NUMBER.pack(after))
 
 
-def events_frame(batch: EventBatch) -> bytes:
-    """Return an EVENTS frame."""
-    head = _HEAD.pack(1 + _EVENTS_HEAD.size + len(batch.data), FrameType.EVENTS)
-    return b"".join((head, _EVENTS_HEAD.pack(batch.first, batch.last), batch.data))
+def events_frame(batch: EventBatch) -> tuple[bytes, ...]:
+    """Return an EVENTS frame, in parts: many records are not copied to be sent."""
+    length = 1 + _EVENTS_HEAD.size + len(batch.data)
+    head = _EVENTS_FRAME_HEAD.pack(length, FrameType.EVENTS, batch.first, batch.last)
+    if len(batch.data) < _WORTH_A_PART:
+        return (head + batch.data,)
+    return head, batch.data
 
 
-def parse_read(payload: bytes) -> int:
+def parse_read(payload: bytes | memoryview) -> int:
     """Return the event number of a READ frame's payload."""
     if len(payload) != _NUMBER.size:
         raise FrameError(f"READ of {len(payload)} bytes")
@@ -210,15 +216,15 @@ def parse_read(payload: bytes) -> int:
     return int(after)
 
 
-def parse_events(payload: bytes) -> EventBatch:
-    """Return the batch in an EVENTS frame's payload."""
+def parse_events(payload: bytes | memoryview) -> EventBatch:
+    """Return the batch in an EVENTS frame's payload, as bytes of its own."""
     if len(payload) < _EVENTS_HEAD.size:
         raise FrameError(f"EVENTS of {len(payload)} bytes")
     first, last = _EVENTS_HEAD.unpack_from(payload)
-    return EventBatch(first, last, payload[_EVENTS_HEAD.size :])
+    return EventBatch(first, last, bytes(payload[_EVENTS_HEAD.size :]))
 
 
-def parse_refusals(payload: bytes) -> list[Refusal]:
+def parse_refusals(payload: bytes | memoryview) -> list[Refusal]:
     """Return the refusals in a REFUSED frame's payload."""
     if len(payload) % _REFUSAL.size:
         raise FrameError(f"REFUSED of {len(payload)} bytes")
@@ -226,46 +232,70 @@ def parse_refusals(payload: bytes) -> list[Refusal]:
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames; holds at most one unfinished frame."""
+    """Cuts a stream of bytes into frames; holds at most one unfinished frame.
+
+    Payloads are views of what arrived, and bytes are copied only where one frame comes in
+    several parts: whoever keeps a payload copies it.
+    """
 
     def __init__(self, payload_max: int = FRAME_SIZE_MAX) -> None:
         self._length_max = payload_max + 1
         self._rest = bytearray()
+        """The beginning of a frame."""
+        self._size = 0
+        """How long that frame is, once its head is there."""
 
     def allow(self, payload_max: int) -> None:
         """Accept payloads of another size from here on."""
         self._length_max = payload_max + 1
 
-    def feed(self, data: bytes) -> list[tuple[FrameType, bytes]]:
+    def feed(self, data: bytes) -> list[tuple[FrameType, memoryview]]:
         """Take what arrived and return the frames that are now whole.
 
         Raises:
             FrameError: an unknown type, or a length of zero or above the limit, which is
                 refused before any of it is kept.
         """
-        if self._rest:
-            self._rest += data
-            source: bytes | bytearray = self._rest
-        else:
-            source = data
-        frames: list[tuple[FrameType, bytes]] = []
-        offset, end = 0, len(source)
+        frames: list[tuple[FrameType, memoryview]] = []
+        source = memoryview(data)
+        offset, end = self._complete(source, frames) if self._rest else 0, len(data)
         while end - offset >= _HEAD.size:
-            length, kind = _HEAD.unpack_from(source, offset)
-            if not 1 <= length <= self._length_max:
-                raise FrameError(f"frame of {length} bytes, limit {self._length_max}")
-            if kind not in _KNOWN_TYPES:
-                raise FrameError(f"unknown frame type {kind}")
-            stop = offset + _LENGTH_SIZE + length
-            if stop > end:
+            size = self._frame_size(source, offset)
+            if size > end - offset:
+                self._size = size
                 break
-            frames.append((_KNOWN_TYPES[kind], bytes(source[offset + _HEAD.size : stop])))
-            offset = stop
-        if source is data:
-            self._rest += data[offset:]
-        else:
-            del self._rest[:offset]
+            frames.append(_frame_in(source[offset : offset + size]))
+            offset += size
+        self._rest += source[offset:]
         return frames
+
+    def _complete(self, data: memoryview, frames: list[tuple[FrameType, memoryview]]) -> int:
+        """Go on with the unfinished frame; return how much of ``data`` belongs to it."""
+        rest, taken = self._rest, 0
+        if not self._size:
+            taken = min(_HEAD.size - len(rest), len(data))
+            rest += data[:taken]
+            if len(rest) < _HEAD.size:
+                return taken
+            self._size = self._frame_size(rest, 0)
+        part = data[taken : taken + self._size - len(rest)]
+        rest += part
+        if len(rest) == self._size:
+            frames.append(_frame_in(memoryview(rest)))
+            self._rest, self._size = bytearray(), 0
+        return taken + len(part)
+
+    def _frame_size(self, source: bytearray | memoryview, offset: int) -> int:
+        length, kind = _HEAD.unpack_from(source, offset)
+        if not 1 <= length <= self._length_max:
+            raise FrameError(f"frame of {length} bytes, limit {self._length_max}")
+        if kind not in _KNOWN_TYPES:
+            raise FrameError(f"unknown frame type {kind}")
+        return _LENGTH_SIZE + int(length)
+
+
+def _frame_in(whole: memoryview) -> tuple[FrameType, memoryview]:
+    return _KNOWN_TYPES[whole[_LENGTH_SIZE]], whole[_HEAD.size :]
 
 
 _LENGTH_SIZE = 4

@@ -164,15 +164,15 @@ class Connection(asyncio.Protocol):
             self._pinged_at = now
             self._send(frame(FrameType.PING))
 
-    def push(self, batch: EventBatch, packed: bytes) -> None:
-        """Take a live batch; a link that lags gets it later, from memory or disk."""
+    def push(self, batch: EventBatch, parts: tuple[bytes, ...]) -> None:
+        """Take a live batch and its frame; a link that lags gets it later, from memory or disk."""
         if (
             self.through_event + 1 == batch.first
             and self.is_reading
             and not (self._is_paused or self._is_closing)
             and self._file_read is None
         ):
-            self._send(packed)
+            self._send(*parts)
             self.through_event = batch.last
 
     def catch_up(self) -> None:
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
             # The files do not hold it yet: memory, which is ahead of them, soon will be asked.
             self._server.loop.call_later(0.01, self.catch_up)
 
-    def _take(self, kind: FrameType, payload: bytes) -> None:
+    def _take(self, kind: FrameType, payload: memoryview) -> None:
         if kind is FrameType.COMMANDS and self.is_welcome:
             self._take_commands(payload)
         elif kind is FrameType.READ and self.is_welcome and not self.is_reading:
@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
         elif kind is not FrameType.PONG:
             raise FrameError(f"unexpected {kind.name}")
 
-    def _take_commands(self, payload: bytes) -> None:
+    def _take_commands(self, payload: memoryview) -> None:
         assert self.inbox is not None
         refusals = self._server.sequencer.admission.admit(self.inbox, payload)
         if refusals:
@@ -338,10 +338,10 @@ class Connection(asyncio.Protocol):
 
     def _send_batch(self, batch: EventBatch) -> None:
         if not self._is_closing:
-            self._send(events_frame(batch))
+            self._send(*events_frame(batch))
             self.through_event = batch.last
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, *parts: bytes) -> None:
         assert self._transport is not None
-        self._sent_bytes += len(data)
-        self._transport.write(data)
+        self._sent_bytes += sum(map(len, parts))
+        self._transport.writelines(parts)

@@ -204,9 +204,9 @@ class LinkServer:
         return Connection(self)
 
     def _push(self, batch: EventBatch) -> None:
-        packed = events_frame(batch)
+        parts = events_frame(batch)
         for connection in self._connections:
-            connection.push(batch, packed)
+            connection.push(batch, parts)
 
     def _watch(self) -> None:
         now = self.loop.time()

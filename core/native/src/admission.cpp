@@ -50,7 +50,7 @@ void RecordQueue::reserve(std::size_t size) {
     return;
   }
   const std::size_t waiting = bytes_.size() - begin_;
-  if (begin_ >= waiting) {
+  if (begin_ != 0 && begin_ >= waiting) {
     // At least as much has gone as has to move, so moving costs no more than adding did.
     std::memmove(bytes_.data(), front(), waiting);
     bytes_.resize(waiting);

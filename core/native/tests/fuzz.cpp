@@ -1,17 +1,22 @@
 // Feeds damaged commands and damaged snapshots to the engine: core_fuzz COMMANDS SEED ROUNDS
 //
 // Whatever it is given, the engine refuses it or is in a state that it can write down and take
-// over again; a refused batch changed nothing. Meant for the sanitizers' build.
+// over again; a refused batch changed nothing. Admission, and what divides events, are given frames
+// of the same and of noise. Meant for the sanitizers' build.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <random>
 #include <vector>
 
+#include "core/admission.hpp"
 #include "core/engine.hpp"
+#include "core/event_records.hpp"
 
 namespace {
 
@@ -137,6 +142,244 @@ void damage_snapshots(const Bytes& snapshot, const std::vector<Bytes>& records,
   }
 }
 
+core::commands::Header& command_at(Bytes& data, std::size_t at) {
+  return *reinterpret_cast<core::commands::Header*>(data.data() + at);
+}
+
+// A frame of commands, some damaged, cut short or followed by noise, in memory that ends with it.
+Bytes make_frame(const std::vector<Bytes>& records, std::uint32_t principal, Chance& chance) {
+  Bytes frame;
+  for (std::size_t count = below(chance, 20); count != 0; --count) {
+    Bytes record = records[below(chance, records.size())];
+    auto& command = command_at(record, 0);
+    command.source = principal << core::SOURCE_BITS | (command.source & 3);
+    if (below(chance, 4) == 0) {
+      damage(chance, record, below(chance, 3) == 0 ? 0 : 4);
+    }
+    frame.insert(frame.end(), record.begin(), record.end());
+  }
+  if (below(chance, 5) == 0) {
+    frame.resize(below(chance, frame.size() + 100));
+  }
+  for (std::size_t count = below(chance, 8) == 0 ? below(chance, 200) : 0; count != 0; --count) {
+    frame.push_back(static_cast<std::byte>(below(chance, 2) == 0 ? chance() : 0));
+  }
+  frame.shrink_to_fit();
+  return frame;
+}
+
+// Admission beside plain lists of what it must hold.
+class AdmissionFuzz {
+ public:
+  AdmissionFuzz(const std::vector<Bytes>& records, Chance& chance)
+      : records_(records),
+        chance_(chance),
+        per_link_max_(1 + below(chance, 200)),
+        admission_({per_link_max_, 1 + below(chance, 500), 1 + below(chance, 1000),
+                    below(chance, 50)},
+                   OWN) {
+    core::ingress::Inbox::Kinds kinds;
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      kinds[kind] = core::commands::SHAPES[kind].length != 0 && below(chance, 8) != 0;
+    }
+    for (std::uint32_t principal = 2; principal < 6; ++principal) {
+      links_.push_back({std::make_shared<core::ingress::Inbox>(principal, kinds), {}});
+    }
+  }
+
+  void run(std::size_t steps) {
+    for (; steps != 0; --steps) {
+      switch (below(chance_, 8)) {
+        case 0:
+          admission_.closed_with =
+              below(chance_, 4) == 0 ? core::code::STORAGE_FULL : core::code::NONE;
+          break;
+        case 1:
+          admit_own();
+          break;
+        case 2:
+        case 3:
+          take(1 + below(chance_, 600));
+          break;
+        default:
+          admit(links_[below(chance_, links_.size())]);
+      }
+    }
+    while (!admission_.is_empty()) {
+      take(1000);
+    }
+    if (admission_.queued() != 0 || !own_.empty()) {
+      fail("an empty admission has records");
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t OWN = 1U << core::SOURCE_BITS;
+
+  struct Link {
+    std::shared_ptr<core::ingress::Inbox> inbox;
+    std::deque<Bytes> expected;
+  };
+
+  void admit(Link& link) {
+    Bytes frame = make_frame(records_, link.inbox->principal, chance_);
+    if (const auto bad = core::ingress::Admission::find_unwalkable(frame)) {
+      if (bad->at >= frame.size()) {
+        fail("a frame is unwalkable beyond its end");
+      }
+      return;
+    }
+    // A name of its own for each, so that refusals can be told apart.
+    for (std::size_t at = 0; at < frame.size(); at += command_at(frame, at).length) {
+      command_at(frame, at).source_sequence = ++named_;
+    }
+    core::ingress::Refused refused;
+    admission_.admit(link.inbox, frame, refused);
+    auto refusal = refused.refusals.begin();
+    for (std::size_t at = 0; at < frame.size();) {
+      const core::commands::Header& command = command_at(frame, at);
+      if (refusal != refused.refusals.end() &&
+          refusal->source_sequence == command.source_sequence) {
+        ++refusal;
+      } else {
+        link.expected.emplace_back(frame.data() + at, frame.data() + at + command.length);
+      }
+      at += command.length;
+    }
+    if (refusal != refused.refusals.end() ||
+        link.inbox->records.count() != link.expected.size()) {
+      fail("commands are neither refused nor queued");
+    }
+  }
+
+  void admit_own() {
+    Bytes record(sizeof(core::commands::LinkLost));
+    auto& command = command_at(record, 0);
+    command.length = sizeof(core::commands::LinkLost);
+    command.kind = core::commands::LinkLost::KIND;
+    command.source = OWN;
+    command.received_at_ns = static_cast<std::int64_t>(++named_);  // tells it from others
+    Link& link = links_[below(chance_, links_.size())];
+    const bool follows = below(chance_, 2) == 0;
+    if (!admission_.admit_own(record, follows ? link.inbox.get() : nullptr)) {
+      fail("a command of the sequencer's own is none");
+    }
+    (follows && !link.expected.empty() ? link.expected : own_).push_back(record);
+    record.resize(below(chance_, record.size()));
+    record.shrink_to_fit();
+    if (admission_.admit_own(record, nullptr)) {
+      fail("half a command is one");
+    }
+  }
+
+  void take(std::size_t limit) {
+    Bytes out;
+    Bytes first;
+    if (below(chance_, 2) == 0) {
+      first = records_[below(chance_, records_.size())];
+    }
+    const core::ingress::Batch batch =
+        admission_.take(limit, first, {sequence_, 9}, [&out](std::size_t size) {
+          out = Bytes(size);
+          return out.data();
+        });
+    if (batch.count > limit) {
+      fail("a batch is above its limit");
+    }
+    std::vector<std::size_t> turns(links_.size());
+    std::size_t at = 0;
+    for (std::size_t index = 0; index < batch.count; ++index) {
+      const core::commands::Header& command = command_at(out, at);
+      if (command.sequence != sequence_++ || command.time_ns != 9) {
+        fail("a record is stamped wrongly");
+      }
+      Bytes record(out.data() + at, out.data() + at + command.length);
+      at += command.length;
+      const bool is_first = index == 0 && !first.empty();
+      if (is_first ? !is_same(first, record) : !pop_expected(record, turns)) {
+        fail("a batch holds what was not next");
+      }
+    }
+    if (at != out.size()) {
+      fail("a batch has more bytes than records");
+    }
+    for (const std::size_t count : turns) {
+      if (count > per_link_max_) {
+        fail("a link had more than its share");
+      }
+    }
+  }
+
+  bool pop_expected(Bytes& record, std::vector<std::size_t>& turns) {
+    if (!own_.empty() && is_same(own_.front(), record)) {
+      own_.pop_front();
+      return true;
+    }
+    for (std::size_t index = 0; index < links_.size(); ++index) {
+      std::deque<Bytes>& expected = links_[index].expected;
+      if (!expected.empty() && is_same(expected.front(), record)) {
+        expected.pop_front();
+        ++turns[index];
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // Whether a record of the batch is what was queued, but for its stamp.
+  static bool is_same(const Bytes& queued, Bytes& stamped) {
+    Bytes expected = queued;
+    auto& command = command_at(expected, 0);
+    const core::commands::Header& found = command_at(stamped, 0);
+    command.sequence = found.sequence;
+    command.time_ns = found.time_ns;
+    if (command.source == OWN) {
+      command.source_sequence = found.sequence;
+    }
+    return expected == stamped;
+  }
+
+  const std::vector<Bytes>& records_;
+  Chance& chance_;
+  std::size_t per_link_max_;
+  core::ingress::Admission admission_;
+  std::vector<Link> links_;
+  std::deque<Bytes> own_;
+  std::uint64_t named_ = 0;
+  std::uint64_t sequence_ = 1;
+};
+
+// Divide bytes that may be events anywhere; the borders lie inside them.
+void divide_events(Bytes events, Chance& chance) {
+  for (int time = 0; time < 20; ++time) {
+    const std::size_t limit = below(chance, events.size() + 1);
+    const core::EventBorder end = core::find_end_of_command(events, limit);
+    const core::EventBorder after = core::find_after(events, below(chance, 4000));
+    if (end.offset > (end.is_damaged ? events.size() : limit) || after.offset > events.size()) {
+      fail("a border lies outside");
+    }
+    damage(chance, events, 0);
+    if (below(chance, 4) == 0) {
+      events.resize(below(chance, events.size() + 1));
+      events.shrink_to_fit();
+    }
+  }
+}
+
+Bytes events_of(const std::vector<Bytes>& records) {
+  core::Engine engine;
+  Bytes all;
+  for (Bytes record : records) {
+    number(engine, record);
+    std::span<const std::byte> events;
+    if (engine.apply(record, {}, events).status != Status::DONE) {
+      fail("an undamaged command is refused");
+    }
+    all.insert(all.end(), events.begin(), events.end());
+  }
+  return all;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -147,7 +390,10 @@ int main(int count, char** arguments) {
   const std::vector<Bytes> records = read_records(arguments[1]);
   Chance chance(std::strtoull(arguments[2], nullptr, 10));
   const int rounds = std::atoi(arguments[3]);
+  const Bytes events = events_of(records);
   for (int round = 0; round < rounds; ++round) {
+    AdmissionFuzz(records, chance).run(200);
+    divide_events(events, chance);
     const core::Settings settings{chance(), below(chance, 3) == 0 ? 3U : 20'000U};
     core::Engine engine(settings);
     const auto percent = static_cast<unsigned>(below(chance, 4) * 7);

@@ -71,7 +71,7 @@ class RawLink:
         assert kind is FrameType.WELCOME
         return link
 
-    async def read(self) -> list[tuple[FrameType, bytes]]:
+    async def read(self) -> list[tuple[FrameType, memoryview]]:
         """Read at least one frame, or none at the end."""
         async with asyncio.timeout(10):
             while True:
@@ -143,7 +143,7 @@ async def test_the_number_of_open_queries_is_bounded(tmp_path: Path) -> None:
                 answered += not msgspec.msgpack.decode(payload, type=Answer).more
         for number in range(4):
             link.ask(number)
-        found: list[tuple[FrameType, bytes]] = []
+        found: list[tuple[FrameType, memoryview]] = []
         while more := await link.read():
             found += more
         assert found[-1][0] is FrameType.BYE

@@ -49,7 +49,7 @@ from venue.link_connection import Connection
 from venue.settings import BatchSettings, LinkSettings
 
 
-async def said_by_core(address: str, data: bytes) -> list[tuple[FrameType, bytes]]:
+async def said_by_core(address: str, data: bytes) -> list[tuple[FrameType, memoryview]]:
     """Send raw bytes, and return all frames until the core closes."""
     reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
     frames, said = [], FrameReader()
@@ -63,7 +63,7 @@ async def said_by_core(address: str, data: bytes) -> list[tuple[FrameType, bytes
     return frames
 
 
-def bye_of(frames: list[tuple[FrameType, bytes]]) -> Bye:
+def bye_of(frames: list[tuple[FrameType, memoryview]]) -> Bye:
     assert frames[-1][0] is FrameType.BYE, frames
     return msgspec.msgpack.decode(frames[-1][1], type=Bye)
 

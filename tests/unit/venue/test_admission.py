@@ -11,6 +11,7 @@ from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     COMMANDS,
     AdvanceTime,
+    CancelOrder,
     CloseSession,
     Credit,
     GroupHeader,
@@ -187,3 +188,69 @@ def test_a_frame_that_cannot_be_walked_leaves_nothing_behind() -> None:
     assert take(admission, 10) == [lost_link(7)]
     assert admission.queued == 0
     assert not admission
+
+
+def test_queues_hold_exactly_their_bounds() -> None:
+    settings = BatchSettings(
+        commands_max=10, commands_per_link_max=10, queued_per_link_max=8, queued_max=12
+    )
+    admission, one, other = Admission(settings), inbox(), inbox()
+    assert admit(admission, one, b"".join(command(n) for n in range(7))) == []
+    assert admit(admission, one, command(7)) == []
+    assert [r.source_sequence for r in admit(admission, one, command(8))] == [8]
+    assert admit(admission, other, b"".join(command(n) for n in range(4))) == []
+    assert [r.code for r in admit(admission, other, command(4))] == [RejectCode.QUEUE_FULL]
+    assert (one.queued, other.queued, admission.queued) == (8, 4, 12)
+    assert len(take(admission, 1)) == 1
+    assert admit(admission, other, command(4)) == []
+    assert [r.code for r in admit(admission, one, command(8))] == [RejectCode.QUEUE_FULL]
+
+
+def test_a_link_that_is_never_empty_keeps_its_order_and_little_memory() -> None:
+    settings = BatchSettings(
+        commands_max=64, commands_per_link_max=64, queued_per_link_max=512, queued_max=512
+    )
+    admission, link, sent, taken = Admission(settings), inbox(), 0, list[bytes]()
+    while sent < 20_000:
+        burst = b"".join(command(n) for n in range(sent, sent + 50))
+        sent += 50 - len(admit(admission, link, burst))
+        if link.queued > 300:
+            taken += take(admission, 64)
+    while admission:
+        taken += take(admission, 64)
+    assert taken == [command(n) for n in range(sent)]
+
+
+def test_the_first_command_goes_before_all_others_and_counts() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    advance = AdvanceTime.make(source=OWN_SOURCE).pack()
+    admit(admission, link, command(1))
+    admission.admit_internal(lost_link())
+    assert admission.take(1, sequence=5, time_ns=6, first=advance).commands == (
+        AdvanceTime.make(source=OWN_SOURCE, sequence=5, time_ns=6, source_sequence=5).pack()
+    )
+    taken = admission.take(3, sequence=6, time_ns=6, first=advance)
+    kinds = (AdvanceTime.KIND, LinkLost.KIND, CancelOrder.KIND)
+    assert [kind.KIND for _, kind in COMMANDS.walk(taken.commands)] == list(kinds)
+    assert admission.take(10, sequence=9, time_ns=6) == (b"", 0, [])
+
+
+def test_the_sequencer_gives_nothing_but_commands() -> None:
+    admission = Admission(SETTINGS)
+    for record in (b"", b"own", command(1)[:-8], command(1) + command(2), bytes(64)):
+        with pytest.raises(ValueError, match="not exactly one command"):
+            admission.admit_internal(record)
+    with pytest.raises(ValueError, match="limit of 0"):
+        admission.take(0, sequence=1, time_ns=1)
+    with pytest.raises(ValueError, match="not exactly one command"):
+        admission.take(1, sequence=1, time_ns=1, first=command(1) * 2)
+    assert not admission
+
+
+def test_a_link_that_is_gone_is_kept_until_its_commands_are_taken() -> None:
+    admission = Admission(SETTINGS)
+    link = inbox()
+    admit(admission, link, b"".join(command(n) for n in range(5)))
+    del link
+    assert take(admission, 10) == [command(n) for n in range(3)]
+    assert take(admission, 10) == [command(3), command(4)]

@@ -15,6 +15,7 @@ from runtime.log_history import LogHistory
 from runtime.simulated_storage import SimulatedStorage
 from tests.venue_support import settings_in
 from venue.event_feed import EventFeed
+from venue.event_records import split_after, whole_commands
 from venue.metrics import MetricsInMemory
 from venue.settings import LinkSettings
 
@@ -76,3 +77,24 @@ def test_the_sequencer_is_told_when_the_files_fall_too_far_behind(tmp_path: Path
     feed.file_written(1)
     assert feed.keeps_up()
     feed.close()
+
+
+def test_a_cut_inside_a_batch_falls_between_events() -> None:
+    events = batch(5, 9).data
+    assert [split_after(events, number) for number in (4, 5, 8, 9, 10)] == [
+        0,
+        SIZE,
+        4 * SIZE,
+        5 * SIZE,
+        5 * SIZE,
+    ]
+    assert split_after(b"", 1) == 0
+
+
+@pytest.mark.parametrize("damage", [bytes(24), bytes(8), b"\xff" * 24])
+def test_bytes_that_are_no_events_are_not_walked(damage: bytes) -> None:
+    for data in (damage, batch(1, 3).data + damage, batch(1, 3).data[:-8]):
+        with pytest.raises(ValueError, match="no event record at byte"):
+            split_after(data, 3)
+        with pytest.raises(ValueError, match="no event record at byte"):
+            list(whole_commands(EventBatch(1, 3, data), len(data) - 1))

@@ -36,9 +36,36 @@ def test_any_cut_of_the_stream_gives_the_same_frames(chance: random.Random) -> N
         reader, found, at = FrameReader(256), [], 0
         while at < len(stream):
             step = chance.choice((1, 3, 5, 64, 1000))
-            found += reader.feed(stream[at : at + step])
+            found += [(k, bytes(payload)) for k, payload in reader.feed(stream[at : at + step])]
             at += step
         assert found == sent
+
+
+def test_a_frame_in_many_parts_is_whole_with_the_last_of_them() -> None:
+    payload = memoryview(bytes(range(250)))
+    sent = frame(FrameType.ANSWER, bytes(payload))
+    reader = FrameReader(256)
+    for at in range(len(sent) - 1):
+        assert reader.feed(sent[at : at + 1]) == []
+    assert reader.feed(sent[-1:] + sent + sent[:3]) == [(FrameType.ANSWER, payload)] * 2
+    assert reader.feed(sent[3:]) == [(FrameType.ANSWER, payload)]
+
+
+def test_a_bad_head_in_parts_is_refused_like_a_whole_one() -> None:
+    for bad in (frame(FrameType.COMMANDS, bytes(101)), b"\x01\x00\x00\x00\x63", bytes(5)):
+        for cut in range(1, 5):
+            reader = FrameReader(100)
+            assert reader.feed(bad[:cut]) == []
+            with pytest.raises(FrameError):
+                reader.feed(bad[cut:])
+
+
+def test_many_records_are_sent_without_being_copied() -> None:
+    large = EventBatch(1, 2, bytes(100_000))
+    assert events_frame(large)[1] is large.data
+    assert len(events_frame(EventBatch(1, 1, bytes(100)))) == 1
+    ((_, payload),) = FrameReader(200_000).feed(b"".join(events_frame(large)))
+    assert parse_events(payload) == large
 
 
 def test_a_length_above_the_limit_is_refused_at_once() -> None:
@@ -56,7 +83,7 @@ def test_an_unknown_type_is_refused() -> None:
 
 def test_payloads_come_back_as_they_were() -> None:
     batch = EventBatch(5, 9, b"records")
-    ((_, payload),) = FrameReader().feed(events_frame(batch))
+    ((_, payload),) = FrameReader().feed(b"".join(events_frame(batch)))
     assert parse_events(payload) == batch
     ((_, payload),) = FrameReader().feed(read_frame(77))
     assert parse_read(payload) == 77
