@@ -96,6 +96,8 @@ class Sequencer:
         self._after_batch: list[Callable[[], None]] = []
         self._is_scheduled = False
         self._is_stopped = False
+        self._is_held_up = False
+        """Whether a batch that was due had to wait for a log."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = 0
         self._due = 0
@@ -133,7 +135,12 @@ class Sequencer:
         except Exception as error:  # noqa: BLE001  # a callback's edge: the process must end
             self._stop_failed(error)
             return
-        self.wake()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Sequence what could not be: what stood in the way may be gone."""
+        if self._is_held_up or self._after_batch or self._drained is not None:
+            self.wake()
 
     async def drain(self) -> None:
         """Admit nothing more, and return when all that was admitted is published."""
@@ -163,10 +170,12 @@ class Sequencer:
         self._check_drained()
 
     def _run_batch(self) -> None:
-        if len(self._waiting) >= self._settings.batch.batches_in_flight_max:
-            return  # journal_written wakes us
-        if not self._may_go_on():
-            return  # the event log's thread wakes us
+        self._is_held_up = (
+            len(self._waiting) >= self._settings.batch.batches_in_flight_max
+            or not self._may_go_on()
+        )
+        if self._is_held_up:
+            return  # the journal's or the event log's thread lets us go on
         now = max(self._clock_ns(), self.applied.time_ns)
         commands, total, kinds = self._gather(now)
         if total:

@@ -199,7 +199,7 @@ class Core:
 
     def _events_written(self, last: int) -> None:
         self.feed.file_written(last)
-        self.sequencer.wake()
+        self.sequencer.go_on()
 
     def _observe_sync(self, seconds: float) -> None:
         self._metrics.observe("journal_sync_seconds", seconds)
