@@ -18,7 +18,7 @@ class Metrics(Protocol):
         ...
 
     def observe(self, name: str, value: float) -> None:
-        """Put a value into a histogram; called from any thread."""
+        """Put a value into a histogram; from any thread, each name always from the same."""
         ...
 
     def set(self, name: str, value: float, label: str = "") -> None:
