@@ -45,7 +45,7 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Admission and batching."""
 
     commands_max: int = 1024
-    commands_per_link_max: int = 128
+    commands_per_link_max: int = 256
     batches_in_flight_max: int = 16
     queued_per_link_max: int = 8192
     queued_max: int = 32768

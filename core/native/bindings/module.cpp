@@ -129,8 +129,8 @@ void restore(core::Engine& engine, nb::handle snapshot) {
 
 // Admission.
 
-std::shared_ptr<ingress::Inbox> make_inbox(std::uint32_t principal,
-                                        const std::vector<std::size_t>& may_send) {
+void make_inbox(ingress::Inbox* inbox, std::uint32_t principal,
+                const std::vector<std::size_t>& may_send) {
   ingress::Inbox::Kinds kinds;
   for (const std::size_t kind : may_send) {
     if (kind >= kinds.size() || core::commands::SHAPES[kind].length == 0) {
@@ -138,7 +138,7 @@ std::shared_ptr<ingress::Inbox> make_inbox(std::uint32_t principal,
     }
     kinds.set(kind);
   }
-  return std::make_shared<ingress::Inbox>(principal, kinds);
+  new (inbox) ingress::Inbox(principal, kinds);
 }
 
 // None, or the refusals' bytes and how many have each code.
@@ -195,7 +195,7 @@ nb::tuple take(ingress::Admission& admission, std::size_t limit, nb::handle firs
 
 void bind_admission(nb::module_& module) {
   nb::class_<ingress::Inbox>(module, "Inbox")
-      .def(nb::new_(&make_inbox), nb::arg("principal"), nb::arg("may_send"))
+      .def("__init__", &make_inbox, nb::arg("principal"), nb::arg("may_send"))
       .def_rw("is_closed", &ingress::Inbox::is_closed)
       .def_prop_ro("queued", [](const ingress::Inbox& inbox) { return inbox.records.count(); });
   nb::class_<ingress::Admission>(module, "Admission")
