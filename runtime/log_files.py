@@ -1,34 +1,17 @@
-"""A segmented, append-only log, written by one thread: the journal and the event log.
+"""A segmented, append-only log: the journal and the event log. ``core/native`` writes the files.
 
-Segments are written full of zeros before they are used, so that appending changes no file
-length and a sync has only data to write; zeros mean the end. A segment is sealed by cutting it
-to its content and syncing it, and only then does the next one begin, with the SHA-256 of the
-sealed file in its head: any tool can check the chain.
+docs/protocols/journal.md says what is in them. The GIL is released wherever a disk is waited for.
 """
 
-import contextlib
-import errno
-import hashlib
-import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from runtime.log_format import (
-    FRAME_SIZE,
-    HEAD_SIZE,
-    FrameHead,
-    FrameKind,
-    LogFullError,
-    Place,
-    SegmentHead,
-    Stream,
-    pack_frame,
-    pack_head,
-)
-from runtime.log_scan import SPARE_NAME, LogEnd, segment_name, segment_numbers
-from runtime.storage import File, Storage
-
-ZEROS = bytes(1024 * 1024)
+from core import _native
+from runtime.log_format import FrameKind, LogFullError, Stream
+from runtime.log_history import MARK_BYTES_APART
+from runtime.log_scan import LogEnd
+from runtime.storage import DiskStorage, Storage
 
 CrashPoint = Callable[[str], None]
 """Called with the name of each place where a test may want the process to die."""
@@ -45,6 +28,7 @@ class Entry(NamedTuple):
     last: int
     time_ns: int
     payload: bytes
+    """Whole records; a multiple of eight bytes."""
 
 
 def no_crash_point(_name: str) -> None:
@@ -66,40 +50,45 @@ class SegmentedLog:
         crash_point: CrashPoint = no_crash_point,
         mark: Mark | None = None,
     ) -> None:
-        """Take over a scanned log, or begin a new one: a torn tail is cut off here, durably."""
+        """Take over a scanned log, or begin a new one: a torn tail is cut off here, durably.
+
+        A ``DiskStorage`` is written by the kernel's calls; any other is called from here.
+
+        Raises:
+            OSError: the disk failed.
+        """
         assert end.venue in (None, venue)
-        self.last = end.last
-        """The last number appended."""
-        self.synced = end.last
-        """The last number known durable."""
-        self.segment = end.number
-        self._storage, self._stream, self._venue = storage, stream, venue
-        self._segment_bytes = segment_bytes
-        self._clock_ns = clock_ns
-        self._crash_point = crash_point
         self._mark = mark
-        self._offset = end.offset
-        self._content = end.content
-        self._file: File | None = None
-        self._file_lock = threading.Lock()
-        self._spare_lock = threading.Lock()
-        self._spare_size = 0
-        self._take_over(end)
+        self.native = _native.Log(
+            storage=str(storage.folder) if type(storage) is DiskStorage else storage,
+            stream=stream,
+            venue=venue,
+            end=(end.number, end.offset, end.last, end.is_torn),
+            segment_bytes=segment_bytes,
+            clock_ns=None if clock_ns is time.time_ns else clock_ns,
+            crash_point=native_crash_point(crash_point),
+            mark_bytes=0 if mark is None else MARK_BYTES_APART,
+        )
+
+    @property
+    def last(self) -> int:
+        """The last number appended."""
+        return self.native.last
+
+    @property
+    def synced(self) -> int:
+        """The last number known durable."""
+        return self.native.synced
 
     @property
     def has_spare(self) -> bool:
         """Whether the next segment is ready."""
-        return self._spare_size > 0
+        return self.native.has_spare
 
     @property
     def room(self) -> int:
         """Bytes that can be appended without asking the disk for more."""
-        return self._capacity - self._offset + self._spare_size
-
-    @property
-    def is_dirty(self) -> bool:
-        """Whether something appended is not known durable."""
-        return self.synced < self.last
+        return self.native.room
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries, contiguous with what is there; they are durable after ``sync``.
@@ -107,30 +96,13 @@ class SegmentedLog:
         Raises:
             OSError: the disk failed; this log is never to be used again.
             LogFullError: there is no room for another segment; the same.
+            ValueError: an entry is not contiguous, or cannot be a frame; nothing is written.
         """
-        parts: list[bytes] = []
-        start = self._offset
-        for entry in entries:
-            assert entry.first == self.last + 1, f"{entry.first} after {self.last}"
-            needed = FRAME_SIZE + len(entry.payload)
-            if self._file is None or self._offset + needed > self._capacity:
-                self._write(parts, start)
-                self._begin_segment(needed)
-                parts, start = [], self._offset
-            head = FrameHead(
-                entry.kind,
-                len(entry.payload),
-                entry.first,
-                entry.last,
-                self.synced,
-                entry.time_ns,
-            )
-            if self._mark is not None:
-                self._mark(self.segment, entry.first, self._offset)
-            parts.append(pack_frame(head, entry.payload, place=self._place, offset=self._offset))
-            self._offset += needed
-            self.last = entry.last
-        self._write(parts, start)
+        try:
+            self.native.append(entries)
+        except _native.NoRoomError as error:
+            raise LogFullError(str(error)) from error
+        self.note(self.native.take_marks())
 
     def sync(self) -> None:
         """Make what has been appended durable; may run beside ``append``.
@@ -138,11 +110,7 @@ class SegmentedLog:
         Raises:
             OSError: the disk failed; never retried, for a second try may lie.
         """
-        with self._file_lock:
-            last = self.last
-            if self._file is not None:
-                self._file.sync()
-            self.synced = max(self.synced, last)
+        self.native.sync()
 
     def prepare_spare(self) -> None:
         """Make the next segment's file ahead of need; may run beside ``append``.
@@ -150,98 +118,26 @@ class SegmentedLog:
         Raises:
             LogFullError: there is no room for it; what was made is removed again.
         """
-        with self._spare_lock:
-            if not self._spare_size:
-                self._make_spare(self._segment_bytes)
+        try:
+            self.native.prepare_spare()
+        except _native.NoRoomError as error:
+            raise LogFullError(str(error)) from error
 
     def close(self) -> None:
         """Sync and let go."""
-        self.sync()
-        self.abandon()
+        self.native.close()
 
     def abandon(self) -> None:
         """Let go without syncing: after an error nothing more may be asked of the disk."""
-        with self._file_lock:
-            if self._file is not None:
-                self._file.close()
-            self._file = None
+        self.native.abandon()
 
-    def _take_over(self, end: LogEnd) -> None:
-        self._place = Place(self._venue, self._stream, end.number)
-        self._capacity = 0
-        names = {segment_name(n) for n in segment_numbers(self._storage) if n > end.number}
-        for name in (names | {SPARE_NAME}) & set(self._storage.names()):
-            self._storage.remove(name)
-        self._storage.sync_names()
-        if end.number:
-            self._file = self._storage.open(segment_name(end.number))
-            self._capacity = self._file.size()
-            if end.is_torn:
-                _write_zeros(self._file, end.offset, self._capacity)
-            self._file.sync()
-
-    def _write(self, parts: list[bytes], offset: int) -> None:
-        if not parts:
-            return
-        assert self._file is not None
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._file.write(data, offset)
-        self._content.update(data)
-
-    def _begin_segment(self, needed: int) -> None:
-        """Seal the present segment, if any, and begin the next, durably."""
-        with self._file_lock, self._spare_lock:
-            digest = bytes(32)
-            if self._file is not None:
-                self._file.truncate(self._offset)
-                self._file.sync()
-                self._file.close()
-                self._file = None
-                self.synced = self.last
-                digest = self._content.digest()
-                self._crash_point("segment_sealed")
-            size = max(self._segment_bytes, HEAD_SIZE + needed)
-            if self._spare_size < size:
-                self._make_spare(size)
-            self.segment += 1
-            self._place = Place(self._venue, self._stream, self.segment)
-            head = pack_head(
-                SegmentHead(
-                    self._stream,
-                    self._venue,
-                    self.segment,
-                    self.last + 1,
-                    digest,
-                    self._clock_ns(),
-                )
-            )
-            self._file = self._storage.open(SPARE_NAME)
-            self._file.write(head, 0)
-            self._file.sync()
-            self._crash_point("segment_rename")
-            self._storage.rename(SPARE_NAME, segment_name(self.segment))
-            self._storage.sync_names()
-            self._content = hashlib.sha256(head)
-            self._capacity, self._spare_size = self._spare_size, 0
-            self._offset = HEAD_SIZE
-
-    def _make_spare(self, size: int) -> None:
-        file = self._storage.open(SPARE_NAME, create=True)
-        try:
-            _write_zeros(file, 0, size)
-            file.sync()
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            with contextlib.suppress(OSError):
-                self._storage.remove(SPARE_NAME)
-            described = self._storage.describe(SPARE_NAME)
-            raise LogFullError(f"{described}: no room for {size} bytes: {error}") from error
-        finally:
-            file.close()
-        self._spare_size = size
+    def note(self, marks: Sequence[tuple[int, int, int]]) -> None:
+        """Pass on where frames stand: (segment, first number, offset) of each."""
+        if self._mark is not None:
+            for mark in marks:
+                self._mark(*mark)
 
 
-def _write_zeros(file: File, start: int, stop: int) -> None:
-    for offset in range(start, stop, len(ZEROS)):
-        file.write(ZEROS[: stop - offset], offset)
+def native_crash_point(crash_point: CrashPoint) -> CrashPoint | None:
+    """Return what native threads call: None, so that they need not ask for the GIL, for none."""
+    return None if crash_point is no_crash_point else crash_point

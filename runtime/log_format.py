@@ -113,22 +113,6 @@ class Place(NamedTuple):
         return int(extend(0, _PLACE.pack(self.venue, self.stream, self.number, offset)))
 
 
-def pack_head(head: SegmentHead) -> bytes:
-    """Return a segment head's bytes."""
-    body = HEAD.pack(
-        b"RIALTOLG",
-        LAYOUT,
-        head.stream,
-        HEAD_SIZE,
-        head.venue,
-        head.number,
-        head.first,
-        head.previous_digest,
-        head.created_ns,
-    )
-    return body + _CHECKSUM.pack(extend(0, body))
-
-
 def parse_head(data: bytes) -> SegmentHead | None:
     """Return the segment head at the start of ``data``, or None if it is not whole."""
     if len(data) < HEAD_SIZE or _CHECKSUM.unpack_from(data, HEAD.size)[0] != extend(
@@ -141,25 +125,6 @@ def parse_head(data: bytes) -> SegmentHead | None:
     if stream not in list(Stream):
         return None
     return SegmentHead(Stream(stream), venue, number, first, digest, created)
-
-
-def pack_frame(head: FrameHead, payload: bytes, *, place: Place, offset: int) -> bytes:
-    """Return a frame's bytes for exactly this place.
-
-    Args:
-        head: ``size`` is the payload's.
-        payload: a multiple of eight bytes, so that nothing between frames is unchecked.
-        place: the segment it is written to.
-        offset: where in the segment, a multiple of eight.
-    """
-    assert len(payload) == head.size <= PAYLOAD_MAX, head
-    assert len(payload) % 8 == 0, f"payload of {len(payload)} bytes"
-    assert offset % 8 == 0, offset
-    body = FRAME.pack(
-        FRAME_MARK, head.kind, 1, head.size, head.first, head.last, head.synced, head.time_ns
-    )
-    checksum = extend(extend(place.seed(offset), body), payload)
-    return b"".join((body, _CHECKSUM.pack(checksum), payload))
 
 
 def parse_frame_head(data: bytes, at: int = 0) -> FrameHead | None:

@@ -48,8 +48,6 @@ class LogEnd(NamedTuple):
     """Of the last segment; zero if there is none."""
     offset: int
     last: int
-    content: "hashlib._Hash"
-    """SHA-256 so far of the last segment."""
     is_torn: bool
 
 
@@ -107,7 +105,6 @@ class LogScan:
             self._number,
             self._offset,
             self._last,
-            self._content,
             is_torn=self.cut is not None,
         )
 

@@ -1,27 +1,28 @@
-"""Group commit: one thread that writes, syncs and says what is there now.
+"""Group commit: what the loop sees of the native threads under one log.
 
 While one group is being synced the next gathers in the queue and is then written by a single
-call. The loop never waits for a disk.
+call. The loop never waits for a disk: an eventfd tells it what is there now.
 """
 
 import asyncio
-import contextlib
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 
-from runtime.log_files import CrashPoint, Entry, SegmentedLog, no_crash_point
-from runtime.log_format import FrameKind, LogError, LogFullError
+from core import _native
+from runtime.log_files import (
+    CrashPoint,
+    Entry,
+    SegmentedLog,
+    native_crash_point,
+    no_crash_point,
+)
+from runtime.log_format import LogError
 
 log = structlog.get_logger()
 
-HOUSEKEEPING_SECONDS = 0.25
-MERGED_BYTES_MAX = 4 * 1024 * 1024
+ENDING_SECONDS = 2.0
+"""How long a writer that is given up may go on with what it has begun."""
 
 
 class LogFailedError(LogError):
@@ -29,7 +30,7 @@ class LogFailedError(LogError):
 
 
 class LogWriter:
-    """The thread under one log, and what it tells the loop."""
+    """The threads under one log, and what they tell the loop."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class LogWriter:
         name: str,
         syncs_each_group: bool,
         sync_seconds: float,
+        queued_bytes_max: int,
         written: Callable[[int], None],
         observe_sync: Callable[[float], None] | None = None,
         crash_point: CrashPoint = no_crash_point,
@@ -50,155 +52,98 @@ class LogWriter:
             syncs_each_group: durable before ``written`` is called; otherwise every
                 ``sync_seconds``, beside the writing.
             sync_seconds: how much time a power cut may cost where groups are not synced.
+            queued_bytes_max: no more than this waits to be written; one entry always may.
             written: called on the loop with the last number that is written, and durable if
                 groups are synced.
-            observe_sync: called with the seconds that a sync took.
+            observe_sync: called on the loop with the seconds that a sync took.
             crash_point: see ``CrashPoint``.
         """
         self.log = segmented
         self._name = name
-        self._syncs_each_group = syncs_each_group
-        self._sync_seconds = sync_seconds
-        self._synced_at = 0.0
         self._written = written
         self._observe_sync = observe_sync
-        self._crash_point = crash_point
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._loop = asyncio.get_running_loop()
-        self._failure: asyncio.Future[Any] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._done = asyncio.Event()
-        self._housekeeper = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-housekeeper")
+        self._last = segmented.last
         self._is_full = False
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._done = asyncio.Event()
+        self._native = _native.LogWriter(
+            segmented.native,
+            name=name,
+            syncs_each_group=syncs_each_group,
+            sync_seconds=sync_seconds,
+            queued_bytes_max=queued_bytes_max,
+            crash_point=native_crash_point(crash_point),
+        )
 
     def submit(self, entry: Entry) -> None:
-        """Queue an entry; never blocks. The caller bounds what is queued."""
-        self._queue.put(entry)
+        """Queue an entry, whose payload is copied; never blocks. The caller bounds what is queued.
+
+        Raises:
+            AssertionError: more would be queued than was said.
+            ValueError: it does not follow the last one, or cannot be a frame.
+        """
+        is_queued = self._native.submit(*entry)
+        assert is_queued, f"{self._name}: more is queued than may be, at number {entry.first}"
 
     def has_room(self, reserve: int) -> bool:
         """Say whether ``reserve`` bytes can still be written whatever the disk says.
 
         A next segment that is only not ready yet is no full disk: that one has been refused.
         """
-        return not self._is_full or self.log.has_spare or self.log.room >= reserve
+        return not self._native.is_full or self.log.has_spare or self.log.room >= reserve
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until asked to stop, then what is queued, durably.
 
         Raises:
             LogFailedError: the disk failed.
+            OSError: there can be no more threads.
         """
-        self._thread.start()
-        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-        endings = (stopping, self._failure)
+        self._native.start()
+        self._loop.add_reader(self._native.fileno(), self._take)
+        stopping: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
         try:
-            while not stopping.done() and not self._failure.done():
-                await self._keep_house()
-                await asyncio.wait(
-                    endings, timeout=HOUSEKEEPING_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-            self._queue.put(None)
-            await self._done.wait()
-            if self._failure.done():
-                await self._failure
+            await asyncio.wait((stopping, self._ended), return_when=asyncio.FIRST_COMPLETED)
+            self._native.stop()
+            await self._ended
         finally:
             stopping.cancel()
-            self._queue.put(None)
-            self._housekeeper.shutdown(wait=False)
+            await self._finish()
 
-    async def _keep_house(self) -> None:
-        """Make the next segment, and sync where groups are not."""
-        loop, segmented = self._loop, self.log
-        try:
-            if not segmented.has_spare:
-                await loop.run_in_executor(self._housekeeper, segmented.prepare_spare)
-                if self._is_full:
-                    log.warning("log_has_room_again", log=self._name)
-                self._is_full = False
-            is_due = loop.time() - self._synced_at >= self._sync_seconds
-            if not self._syncs_each_group and segmented.is_dirty and is_due:
-                await loop.run_in_executor(self._housekeeper, self._sync)
-                self._synced_at = loop.time()
-        except LogFullError as error:
-            if not self._is_full:
-                log.warning("log_is_full", log=self._name, reason=str(error))
-            self._is_full = True
-        except OSError as error:
-            self._fail(error)
+    async def _finish(self) -> None:
+        """See the threads end, but do not wait for ever for a disk that keeps one."""
+        self._native.stop()
+        done = asyncio.ensure_future(self._done.wait())
+        await asyncio.wait((done,), timeout=ENDING_SECONDS)
+        done.cancel()
+        self._loop.remove_reader(self._native.fileno())
+        if not self._native.finish():
+            log.error("log_still_writing", log=self._name, seconds=ENDING_SECONDS)
 
-    def _run(self) -> None:
-        try:
-            while self._write_group():
-                pass
-            self.log.close()
-        except BaseException as error:  # noqa: BLE001  # the thread's edge: the loop must know
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
-                self._loop.call_soon_threadsafe(self._fail, error)
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._done.set)
-
-    def _write_group(self) -> bool:
-        """Write and perhaps sync all that is queued; False when it was the last group."""
-        entry = self._queue.get()
-        group: list[Entry] = []
-        while entry is not None:
-            group.append(entry)
-            try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                break
-        for run in merged_runs(group) if self._syncs_each_group else [group]:
-            self._write_run(run)
-        return entry is not None
-
-    def _write_run(self, run: Sequence[Entry]) -> None:
-        if not run:
-            return
-        self.log.append(run)
-        self._crash_point("after_write")
-        if self._syncs_each_group:
-            self._crash_point("before_sync")
-            self._sync()
-            self._crash_point("after_sync")
-        self._loop.call_soon_threadsafe(self._written, self.log.last)
-
-    def _sync(self) -> None:
-        began = time.perf_counter()
-        self.log.sync()
+    def _take(self) -> None:
+        """Take note of what the threads have done since."""
+        last, is_done, full_reason, failure, syncs, marks = self._native.take()
+        self.log.note(marks)
         if self._observe_sync is not None:
-            self._observe_sync(time.perf_counter() - began)
+            for seconds in syncs:
+                self._observe_sync(seconds)
+        self._note_fullness(full_reason)
+        if failure is not None and not self._ended.done():
+            error = LogFailedError(f"{self._name}: {failure}")
+            error.__cause__ = failure
+            self._ended.set_exception(error)
+        if is_done:
+            self._done.set()
+            if not self._ended.done():
+                self._ended.set_result(None)
+        if last != self._last:
+            self._last = last
+            self._written(last)
 
-    def _fail(self, error: BaseException) -> None:
-        if self._failure.done():
-            return
-        failure = LogFailedError(f"{self._name}: {error}")
-        failure.__cause__ = error
-        self._failure.set_exception(failure)
-        self._failure.exception()
-
-
-def merged_runs(group: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Join neighbours of one kind, so that never more than one frame waits to be durable.
-
-    A frame that is there then proves that all before it was durable, and damage before it can
-    be told from a torn tail without doubt.
-    """
-    run: list[Entry] = []
-    size = 0
-    for entry in group:
-        is_other = run and (entry.kind is not run[0].kind or entry.kind is FrameKind.CHECK)
-        if is_other or size + len(entry.payload) > MERGED_BYTES_MAX:
-            yield [_joined(run)] if run else []
-            run, size = [], 0
-        run.append(entry)
-        size += len(entry.payload)
-    if run:
-        yield [_joined(run)]
-
-
-def _joined(run: Sequence[Entry]) -> Entry:
-    if len(run) == 1:
-        return run[0]
-    payload = b"".join(entry.payload for entry in run)
-    last = run[-1]
-    return Entry(last.kind, run[0].first, last.last, last.time_ns, payload)
+    def _note_fullness(self, reason: str | None) -> None:
+        if reason is not None and not self._is_full:
+            log.warning("log_is_full", log=self._name, reason=reason)
+        elif reason is None and self._is_full:
+            log.warning("log_has_room_again", log=self._name)
+        self._is_full = reason is not None

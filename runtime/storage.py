@@ -119,7 +119,7 @@ class DiskStorage:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._folder = folder
+        self.folder = folder
         self._is_read_only = read_only
         if not read_only and not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,9 +127,9 @@ class DiskStorage:
 
     def names(self) -> list[str]:
         """See ``Storage.names``."""
-        if self._is_read_only and not self._folder.is_dir():
+        if self._is_read_only and not self.folder.is_dir():
             return []
-        return sorted(entry.name for entry in self._folder.iterdir() if entry.is_file())
+        return sorted(entry.name for entry in self.folder.iterdir() if entry.is_file())
 
     def open(self, name: str, *, create: bool = False) -> DiskFile:
         """See ``Storage.open``."""
@@ -137,25 +137,25 @@ class DiskStorage:
         if create:
             self._may_change(name)
             flags |= os.O_CREAT | os.O_TRUNC
-        return DiskFile(os.open(self._folder / name, flags, 0o600))
+        return DiskFile(os.open(self.folder / name, flags, 0o600))
 
     def rename(self, old: str, new: str) -> None:
         """See ``Storage.rename``."""
         self._may_change(old)
-        (self._folder / old).replace(self._folder / new)
+        (self.folder / old).replace(self.folder / new)
 
     def remove(self, name: str) -> None:
         """See ``Storage.remove``."""
         self._may_change(name)
-        (self._folder / name).unlink(missing_ok=True)
+        (self.folder / name).unlink(missing_ok=True)
 
     def sync_names(self) -> None:
         """See ``Storage.sync_names``."""
-        _sync_folder(self._folder)
+        _sync_folder(self.folder)
 
     def describe(self, name: str) -> str:
         """See ``Storage.describe``."""
-        return str(self._folder / name)
+        return str(self.folder / name)
 
     def _may_change(self, name: str) -> None:
         assert not self._is_read_only, f"{self.describe(name)} is open for reading only"

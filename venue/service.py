@@ -181,6 +181,7 @@ class Core:
             name="journal",
             syncs_each_group=self._settings.durability == "disk",
             sync_seconds=seconds,
+            queued_bytes_max=self._settings.batch.journal_bytes_max,
             written=self._journal_written,
             observe_sync=self._observe_sync,
             crash_point=self._crash_point,
@@ -190,6 +191,7 @@ class Core:
             name="event-log",
             syncs_each_group=False,
             sync_seconds=seconds,
+            queued_bytes_max=self._settings.batch.event_bytes_max,
             written=self._events_written,
         )
         return journal, events

@@ -22,6 +22,11 @@ COMMANDS_BY_NAME = {
 }
 
 
+COMMAND_BYTES_MAX = max(record.LENGTH for record in COMMANDS.by_kind.values())
+CHECK_BYTES_MAX = 128
+EVENTS_IN_FLIGHT_BYTES_MAX = 1 << 30
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may connect, with what secret (hexadecimal, in a file), and what it may send."""
 
@@ -50,6 +55,18 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     queued_per_link_max: int = 8192
     queued_max: int = 32768
     unpublished_bytes_max: int = 64 * 1024 * 1024
+
+    @property
+    def journal_bytes_max(self) -> int:
+        """What can wait for the journal: all batches in flight, each with its check."""
+        batch_bytes_max = self.commands_max * COMMAND_BYTES_MAX + CHECK_BYTES_MAX
+        return (self.batches_in_flight_max + 1) * batch_bytes_max
+
+    @property
+    def event_bytes_max(self) -> int:
+        """What can wait for the event log: what may be unpublished when the batches in flight
+        are applied, and what these can make, which the open orders that there can be bound."""
+        return self.unpublished_bytes_max + EVENTS_IN_FLIGHT_BYTES_MAX
 
 
 class LinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

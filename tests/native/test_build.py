@@ -28,11 +28,15 @@ SANITIZED_COMMANDS = 20_000
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the C++ tests with both sanitizers; return where they are."""
     folder = tmp_path_factory.mktemp("sanitized")
-    options = ["-DCORE_PYTHON=OFF", "-DCORE_TESTS=ON", "-DCORE_SANITIZE=ON"]
-    options.append(f"-DCMAKE_MAKE_PROGRAM={NINJA}")
-    run(CMAKE, "-G", "Ninja", "-S", str(SOURCE), "-B", str(folder), *options)
-    run(CMAKE, "--build", str(folder), "--target", "core_unit", "core_fuzz", "core_replay")
+    targets = ("core_unit", "core_fuzz", "core_replay", "core_journal")
+    build(folder, "-DCORE_SANITIZE=ON", *targets)
     return folder
+
+
+def build(folder: Path, sanitizer: str, *targets: str) -> None:
+    options = ["-DCORE_PYTHON=OFF", "-DCORE_TESTS=ON", sanitizer, f"-DCMAKE_MAKE_PROGRAM={NINJA}"]
+    run(CMAKE, "-G", "Ninja", "-S", str(SOURCE), "-B", str(folder), *options)
+    run(CMAKE, "--build", str(folder), "--target", *targets)
 
 
 def run(*command: str) -> None:
@@ -68,6 +72,15 @@ def test_the_stub_says_what_the_module_has(tmp_path: Path) -> None:
     # that a user meets.
     allowed.write_text(r"core\._native\.([A-Z]|find_)\w+" + "\n", encoding="utf-8")
     run(sys.executable, "-m", "mypy.stubtest", "core._native", "--allowlist", str(allowed))
+
+
+def test_the_journal_keeps_its_promises(sanitized: Path) -> None:
+    run(str(sanitized / "core_journal"))
+
+
+def test_the_threads_of_the_journal_do_not_race(tmp_path: Path) -> None:
+    build(tmp_path, "-DCORE_SANITIZE_THREADS=ON", "core_journal")
+    run(str(tmp_path / "core_journal"))
 
 
 def test_damaged_commands_and_snapshots_do_no_harm(

@@ -1,4 +1,4 @@
-// The core in Python. The only file here that knows Python.
+// The core in Python. Only the files in this folder know Python.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "bindings.hpp"
 #include "core/admission.hpp"
 #include "core/engine.hpp"
 #include "core/event_records.hpp"
@@ -19,29 +20,12 @@ namespace ingress = core::ingress;
 
 namespace {
 
+using bindings::Buffer;
+using bindings::to_bytes;
+
 // Room for this many bytes of events a command is tried first; more goes through a copy.
 constexpr std::size_t EVENT_BYTES_GUESS = 320;
 constexpr std::size_t SPARE_BYTES = 4096;
-
-// Bytes that somebody else owns, for as long as this lives.
-class Buffer {
- public:
-  Buffer(nb::handle owner, int flags) {
-    if (PyObject_GetBuffer(owner.ptr(), &view_, flags) != 0) {
-      throw nb::python_error();
-    }
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { PyBuffer_Release(&view_); }
-
-  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(view_.buf); }
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {data(), size()}; }
-
- private:
-  Py_buffer view_{};
-};
 
 void require_done(const core::Outcome& outcome) {
   switch (outcome.status) {
@@ -56,10 +40,6 @@ void require_done(const core::Outcome& outcome) {
     case core::Status::BROKEN:
       throw std::runtime_error(std::string("a broken invariant: ") + outcome.what);
   }
-}
-
-nb::bytes to_bytes(std::span<const std::byte> data) {
-  return nb::bytes(reinterpret_cast<const char*>(data.data()), data.size());
 }
 
 nb::object apply(core::Engine& engine, nb::handle commands) {
@@ -258,11 +238,13 @@ void bind_event_records(nb::module_& module) {
 }  // namespace
 
 NB_MODULE(_native, module) {
-  module.doc() = "The native core; ``core.engine`` and ``venue.admission`` are its faces.";
-  // An engine that lives until the interpreter ends is no leak, and users are not to be told so.
+  module.doc() = "The native core, behind ``core.engine``, ``venue.admission`` and ``runtime.log_files``.";
+  // An engine or a log that lives until the interpreter ends (a core freezes what it has made) is
+  // no leak, and users are not to be told so.
   nb::set_leak_warnings(false);
   bind_admission(module);
   bind_event_records(module);
+  bindings::bind_journal(module);
   nb::class_<core::Engine>(module, "Engine")
       .def(
           "__init__",

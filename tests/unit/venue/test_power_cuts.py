@@ -1,22 +1,25 @@
 """Power cuts at every kind of moment: what was durable is there, and nothing was invented.
 
 The machine is simulated: unsynced sectors survive or not, in any order. The core's own logs,
-recovery, snapshots and rolling hash run on it; only the threads are left out.
+recovery, snapshots and rolling hash run on it: once with every step in an order that a seed
+repeats, and once with the journal's threads.
 """
 
 from __future__ import annotations
 
 import random
+import select
 from pathlib import Path
 
 import pytest
 
+from core import _native
 from messages.layout import RECORD_PREFIX
 from runtime.log_files import Entry
 from runtime.log_format import FrameKind, Stream
 from runtime.log_history import LogHistory
-from runtime.log_writer import merged_runs
 from runtime.simulated_storage import Power, PowerCutError, SimulatedStorage
+from tests.naive_log import merged_runs
 from tests.venue_support import command, settings_in
 from venue.counting_engine import CountingEngine
 from venue.recovery import Recovered, Recovery
@@ -104,15 +107,18 @@ class Machine:
             if check is not None:
                 entry = Entry(FrameKind.CHECK, last + 1, last, self.time_ns, check.pack())
                 group.append(entry)
+        self._write(recovered, group)
+        recovered.events.append(published)
+
+    def _write(self, recovered: Recovered, group: list[Entry]) -> None:
         if self.settings.durability == "disk":
             for run in merged_runs(group):
-                recovered.journal.append(run)
+                recovered.journal.append([run])
                 recovered.journal.sync()
                 self.acknowledged = recovered.journal.last
         else:
             recovered.journal.append(group)
             self.acknowledged = recovered.journal.last
-        recovered.events.append(published)
 
     def _stamped(self, sequence: int) -> bytes:
         self.number += 1
@@ -134,6 +140,52 @@ class Machine:
         check = _boundary_check(self.stores, recovered.venue, through)
         snapshot = Snapshot(recovered.venue, "counting", check, follower.snapshot())
         SnapshotFiles(self.stores.snapshots, venue=recovered.venue).write(snapshot, kept=2)
+
+
+class ThreadedMachine(Machine):
+    """A machine whose journal is written by the native threads, as in a core."""
+
+    writer: _native.LogWriter
+    is_done: bool
+
+    def _run(self, engine: CountingEngine) -> None:
+        recovered = Recovery(self.stores, engine, self.settings, clock_ns=lambda: 1).run()
+        self._compare(recovered, engine)
+        self.writer = _native.LogWriter(
+            recovered.journal.native,
+            name="journal",
+            syncs_each_group=self.settings.durability == "disk",
+            sync_seconds=0.001,
+            queued_bytes_max=1 << 20,
+            crash_point=None,
+        )
+        self.is_done = False
+        self.writer.start()
+        try:
+            while True:
+                self._group(recovered, engine)
+                self.synced = recovered.journal.synced
+                if self.chance.random() < 0.2:
+                    recovered.events.sync()
+        finally:
+            self.writer.stop()
+            while not self.is_done:
+                self._take()
+            assert self.writer.finish()
+
+    def _write(self, recovered: Recovered, group: list[Entry]) -> None:
+        for entry in group:
+            assert self.writer.submit(*entry)
+        while self.acknowledged < group[-1].last:
+            failure = self._take()
+            if failure is not None:
+                raise failure
+
+    def _take(self) -> BaseException | None:
+        """Wait as a loop does, and take what there is."""
+        assert select.select([self.writer], [], [], 20)[0]
+        self.acknowledged, self.is_done, _, failure, _, _ = self.writer.take()
+        return failure
 
 
 def _boundary_check(stores: Stores, venue: bytes, through: int) -> Check:
@@ -164,7 +216,14 @@ def _events(recovered: Recovered) -> bytes:
         parts += [frame.payload for frame in frames]
 
 
-def suffer(folder: Path, chance: random.Random, *, durability: str, cuts: int) -> None:
+def suffer(
+    folder: Path,
+    chance: random.Random,
+    *,
+    durability: str,
+    cuts: int,
+    machine_of: type[Machine] = Machine,
+) -> None:
     settings = settings_in(
         folder,
         durability=durability,
@@ -172,26 +231,28 @@ def suffer(folder: Path, chance: random.Random, *, durability: str, cuts: int) -
             segment_bytes=4096, event_segment_bytes=4096, check_interval=INTERVAL
         ),
     )
-    machine = Machine(settings, chance)
+    machine = machine_of(settings, chance)
     for _ in range(cuts):
         machine.live(int(chance.triangular(1, 400, 60)))
         if len(machine.commands) > 400:
-            machine = Machine(settings, chance)
+            machine = machine_of(settings, chance)
 
 
+@pytest.mark.parametrize("machine_of", [Machine, ThreadedMachine])
 @pytest.mark.parametrize("durability", ["disk", "process"])
 def test_power_cuts_lose_nothing_durable(
-    tmp_path: Path, chance: random.Random, durability: str
+    tmp_path: Path, chance: random.Random, durability: str, machine_of: type[Machine]
 ) -> None:
-    suffer(tmp_path, chance, durability=durability, cuts=150)
+    suffer(tmp_path, chance, durability=durability, cuts=150, machine_of=machine_of)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("machine_of", [Machine, ThreadedMachine])
 @pytest.mark.parametrize("durability", ["disk", "process"])
 def test_thousands_of_power_cuts_lose_nothing_durable(
-    tmp_path: Path, chance: random.Random, durability: str
+    tmp_path: Path, chance: random.Random, durability: str, machine_of: type[Machine]
 ) -> None:
-    suffer(tmp_path, chance, durability=durability, cuts=10_000)
+    suffer(tmp_path, chance, durability=durability, cuts=10_000, machine_of=machine_of)
 
 
 def test_a_journal_replays_to_what_the_machine_had(tmp_path: Path, chance: random.Random) -> None:
