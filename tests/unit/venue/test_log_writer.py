@@ -155,7 +155,7 @@ async def test_what_is_submitted_is_told_once_it_is_there_and_is_there_after_the
 async def test_what_gathers_is_written_as_the_twin_writes_it(syncs_each_group: bool) -> None:
     disk, twin_disk = Disk(), SimulatedStorage()
     check = Entry(FrameKind.CHECK, 6, 5, 5, bytes(56))
-    gathered = [entry(2), entry(3), entry(4), entry(5), check, entry(6), entry(7)]
+    gathered = [entry(2), entry(3), entry(4), entry(5), check, check, entry(6), entry(7)]
     segmented = open_log(disk)
     async with writing(segmented, syncs_each_group=syncs_each_group) as (writer, heard):
         # The first group is held where it begins the first segment.
