@@ -8,6 +8,7 @@ segments begin only after the one before is durable.
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from runtime.log_format import (
@@ -26,6 +27,7 @@ from runtime.storage import Storage
 
 SEGMENT_SUFFIX = ".log"
 SPARE_NAME = "spare"
+ZEROS = bytes(1 << 20)
 
 
 class Cut(NamedTuple):
@@ -95,7 +97,8 @@ class LogScan:
         self._last = 0
         self._number = 0
         self._offset = 0
-        self._content = hashlib.sha256()
+        self._previous: Future[bytes] | None = None
+        """The digest of the segment before, if that was read."""
 
     @property
     def end(self) -> LogEnd:
@@ -114,6 +117,10 @@ class LogScan:
         Raises:
             LogDamagedError: something is wrong that no crash can explain.
         """
+        with ThreadPoolExecutor(1, thread_name_prefix="log-digest") as digesting:
+            yield from self._frames(digesting)
+
+    def _frames(self, digesting: Executor) -> Iterator[Frame]:
         numbers = segment_numbers(self._storage)
         start = self._first_to_read(numbers)
         for index, number in enumerate(numbers, start=1):
@@ -128,8 +135,9 @@ class LogScan:
                 self._cut_head(numbers, number, data)
                 return
             self._check_head(head, number, is_first_read=number == start)
-            self._content = hashlib.sha256(data[:HEAD_SIZE])
             self._number, self._offset = number, HEAD_SIZE
+            if number != numbers[-1]:  # which takes longer than all else that is done with it
+                self._previous = digesting.submit(_digest, data)
             yield from self._segment(data, self._place(number))
             if not self._is_cut() and self._offset != len(data):
                 self._settle_tail(numbers, number, data)
@@ -177,7 +185,6 @@ class LogScan:
                 self.cut = Cut(described, self._offset, self._last + 1, "beyond what is wanted", 0)
                 return
             stop = self._offset + FRAME_SIZE + head.size
-            self._content.update(data[self._offset : stop])
             self._last, self._offset = head.last, stop
             yield frame
 
@@ -185,7 +192,7 @@ class LogScan:
         """Decide what it means that a segment holds more than its whole frames."""
         name, expected = segment_name(number), self._last + 1
         is_last = number == numbers[-1]
-        is_empty = not any(memoryview(data)[self._offset :].tobytes().lstrip(b"\0"))
+        is_empty = _is_zeros(data, self._offset)
         if is_last and is_empty:
             return
         if not is_last and not self._is_unborn(numbers, number + 1):
@@ -246,7 +253,7 @@ class LogScan:
             self._last = max(self._last, head.first - 1)
         else:
             is_behind = False
-            expected = bytes(32) if number == 1 else self._content.digest()
+            expected = self._previous.result() if self._previous is not None else bytes(32)
         reasons = (
             (head.venue != self.venue, f"it belongs to venue {head.venue.hex()}"),
             (head.stream != self.stream, f"it holds {head.stream.name}"),
@@ -276,3 +283,12 @@ class LogScan:
             sequence=self._last + 1,
             reason=reason,
         )
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _is_zeros(data: bytes, start: int) -> bool:
+    blocks = (data[at : at + len(ZEROS)] for at in range(start, len(data), len(ZEROS)))
+    return all(block == ZEROS[: len(block)] for block in blocks)
