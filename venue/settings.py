@@ -64,8 +64,10 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def event_bytes_max(self) -> int:
-        """What can wait for the event log: what may be unpublished when the batches in flight
-        are applied, and what these can make, which the open orders that there can be bound."""
+        """What can wait for the event log: what is unpublished, and what is made before it shows.
+
+        The second is what the batches in flight can make, which the open orders bound.
+        """
         return self.unpublished_bytes_max + EVENTS_IN_FLIGHT_BYTES_MAX
 
 

@@ -238,7 +238,8 @@ void bind_event_records(nb::module_& module) {
 }  // namespace
 
 NB_MODULE(_native, module) {
-  module.doc() = "The native core, behind ``core.engine``, ``venue.admission`` and ``runtime.log_files``.";
+  module.doc() =
+      "The native core, behind ``core.engine``, ``venue.admission`` and ``runtime.log_files``.";
   // An engine or a log that lives until the interpreter ends (a core freezes what it has made) is
   // no leak, and users are not to be told so.
   nb::set_leak_warnings(false);

@@ -15,7 +15,7 @@ from runtime.log_format import FrameKind, LogFullError, Stream
 from runtime.log_scan import LogScan
 from runtime.simulated_storage import SimulatedStorage
 from runtime.storage import DiskStorage, Storage
-from tests.naive_log import NaiveLog
+from tests.twins.log import NaiveLog
 
 VENUE = bytes(range(100, 116))
 KINDS = (FrameKind.COMMANDS, FrameKind.CHECK, FrameKind.EVENTS)

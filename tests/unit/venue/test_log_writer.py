@@ -20,7 +20,7 @@ from runtime.log_scan import LogScan, segment_name
 from runtime.log_writer import LogFailedError, LogWriter
 from runtime.simulated_storage import SimulatedFile, SimulatedStorage
 from runtime.storage import DiskStorage, Storage
-from tests.naive_log import NaiveLog, merged_runs
+from tests.twins.log import NaiveLog, merged_runs
 from tests.venue_support import until
 
 VENUE = bytes(range(16))

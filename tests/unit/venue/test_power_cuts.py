@@ -19,7 +19,7 @@ from runtime.log_files import Entry
 from runtime.log_format import FrameKind, Stream
 from runtime.log_history import LogHistory
 from runtime.simulated_storage import Power, PowerCutError, SimulatedStorage
-from tests.naive_log import merged_runs
+from tests.twins.log import merged_runs
 from tests.venue_support import command, settings_in
 from venue.counting_engine import CountingEngine
 from venue.recovery import Recovered, Recovery
