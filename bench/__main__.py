@@ -1,4 +1,4 @@
-"""``./rialto bench core|path|settlement|fix [options]``: measure one part, beside its limits."""
+"""``./rialto bench core|path|journal|settlement|fix [options]``: measure one part."""
 
 import importlib
 import sys
@@ -7,6 +7,7 @@ from typing import Final
 PARTS: Final = {
     "core": "the engines in process, beside bare books: rates, percentiles, memory, replay",
     "path": "an order from a socket to its acknowledgement, beside sync and socket",
+    "journal": "groups through the native log writer, beside the bare disk",
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }

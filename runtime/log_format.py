@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from google_crc32c import extend
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the segment and frame layouts and of the records inside."""
 
 HEAD = struct.Struct("<8sHHI16sQQ32sq36x")
@@ -59,6 +59,12 @@ class LogDamagedError(LogError):
     def __init__(self, *, file: str, offset: int, sequence: int, reason: str) -> None:
         super().__init__(f"{file}: damaged at byte {offset}, expected number {sequence}: {reason}")
         self.file, self.offset, self.sequence, self.reason = file, offset, sequence, reason
+
+
+class LogLayoutError(LogError):
+    """A log was written by another version of the venue; nothing of it is touched."""
+
+    exit_code: ClassVar[int] = 65
 
 
 class LogFullError(LogError):
@@ -114,14 +120,20 @@ class Place(NamedTuple):
 
 
 def parse_head(data: bytes) -> SegmentHead | None:
-    """Return the segment head at the start of ``data``, or None if it is not whole."""
+    """Return the segment head at the start of ``data``, or None if it is not whole.
+
+    Raises:
+        LogLayoutError: it is whole, and of another layout.
+    """
     if len(data) < HEAD_SIZE or _CHECKSUM.unpack_from(data, HEAD.size)[0] != extend(
         0, data[: HEAD.size]
     ):
         return None
     magic, layout, stream, size, venue, number, first, digest, created = HEAD.unpack_from(data)
-    if magic != b"RIALTOLG" or layout != LAYOUT or size != HEAD_SIZE:
+    if magic != b"RIALTOLG" or size != HEAD_SIZE:
         return None
+    if layout != LAYOUT:
+        raise LogLayoutError(f"the log has layout {layout}, and this version has {LAYOUT}")
     if stream not in list(Stream):
         return None
     return SegmentHead(Stream(stream), venue, number, first, digest, created)

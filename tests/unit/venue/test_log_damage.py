@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
+from google_crc32c import extend
 
 from runtime.log_files import Entry, SegmentedLog
 from runtime.log_format import (
@@ -14,6 +15,7 @@ from runtime.log_format import (
     Frame,
     FrameKind,
     LogDamagedError,
+    LogLayoutError,
     Stream,
 )
 from runtime.log_scan import LogScan, segment_name
@@ -307,3 +309,15 @@ def test_the_heads_of_trusted_segments_are_looked_at() -> None:
     for spoiled in (missing, foreign, torn):
         with pytest.raises(LogDamagedError):
             scan_trusting(spoiled, last)
+
+
+def test_a_log_of_another_layout_is_refused_and_left_alone() -> None:
+    files = small_log(groups=2, segment_bytes=1 << 16)
+    [name] = files
+    body = bytearray(files[name][: HEAD_SIZE - 4])
+    body[8] -= 1
+    other = bytes(body) + extend(0, bytes(body)).to_bytes(4, "little")
+    storage = storage_of({name: other + files[name][HEAD_SIZE:]})
+    with pytest.raises(LogLayoutError, match="layout 1, and this version has 2"):
+        open_log(storage)
+    assert files_of(storage)[name].startswith(other)
