@@ -225,16 +225,18 @@ void give_terms(Venue& venue, std::uint32_t index, const Terms& terms) {
 
 }  // namespace
 
-void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_t account,
-                 std::uint32_t hash) {
+void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_t hash) {
   Refused refused;
   Terms terms{};
   std::uint32_t index = 0;
-  bool is_refused = refuses_asker(venue, command, account, false, refused);
+  const Admission* asker = admit(venue, command, refused);
+  bool is_refused =
+      asker == nullptr || refuses_killed(venue, *asker, command.session, false, refused);
   if (!is_refused) [[likely]] {
-    index = find_order(venue, account, command.order_id, command.original_client_order_id);
+    index = find_order(venue, asker->account, command.order_id,
+                       command.original_client_order_id);
     is_refused = refuses_target(venue, command, index, refused) ||
-                 refuses_amend(venue, command, account, hash, index, terms, refused);
+                 refuses_amend(venue, command, asker->account, hash, index, terms, refused);
   }
   if (is_refused) [[unlikely]] {
     reject_request<events::AmendRejected>(venue, command, refused, index,
@@ -245,8 +247,7 @@ void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_
   give_terms(venue, index, terms);
   const std::uint32_t previous_id = venue.orders.cold(index).current_id;
   if (command.client_order_id != NO_CLIENT_ID) {
-    attach_id(venue, index, hash, command.client_order_id);
-    venue.orders.cold(index).current_id = venue.orders.cold(index).last_id;
+    venue.orders.cold(index).current_id = attach_id(venue, index, hash, command.client_order_id);
   }
   auto& event = emit_order<events::OrderAmended>(venue, index);
   event.origin_session = command.session;

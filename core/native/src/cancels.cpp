@@ -11,7 +11,7 @@ namespace {
 // Whether a cancel's own id can be remembered; a cancel is never refused for it.
 bool has_room_for_id(const Venue& venue, std::uint32_t account) {
   Refused refused;
-  return !refuses_id_room(venue, account, refused);
+  return !refuses_id_room(venue, venue.accounts[account], refused);
 }
 
 // Call `use(account)` for each account that a session may trade for.
@@ -47,7 +47,7 @@ std::vector<std::uint32_t> orders_in_scope(Venue& venue, const commands::MassCan
                                            const Account& asker, const Session& session) {
   std::vector<std::uint32_t> found;
   const auto choose = [&](const Account& account) {
-    each_open_order(venue, account, [&](std::uint32_t index) {
+    each_open_order(account, [&](std::uint32_t index) {
       const HotOrder& order = venue.orders.hot(index);
       const bool is_in =
           (command.scope != scope::SESSION ||
@@ -70,36 +70,17 @@ std::vector<std::uint32_t> orders_in_scope(Venue& venue, const commands::MassCan
 
 }  // namespace
 
-std::uint32_t find_order(Venue& venue, std::uint32_t account, std::uint64_t order_id,
-                         const Text<40>& client_order_id) {
-  if (order_id != 0) [[likely]] {
-    const std::uint32_t index = venue.order_ids.find(order_id);
-    return index != 0 && venue.orders.hot(index).account == account ? index : 0;
-  }
-  const std::uint32_t hash = venue.client_ids.hash(account, client_order_id);
-  const std::uint32_t node = venue.client_ids.find(hash, account, client_order_id);
-  return node == 0 ? 0 : venue.client_ids.node(node).order;
-}
-
-bool refuses_request_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
-                        const Text<40>& text, bool is_needed, Refused& refused) {
-  if (is_client_id(text)) [[likely]] {
-    return refuses_client_id(venue, account, hash, text, is_needed, refused);
-  }
-  return text != NO_CLIENT_ID && refused.because(code::CLIENT_ORDER_ID_INVALID);
-}
-
-void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t account,
-            std::uint32_t hash) {
+void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t hash) {
   Refused refused;
-  Session* session = nullptr;
   std::uint32_t index = 0;
-  bool is_refused = refuses_session(venue, command, account, session, refused);
+  const Admission* asker = admit(venue, command, refused);
+  bool is_refused = asker == nullptr;
   if (!is_refused) [[likely]] {
-    index = find_order(venue, account, command.order_id, command.original_client_order_id);
-    is_refused =
-        refuses_target(venue, command, index, refused) ||
-        refuses_request_id(venue, account, hash, command.client_order_id, false, refused);
+    index = find_order(venue, asker->account, command.order_id,
+                       command.original_client_order_id);
+    is_refused = refuses_target(venue, command, index, refused) ||
+                 refuses_request_id(venue, asker->account, hash, command.client_order_id, false,
+                                    refused);
   }
   if (is_refused) [[unlikely]] {
     reject_request<events::CancelRejected>(venue, command, refused, index,
@@ -107,7 +88,7 @@ void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t ac
                                            command.original_client_order_id);
     return;
   }
-  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, account)) {
+  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, asker->account)) {
     attach_id(venue, index, hash, command.client_order_id);
   }
   leave_queue(venue, index);
@@ -135,7 +116,7 @@ void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,
 
 void mass_cancel(Venue& venue, const commands::MassCancel& command) {
   const std::uint32_t account = venue.find_account(command.account);
-  const std::uint32_t hash = venue.client_ids.hash(account, command.client_order_id);
+  const std::uint32_t hash = venue.client_ids.hash(command.account, command.client_order_id);
   Refused refused;
   Session* session = nullptr;
   if (refuses_mass_cancel(venue, command, account, hash, session, refused)) {
@@ -175,7 +156,7 @@ std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
   std::vector<std::uint32_t> found;
   const bool is_whole_account = session.cancel_on_disconnect == on_disconnect::ACCOUNT;
   const auto choose = [&](const Account& account) {
-    each_open_order(venue, account, [&](std::uint32_t index) {
+    each_open_order(account, [&](std::uint32_t index) {
       if (is_whole_account || venue.orders.cold(index).session == session.number) {
         found.push_back(index);
       }

@@ -1,6 +1,8 @@
 #include "core/engine.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <new>
 
 #include "core/handlers.hpp"
@@ -32,15 +34,47 @@ constexpr bool is_reserved(std::uint16_t kind) noexcept {
   return (kind >= 10 && kind <= 19) || kind == 25 || kind == 44 || kind == 45;
 }
 
-// How far ahead of its turn each part of what will be forgotten is fetched.
-constexpr std::size_t GONE_ORDER = 64;
-constexpr std::size_t GONE_WALKED = 48;
+// The first eight bytes of a whole record of each kind, but for its flags and place in a group.
+constexpr std::uint64_t PREFIX_MASK = 0x000000FF'FFFFFFFF;
 
-// How far ahead of the check the commands themselves are fetched, in bytes.
-constexpr std::size_t FETCH_AHEAD = 2048;
+// Those bytes by kind; what no record can have where there is no such kind.
+constexpr std::array<std::uint64_t, LENGTHS.size()> PREFIXES = [] {
+  std::array<std::uint64_t, LENGTHS.size()> prefixes{};
+  for (std::uint64_t kind = 0; kind < prefixes.size(); ++kind) {
+    prefixes[kind] = LENGTHS[kind] == 0
+                         ? ~std::uint64_t{0}
+                         : LENGTHS[kind] | kind << 16 | std::uint64_t{1} << 32;
+  }
+  return prefixes;
+}();
+
+// Where the client's id stands in the kinds that are prepared.
+constexpr std::size_t CLIENT_ID_AT[] = {0, offsetof(commands::PlaceOrder, client_order_id),
+                                        offsetof(commands::CancelOrder, client_order_id),
+                                        offsetof(commands::AmendOrder, client_order_id)};
+static_assert(offsetof(commands::CancelOrder, order_id) ==
+              offsetof(commands::AmendOrder, order_id));
 
 const commands::Header& header_at(const std::byte* at) noexcept {
   return *reinterpret_cast<const commands::Header*>(at);
+}
+
+// What is wrong with a record's length, kind or version, nothing if it is of a later version's
+// kind.
+const char* complaint(const commands::Header& command, std::size_t size_left) noexcept {
+  if (command.length > size_left) {
+    return "the record is cut short";
+  }
+  const std::uint16_t kind = command.kind;
+  const std::uint16_t expected = kind < LENGTHS.size() ? LENGTHS[kind] : 0;
+  if (command.length != expected && !is_reserved(kind)) {
+    return expected == 0 ? "the record's kind is unknown"
+                         : "the record's length is not its kind's";
+  }
+  if (command.length < sizeof(commands::Header)) {
+    return "the record is shorter than a header";
+  }
+  return command.version != 1 ? "the record's version is unknown" : nullptr;
 }
 
 }  // namespace
@@ -55,29 +89,17 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
     return Outcome{Status::MALFORMED, what, at};
   };
   while (at < size) {
-    if (size - at < sizeof(commands::Header)) {
+    if (size - at < sizeof(commands::Header)) [[unlikely]] {
       return malformed("the record is cut short");
     }
     const commands::Header& command = header_at(begin + at);
-    for (std::size_t line = 0; line < 256; line += 64) {
-      fetch(begin + at + FETCH_AHEAD + line);
-    }
-    const std::uint16_t kind = command.kind;
-    const std::uint16_t expected = kind < LENGTHS.size() ? LENGTHS[kind] : 0;
-    if (command.length != expected || command.length > size - at) [[unlikely]] {
-      if (command.length > size - at) {
-        return malformed("the record is cut short");
+    std::uint64_t prefix = 0;
+    std::memcpy(&prefix, &command, sizeof(prefix));
+    if ((prefix & PREFIX_MASK) != PREFIXES[prefix >> 16 & (PREFIXES.size() - 1)] ||
+        command.length > size - at) [[unlikely]] {
+      if (const char* what = complaint(command, size - at); what != nullptr) {
+        return malformed(what);
       }
-      if (!is_reserved(kind)) {
-        return malformed(expected == 0 ? "the record's kind is unknown"
-                                       : "the record's length is not its kind's");
-      }
-      if (command.length < sizeof(commands::Header)) {
-        return malformed("the record is shorter than a header");
-      }
-    }
-    if (command.version != 1) [[unlikely]] {
-      return malformed("the record's version is unknown");
     }
     if (command.sequence != ++sequence || sequence == 0) [[unlikely]] {
       return malformed("the record is out of sequence");
@@ -91,67 +113,40 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
   return {};
 }
 
-Engine::Prepared Engine::prepare(const commands::Header& command) noexcept {
-  if (command.kind > commands::AmendOrder::KIND) {
-    return {};
-  }
-  const std::uint32_t account = venue_->find_account(command.account);
-  const auto ready = [&](const Text<40>& text, std::uint64_t order_id) {
-    const std::uint32_t hash = venue_->client_ids.hash(account, text);
-    venue_->client_ids.prefetch(hash);
-    std::uint32_t order = 0;
-    if (order_id != 0) {
-      order = venue_->order_ids.find(order_id);
-      venue_->orders.prefetch(order);
+// Look at the next commands, and bring near in three rounds what they will touch: where the ids
+// stand, then the orders, then the orders beside them. Return how many there are.
+std::size_t Engine::prepare(const std::byte*& at, const std::byte* end,
+                            Block& block) const noexcept {
+  const Venue& venue = *venue_;
+  std::size_t count = 0;
+  for (; count < BLOCK && at != end; ++count) {
+    const commands::Header& command = header_at(at);
+    Prepared& prepared = block[count];
+    prepared = {&command, 0, 0, 0};
+    const std::uint16_t kind = command.kind;
+    if (kind <= commands::AmendOrder::KIND) [[likely]] {
+      const auto& text = *reinterpret_cast<const Text<40>*>(at + CLIENT_ID_AT[kind]);
+      prepared.hash = venue.client_ids.hash(command.account, text);
+      venue.client_ids.prefetch(prepared.hash);
+      if (kind != commands::PlaceOrder::KIND) {
+        prepared.order_id = reinterpret_cast<const commands::CancelOrder*>(at)->order_id;
+        venue.order_ids.prefetch(prepared.order_id);
+      }
     }
-    return Prepared{account, hash, order};
-  };
-  const auto* data = reinterpret_cast<const std::byte*>(&command);
-  if (command.kind == commands::PlaceOrder::KIND) {
-    return ready(reinterpret_cast<const commands::PlaceOrder*>(data)->client_order_id, 0);
+    at += command.length;
   }
-  if (command.kind == commands::CancelOrder::KIND) {
-    const auto* cancel = reinterpret_cast<const commands::CancelOrder*>(data);
-    return ready(cancel->client_order_id, cancel->order_id);
+  for (std::size_t place = 0; place < count; ++place) {
+    block[place].order = venue.order_ids.guess(block[place].order_id);
+    venue.orders.prefetch(block[place].order);
   }
-  const auto* amend = reinterpret_cast<const commands::AmendOrder*>(data);
-  return ready(amend->client_order_id, amend->order_id);
-}
-
-// Bring near what will be forgotten soon: the orders, and then, id by id, each id and its place in
-// the table.
-void Engine::prefetch_gone() noexcept {
-  Venue& venue = *venue_;
-  if (venue.gone.size() <= GONE_ORDER) {
-    return;
+  for (std::size_t place = 0; place < count; ++place) {
+    const std::uint32_t order = block[place].order;
+    const HotOrder& hot = venue.orders.hot(order);
+    fetch_for_writing(&venue.orders.hot(hot.previous));
+    fetch_for_writing(&venue.orders.hot(hot.next));
+    fetch(&venue.client_ids.node(venue.orders.cold(order).current_id));
   }
-  if (const std::uint32_t order = venue.gone.at(GONE_ORDER).order; order != 0) {
-    venue.orders.prefetch(order);
-  }
-  fetch(&venue.gone.at(GONE_ORDER + 16));  // the queue itself; any place in the ring will do
-  walk(walkers_[next_walker_ % walkers_.size()]);
-  walk(walkers_[(next_walker_ + 1) % walkers_.size()]);
-  next_walker_ += 2;
-}
-
-void Engine::walk(Walker& walker) noexcept {
-  Venue& venue = *venue_;
-  if (walker.id != 0) {
-    const ClientIdNode& node = venue.client_ids.node(walker.id);
-    venue.client_ids.prefetch(node.hash);
-    walker.id = node.next;
-  } else {
-    const std::size_t front = venue.gone.front_position();
-    if (next_walked_ < front || next_walked_ > front + GONE_ORDER) {
-      next_walked_ = front + GONE_ORDER / 2;
-    }
-    if (next_walked_ - front >= GONE_WALKED) {
-      return;
-    }
-    const Gone& gone = venue.gone.at(next_walked_++ - front);
-    walker.id = gone.order != 0 ? venue.orders.cold(gone.order).first_id : gone.id;
-  }
-  fetch(&venue.client_ids.node(walker.id));
+  return count;
 }
 
 Outcome Engine::apply(std::span<const std::byte> commands, Output output,
@@ -164,32 +159,18 @@ Outcome Engine::apply(std::span<const std::byte> commands, Output output,
   }
   const std::byte* const begin = commands.data();
   const std::byte* const end = begin + commands.size();
-  std::array<Prepared, LOOK_AHEAD> prepared;
-  const std::byte* ahead = begin;
-  std::size_t place = 0;
-  const auto look_ahead = [&] {
-    if (ahead != end) {
-      prepared[place] = prepare(header_at(ahead));
-      ahead += header_at(ahead).length;
-    }
-    place = (place + 1) % LOOK_AHEAD;
-  };
+  Block block;
   venue_->events.begin_batch(output);
   try {
-    for (std::size_t count = 0; count < LOOK_AHEAD; ++count) {
-      look_ahead();
-    }
     for (const std::byte* at = begin; at != end;) {
-      const commands::Header& command = header_at(at);
-      const Prepared ready = prepared[place];
-      const std::uint32_t soon = prepared[(place + LOOK_AHEAD / 2) % LOOK_AHEAD].order;
-      fetch(&venue_->client_ids.node(venue_->orders.cold(soon).current_id));
-      look_ahead();
-      apply_one(command, ready);
-      at += command.length;
-      if (venue_->is_broken) [[unlikely]] {
-        return {Status::BROKEN, "an amount left its range",
-                static_cast<std::size_t>(at - begin)};
+      const std::size_t count = prepare(at, end, block);
+      for (std::size_t place = 0; place < count; ++place) {
+        apply_one(block[place]);
+        if (venue_->is_broken) [[unlikely]] {
+          const auto* command = reinterpret_cast<const std::byte*>(block[place].command);
+          return {Status::BROKEN, "an amount left its range",
+                  static_cast<std::size_t>(command - begin)};
+        }
       }
     }
   } catch (const std::bad_alloc&) {
@@ -200,26 +181,18 @@ Outcome Engine::apply(std::span<const std::byte> commands, Output output,
   return {};
 }
 
-bool Engine::admit(const commands::Header& command) {
+// Whether a command is none that its source sent before; then it is the source's last one now.
+bool Engine::is_new(const commands::Header& command) {
   Venue& venue = *venue_;
-  venue.last_sequence = command.sequence;
-  venue.last_time_ns = command.time_ns;
-  venue.events.begin_command(command.sequence, command.time_ns, command.received_at_ns);
   const std::uint32_t source = command.source;
   if (source == 0) {
     return true;
   }
-  std::uint32_t index = last_source_index_;
-  if (source != last_source_) {
-    index = venue.source_numbers.find(source);
-    if (index == NONE) [[unlikely]] {
-      index = static_cast<std::uint32_t>(venue.sources.size());
-      venue.sources.push_back({source, command.epoch, command.source_sequence});
-      venue.source_numbers.set(source, index);
-      return true;
-    }
-    last_source_ = source;
-    last_source_index_ = index;
+  const std::uint32_t index = venue.source_numbers.find(source);
+  if (index == NONE) [[unlikely]] {
+    venue.source_numbers.set(source, static_cast<std::uint32_t>(venue.sources.size()));
+    venue.sources.push_back({source, command.epoch, command.source_sequence});
+    return true;
   }
   SourcePosition& position = venue.sources[index];
   if (command.epoch < position.epoch ||
@@ -232,60 +205,56 @@ bool Engine::admit(const commands::Header& command) {
   return true;
 }
 
-void Engine::apply_one(const commands::Header& command, Prepared prepared) {
+void Engine::apply_one(const Prepared& prepared) {
+  const commands::Header& command = *prepared.command;
   Venue& venue = *venue_;
-  if (!admit(command)) [[unlikely]] {
+  venue.last_sequence = command.sequence;
+  venue.last_time_ns = command.time_ns;
+  venue.events.begin_command(command);
+  if (!is_new(command)) [[unlikely]] {
     return;
   }
   venue.steps_left = venue.settings().steps_per_command_max;
   if (!venue.configuration) [[unlikely]] {
-    switch (command.kind) {
-      case commands::ConfigureVenue::KIND:
-      case commands::AdvanceTime::KIND:
-      case commands::GroupHeader::KIND:
-      case commands::LinkLost::KIND:
-        dispatch(command);
-        break;
-      default:
-        refuse_unconfigured(venue, command);
-    }
+    apply_unconfigured(command);
     venue.events.end_command();
     return;
   }
-  if (!venue.gone.empty()) {
-    prefetch_gone();
-    forget_gone(venue);
-  }
-  if (command.kind > commands::AmendOrder::KIND) [[unlikely]] {
-    dispatch(command);
-    venue.events.end_command();
-    return;
-  }
+  forget_gone(venue);
   const auto* data = reinterpret_cast<const std::byte*>(&command);
-  const auto ready = [&](const Text<40>& text) {
-    if (prepared.account == NONE) [[unlikely]] {  // or it was created in the meantime
-      prepared.account = venue.find_account(command.account);
-      prepared.hash = venue.client_ids.hash(prepared.account, text);
-    }
-  };
-  if (command.kind == commands::PlaceOrder::KIND) {
-    const auto& order = *reinterpret_cast<const commands::PlaceOrder*>(data);
-    ready(order.client_order_id);
-    place_order(venue, order, prepared.account, prepared.hash);
-  } else if (command.kind == commands::CancelOrder::KIND) {
-    const auto& request = *reinterpret_cast<const commands::CancelOrder*>(data);
-    ready(request.client_order_id);
-    cancel(venue, request, prepared.account, prepared.hash);
-  } else {
-    const auto& request = *reinterpret_cast<const commands::AmendOrder*>(data);
-    ready(request.client_order_id);
-    amend_order(venue, request, prepared.account, prepared.hash);
+  switch (command.kind) {
+    [[likely]] case commands::PlaceOrder::KIND:
+      place_order(venue, *reinterpret_cast<const commands::PlaceOrder*>(data), prepared.hash);
+      break;
+    case commands::CancelOrder::KIND:
+      cancel(venue, *reinterpret_cast<const commands::CancelOrder*>(data), prepared.hash);
+      break;
+    case commands::AmendOrder::KIND:
+      amend_order(venue, *reinterpret_cast<const commands::AmendOrder*>(data), prepared.hash);
+      break;
+    default:
+      dispatch(command);
   }
   venue.events.end_command();
 }
 
+void Engine::apply_unconfigured(const commands::Header& command) {
+  switch (command.kind) {
+    case commands::ConfigureVenue::KIND:
+    case commands::AdvanceTime::KIND:
+    case commands::GroupHeader::KIND:
+    case commands::LinkLost::KIND:
+      dispatch(command);
+      break;
+    default:
+      refuse_unconfigured(*venue_, command);
+  }
+}
+
+// Any kind but the three that clients send most.
 void Engine::dispatch(const commands::Header& command) {
   Venue& venue = *venue_;
+  ++venue.definitions;
 #define CORE_HANDLE(Command, handler)                                            \
   case commands::Command::KIND:                                                  \
     handler(venue, *reinterpret_cast<const commands::Command*>(                  \
@@ -374,9 +343,6 @@ Outcome Engine::restore(std::span<const std::byte> snapshot) noexcept {
       return {Status::MALFORMED, error, 0};
     }
     venue_ = std::move(restored);
-    last_source_ = 0;
-    walkers_ = {};
-    next_walked_ = 0;
     return {};
   } catch (const std::bad_alloc&) {
     return {Status::OUT_OF_MEMORY, "out of memory", 0};

@@ -43,9 +43,9 @@ std::int64_t price_of(Instrument& instrument, const commands::PlaceOrder& comman
 
 bool refuses_counts(const Venue& venue, const Account& account, const Instrument& instrument,
                     Refused& refused) {
-  if (account.open_orders >= account.open_orders_max) [[unlikely]] {
+  if (account.orders.size() >= account.open_orders_max) [[unlikely]] {
     return refused.because(code::OPEN_ORDERS_EXCEEDED, account.open_orders_max,
-                           Wide{account.open_orders} + 1);
+                           static_cast<Wide>(account.orders.size()) + 1);
   }
   if (instrument.open_orders >= instrument.limits.orders_max) [[unlikely]] {
     return refused.because(code::BOOK_FULL, instrument.limits.orders_max,
@@ -65,14 +65,13 @@ std::int64_t end_of_day(const Venue& venue) {
 }
 
 void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
-                const commands::PlaceOrder& command, std::uint32_t account_index,
-                const Instrument& instrument) {
+                const commands::PlaceOrder& command, const Admission& asker) {
   order.leaves_lots = command.quantity_lots;
   order.shown_lots = 0;
   order.previous = 0;
   order.next = 0;
-  order.account = account_index;
-  order.instrument = instrument.index;
+  order.account = asker.account;
+  order.instrument = asker.instrument->index;
   order.side = command.side;
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
@@ -80,7 +79,7 @@ void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
       command.order_type >= order_type::STOP ? status::PENDING_TRIGGER : status::NEW;
   order.self_trade_prevention = command.self_trade_prevention != 0
                                     ? command.self_trade_prevention
-                                    : venue.accounts[account_index].self_trade_prevention;
+                                    : venue.accounts[asker.account].self_trade_prevention;
   order.order_flags = static_cast<std::uint8_t>(command.order_flags);
   order.reason = 0;
   cold.quantity_lots = command.quantity_lots;
@@ -95,39 +94,42 @@ void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
                                                                    : command.expire_at_ns;
   cold.session = command.session;
   cold.connection = command.connection;
+  cold.base = asker.base;
+  cold.quote = asker.quote;
+  cold.maker_ppm = asker.maker_ppm;
+  cold.taker_ppm = asker.taker_ppm;
   cold.fee_credit = 0;
   cold.trader = command.trader;
-  cold.first_id = cold.last_id = cold.current_id = 0;
+  cold.ids = {};
 }
 
 }  // namespace
 
-bool refuses_rate(Venue& venue, Account& account, Refused& refused) {
-  const std::int64_t interval_ns = account.message_interval_ns;
-  if (interval_ns == 0 || account.message_burst == 0) {
-    return false;
+const Admission* find_admission(Venue& venue, const commands::Header& command,
+                                std::uint32_t instrument, Admission& found, Refused& refused) {
+  const std::uint32_t account = venue.find_account(command.account);
+  Session* session = nullptr;
+  if (refuses_session(venue, command, account, session, refused)) {
+    return nullptr;
   }
-  const std::int64_t now_ns = venue.last_time_ns;
-  const std::int64_t ahead_ns = account.next_free_ns - now_ns;
-  if (ahead_ns > (std::int64_t{account.message_burst} - 1) * interval_ns) [[unlikely]] {
-    const std::int64_t pending = (ahead_ns - 1) / interval_ns + 1;
-    return refused.because(code::MESSAGE_RATE_EXCEEDED, account.message_burst,
-                           Wide{pending} + 1);
+  const Account& asker = venue.accounts[account];
+  found = Admission{};
+  found.asker = Admission::asker_of(command);
+  found.connection = command.connection;
+  found.instrument_number = instrument;
+  found.true_in = venue.definitions;
+  found.instrument = venue.find_instrument(instrument);
+  found.account = account;
+  found.is_killed = venue.is_killed || venue.firms[asker.firm].is_killed || asker.is_killed ||
+                    session->is_killed;
+  if (found.instrument != nullptr) {
+    found.base = venue.balance_index(account, found.instrument->base_asset);
+    found.quote = venue.balance_index(account, found.instrument->quote_asset);
+    const FeeSchedule rates = venue.fee_rates(asker, *found.instrument);
+    found.maker_ppm = rates.maker_ppm;
+    found.taker_ppm = rates.taker_ppm;
   }
-  account.next_free_ns = std::max(now_ns, account.next_free_ns) + interval_ns;
-  return false;
-}
-
-bool refuses_post_only(Instrument& instrument, std::uint8_t side, std::uint32_t order_flags,
-                       std::int64_t price_ticks, Refused& refused) {
-  if ((order_flags & POST_ONLY) == 0) [[likely]] {
-    return false;
-  }
-  const BookSide& opposite = instrument.book.opposite(side);
-  if (opposite.empty() || !opposite.reaches(opposite.best_ticks(), price_ticks)) {
-    return false;
-  }
-  return refused.because(code::POST_ONLY_WOULD_TAKE, opposite.best_ticks(), price_ticks);
+  return &found;
 }
 
 void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refused& refused) {
@@ -150,18 +152,19 @@ void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refus
   event.client_order_id = command.client_order_id;
 }
 
-void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t account_index,
-                 std::uint32_t hash) {
-  Instrument* found = venue.find_instrument(command.instrument);
+void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t hash) {
   Refused refused;
-  if (refuses_asker(venue, command, account_index, found != nullptr && found->is_killed,
-                    refused) ||
+  const Admission* asker = admit(venue, command, refused);
+  Instrument* found = asker == nullptr ? nullptr : asker->instrument;
+  if (asker == nullptr ||
+      refuses_killed(venue, *asker, command.session, found != nullptr && found->is_killed,
+                     refused) ||
       (found == nullptr && refused.because(code::INSTRUMENT_UNKNOWN))) [[unlikely]] {
     reject_order(venue, command, refused);
     return;
   }
   Instrument& instrument = *found;
-  Account& account = venue.accounts[account_index];
+  Account& account = venue.accounts[asker->account];
   const InstrumentLimits& limits = instrument.limits;
   if (refuses_phase(instrument.phase, command, refused) ||
       refuses_terms(command, limits, venue.last_time_ns, refused) ||
@@ -176,21 +179,18 @@ void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_
       price_ticks * command.quantity_lots * instrument.tick_lot_atoms;
   if (refuses_notional(notional_atoms, limits, refused) ||
       refuses_rate(venue, account, refused) ||
-      refuses_client_id(venue, account_index, hash, command.client_order_id, true, refused) ||
+      refuses_client_id(venue, asker->account, hash, command.client_order_id, true, refused) ||
       refuses_counts(venue, account, instrument, refused)) [[unlikely]] {
     reject_order(venue, command, refused);
     return;
   }
   const bool is_buy = command.side == side::BUY;
-  const std::uint32_t base = venue.balance_index(account_index, instrument.base_asset);
-  const std::uint32_t quote = venue.balance_index(account_index, instrument.quote_asset);
-  const FeeSchedule rates = venue.fee_rates(account, instrument);
   const std::int64_t held_atoms =
-      is_buy ? hold_buy(notional_atoms, std::max({rates.maker_ppm, rates.taker_ppm, 0}), 0)
+      is_buy ? hold_buy(notional_atoms, std::max({asker->maker_ppm, asker->taker_ppm, 0}), 0)
              : command.quantity_lots * instrument.lot_atoms;
-  Balance& holding = venue.balances[is_buy ? quote : base];
-  if (refuses_buying(venue.balances[base], is_buy, command.quantity_lots, instrument.lot_atoms,
-                     refused) ||
+  Balance& holding = venue.balances[is_buy ? asker->quote : asker->base];
+  if (refuses_buying(venue.balances[asker->base], is_buy, command.quantity_lots,
+                     instrument.lot_atoms, refused) ||
       refuses_funds(holding.available_atoms(), held_atoms, refused) ||
       refuses_post_only(instrument, command.side, command.order_flags, price_ticks, refused))
       [[unlikely]] {
@@ -200,17 +200,13 @@ void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_
   const std::uint32_t index = venue.orders.allocate();
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
-  fill_order(venue, order, cold, command, account_index, instrument);
+  fill_order(venue, order, cold, command, *asker);
   order.order_id = ++venue.last_order_id;
   order.price_ticks = price_ticks;
   order.held_atoms = held_atoms;
-  cold.base = base;
-  cold.quote = quote;
-  cold.maker_ppm = rates.maker_ppm;
-  cold.taker_ppm = rates.taker_ppm;
   cold.arrival = ++venue.last_arrival;
   holding.held_atoms += held_atoms;
-  open_order(venue, index, hash, command.client_order_id);
+  open_order(venue, index, hash, command.client_order_id, instrument);
   emit_order<events::OrderAccepted>(venue, index);
   if (order.is_pending()) [[unlikely]] {
     enter_stop(venue, index);

@@ -67,7 +67,7 @@ std::vector<std::uint32_t> orders_in(const Venue& venue, const commands::Kill& c
         command.scope == scope::VENUE ||
         (command.scope == scope::FIRM && venue.firms[account.firm].number == target) ||
         (command.scope == scope::ACCOUNT && account.number == target);
-    each_open_order(venue, account, [&](std::uint32_t index) {
+    each_open_order(account, [&](std::uint32_t index) {
       const std::uint32_t instrument =
           venue.instruments[venue.orders.hot(index).instrument]->number;
       if (is_account_in ||

@@ -268,12 +268,11 @@ void write_orders(RecordStream& stream, const Venue& venue,
     write_order(stream, venue, index);
   }
   for (const std::uint32_t index : orders) {
-    for (std::uint32_t id = venue.orders.cold(index).first_id; id != 0;
-         id = venue.client_ids.node(id).next) {
+    venue.client_ids.each(venue.orders.cold(index).ids, [&](const KnownId& id) {
       auto& record = stream.add<state::ClientIdRecord>();
       record.order_id = venue.orders.hot(index).order_id;
-      record.client_order_id = venue.client_ids.node(id).text;
-    }
+      record.client_order_id = venue.client_ids.node(id.node).text;
+    });
   }
   for (const std::uint32_t index : instruments) {
     write_queue(stream, venue, venue.instruments[index]->book.bids);
@@ -283,14 +282,10 @@ void write_orders(RecordStream& stream, const Venue& venue,
     const Gone& gone = venue.gone.at(place);
     auto& record = stream.add<state::GoneRecord>();
     record.gone_at_ns = gone.at_ns;
-    if (gone.order != 0) {
-      const HotOrder& order = venue.orders.hot(gone.order);
-      record.order_id = order.order_id;
-      record.account = venue.accounts[order.account].number;
-    } else {
-      const ClientIdNode& node = venue.client_ids.node(gone.id);
-      record.account = venue.accounts[node.account].number;
-      record.client_order_id = node.text;
+    record.order_id = gone.order_id;
+    record.account = venue.accounts[gone.account].number;
+    if (gone.order == 0) {
+      record.client_order_id = venue.client_ids.node(gone.ids.first.node).text;
     }
   }
 }

@@ -141,22 +141,14 @@ bool SnapshotReader::read(const state::OrderRecord& record) {
 bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t index) {
   Venue& venue = *venue_;
   const HotOrder& order = venue.orders.hot(index);
-  ColdOrder& cold = venue.orders.cold(index);
+  const ColdOrder& cold = venue.orders.cold(index);
   Instrument& instrument = *venue.instruments[order.instrument];
   if (!is_open_order_in_range(record, instrument) ||
       record.held_atoms != hold_of(order, cold, instrument, order.leaves_lots,
                                    order.price_ticks, cold.maker_ppm, cold.taker_ppm)) {
     return fail("the snapshot has an open order out of range");
   }
-  Account& account = venue.accounts[order.account];
-  cold.account_next = account.first_order;
-  if (account.first_order != 0) {
-    venue.orders.cold(account.first_order).account_previous = index;
-  }
-  account.first_order = index;
-  ++account.open_orders;
-  ++instrument.open_orders;
-  ++venue.open_orders;
+  count_order(venue, index, venue.accounts[order.account], instrument);
   held_[order.is_buy() ? cold.quote : cold.base] += record.held_atoms;
   if (cold.expires_at_ns != 0) {
     venue.deadlines.insert({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
@@ -183,13 +175,14 @@ bool SnapshotReader::read(const state::ClientIdRecord& record) {
     return fail("the snapshot has a client id out of range, or of no order");
   }
   const std::uint32_t account = venue.orders.hot(index).account;
-  const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
+  const std::uint32_t hash =
+      venue.client_ids.hash(venue.accounts[account].number, record.client_order_id);
   if (venue.client_ids.find(hash, account, record.client_order_id) != 0) {
     return fail("the snapshot has a client id twice");
   }
-  attach_id(venue, index, hash, record.client_order_id);
+  const std::uint32_t node = attach_id(venue, index, hash, record.client_order_id);
   if (record.client_order_id == unfinished_[index].client_order_id) {
-    venue.orders.cold(index).current_id = venue.orders.cold(index).last_id;
+    venue.orders.cold(index).current_id = node;
   }
   return true;
 }
@@ -221,14 +214,15 @@ bool SnapshotReader::read(const state::GoneRecord& record) {
       return fail("the snapshot forgets no order, an open one, or one twice");
     }
     unfinished_[index].is_gone = true;
-    venue.gone.push({record.gone_at_ns, index, 0});
+    remember_done(venue, index, record.gone_at_ns);
     return true;
   }
   const std::uint32_t account = venue.find_account(record.account);
   if (account == NONE || !is_client_id(record.client_order_id)) {
     return fail("the snapshot has a client id out of range, or of no account");
   }
-  const std::uint32_t hash = venue.client_ids.hash(account, record.client_order_id);
+  const std::uint32_t hash =
+      venue.client_ids.hash(venue.accounts[account].number, record.client_order_id);
   if (venue.client_ids.find(hash, account, record.client_order_id) != 0) {
     return fail("the snapshot has a client id twice");
   }

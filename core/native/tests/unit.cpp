@@ -63,19 +63,22 @@ void test_fees_round_up_once() {
 
 void test_order_ids_are_found_and_reclaimed() {
   Chance chance(2);
-  OrderIds ids;
+  Orders orders;
+  OrderIds ids(orders);
   std::map<std::uint64_t, std::uint32_t> twin;
   std::uint64_t next = 1;
   for (int time = 0; time < 200'000; ++time) {
     if (chance() % 100 < 52) {
       next += chance() % 50 == 0 ? chance() % 5000 : 1;
-      const auto order = static_cast<std::uint32_t>(1 + chance() % 1000);
+      const std::uint32_t order = orders.allocate();
+      orders.hot(order).order_id = next;
       ids.add(next, order);
       twin[next] = order;
     } else if (!twin.empty()) {
       auto gone = twin.lower_bound(chance() % next);
       gone = gone == twin.end() ? twin.begin() : gone;
-      ids.remove(gone->first);
+      ids.remove(gone->first, gone->second);
+      orders.release(gone->second);
       twin.erase(gone);
     }
     const std::uint64_t asked = chance() % (next + 10);
@@ -92,7 +95,7 @@ void test_order_ids_are_found_and_reclaimed() {
 void test_client_ids_are_remembered_and_forgotten() {
   Chance chance(3);
   ClientIds ids(chance());
-  std::unordered_map<std::string, std::uint32_t> twin;
+  std::unordered_map<std::string, KnownId> twin;
   for (int time = 0; time < 200'000; ++time) {
     const std::uint32_t account = chance() % 3;
     const std::string name = "id-" + std::to_string(chance() % 20'000);
@@ -100,7 +103,7 @@ void test_client_ids_are_remembered_and_forgotten() {
     const std::uint32_t hash = ids.hash(account, text);
     const std::string key = std::to_string(account) + name;
     const auto known = twin.find(key);
-    REQUIRE(ids.find(hash, account, text) == (known == twin.end() ? 0 : known->second));
+    REQUIRE(ids.find(hash, account, text) == (known == twin.end() ? 0 : known->second.node));
     if (known == twin.end()) {
       twin[key] = ids.add(hash, account, text, 1);
     } else {
@@ -108,6 +111,25 @@ void test_client_ids_are_remembered_and_forgotten() {
       twin.erase(known);
     }
     REQUIRE(ids.count() == twin.size());
+  }
+}
+
+void test_an_orders_ids_stay_in_order() {
+  ClientIds ids(4);
+  for (std::uint32_t count = 1; count < 40; ++count) {
+    IdList list{};
+    std::vector<std::uint32_t> expected;
+    for (std::uint32_t number = 0; number < count; ++number) {
+      const Text<40> text = text_of("id-" + std::to_string(number));
+      const KnownId id = ids.add(ids.hash(1, text), 1, text, 1);
+      ids.append(list, id);
+      expected.push_back(id.node);
+    }
+    std::vector<std::uint32_t> told;
+    ids.each(list, [&told](const KnownId& id) { told.push_back(id.node); });
+    REQUIRE(told == expected);
+    REQUIRE(ids.remove_all(list) == count);
+    REQUIRE(ids.count() == 0);
   }
 }
 
@@ -205,6 +227,7 @@ int main() {
   test_fees_round_up_once();
   test_order_ids_are_found_and_reclaimed();
   test_client_ids_are_remembered_and_forgotten();
+  test_an_orders_ids_stay_in_order();
   test_levels_are_those_of_a_map(true);
   test_levels_are_those_of_a_map(false);
   return 0;

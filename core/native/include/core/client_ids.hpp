@@ -6,33 +6,45 @@
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "core/arithmetic.hpp"
 #include "core/layouts.hpp"
 #include "core/memory.hpp"
+#include "core/orders.hpp"
 
 namespace core {
 
 struct alignas(64) ClientIdNode {
   Text<40> text;
-  std::uint32_t hash;
   std::uint32_t account;  // index
   std::uint32_t order;    // index; 0 for the id of a mass cancel, which names none
-  std::uint32_t next;     // the next id of the same order
 };
 static_assert(sizeof(ClientIdNode) == 64);
+
+// Ids of an order that came after its first two.
+struct alignas(64) ClientIdBlock {
+  static constexpr std::uint32_t SIZE = 7;
+
+  KnownId ids[SIZE];
+  std::uint32_t count;
+  std::uint32_t older;  // the block before, 0 for none
+};
+static_assert(sizeof(ClientIdBlock) == 64);
 
 class ClientIds {
  public:
   // The seed only changes where ids stand in memory, so that nobody can aim at one place.
   explicit ClientIds(std::uint64_t seed) : seed_(seed) { table_.grow(4096); }
 
-  [[nodiscard]] std::uint32_t hash(std::uint32_t account, const Text<40>& text) const noexcept {
+  // Of the account's number, so that it can be worked out before the account is looked for.
+  [[nodiscard]] std::uint32_t hash(std::uint32_t account_number,
+                                   const Text<40>& text) const noexcept {
     std::uint64_t words[5];
     std::memcpy(words, text.data(), sizeof(words));
     const std::uint64_t mixed = fold(words[0] ^ seed_, words[1] ^ 0x9E3779B97F4A7C15u) ^
                                 fold(words[2] ^ 0xA0761D6478BD642Fu, words[3] ^ seed_) ^
-                                fold(words[4] + account, 0xE7037ED1A0B428DBu ^ seed_);
+                                fold(words[4] + account_number, 0xE7037ED1A0B428DBu ^ seed_);
     return static_cast<std::uint32_t>(mixed ^ mixed >> 32);
   }
 
@@ -53,22 +65,25 @@ class ClientIds {
     return 0;
   }
 
-  // Remember an id that is not there yet; return its node.
-  std::uint32_t add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
-                    std::uint32_t order) {
+  // Remember an id that is not there yet.
+  KnownId add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
+              std::uint32_t order) {
     if ((count_ + 1) * 4 > table_.size()) [[unlikely]] {
       double_table();
     }
     const std::uint32_t index = nodes_.allocate();
-    nodes_[index] = {text, hash, account, order, 0};
+    ClientIdNode& node = nodes_[index];
+    std::memcpy(&node.text, &text, sizeof(text));
+    node.account = account;
+    node.order = order;
     put({hash, index});
     ++count_;
-    return index;
+    return {index, hash};
   }
 
-  void remove(std::uint32_t index) noexcept {
-    std::size_t hole = nodes_[index].hash & mask();
-    while (table_[hole].node != index) {
+  void remove(KnownId id) noexcept {
+    std::size_t hole = id.hash & mask();
+    while (table_[hole].node != id.node) {
       hole = (hole + 1) & mask();
     }
     for (std::size_t at = (hole + 1) & mask(); table_[at].node != 0; at = (at + 1) & mask()) {
@@ -79,8 +94,74 @@ class ClientIds {
       }
     }
     table_[hole] = {};
-    nodes_.release(index);
+    nodes_.release(id.node);
     --count_;
+  }
+
+  void append(IdList& list, KnownId id) {
+    if (list.first.node == 0) {
+      list.first = id;
+    } else if (list.second.node == 0) {
+      list.second = id;
+    } else {
+      append_to_blocks(list, id);
+    }
+  }
+
+  // Call `use(id)` for each id of a list, in the order they came.
+  template <class Use>
+  void each(const IdList& list, Use use) const {
+    std::vector<std::uint32_t> blocks;
+    for (std::uint32_t at = list.more; at != 0; at = blocks_[at].older) {
+      blocks.push_back(at);
+    }
+    for (const KnownId& id : {list.first, list.second}) {
+      if (id.node != 0) {
+        use(id);
+      }
+    }
+    for (; !blocks.empty(); blocks.pop_back()) {
+      const ClientIdBlock& block = blocks_[blocks.back()];
+      for (std::uint32_t place = 0; place < block.count; ++place) {
+        use(block.ids[place]);
+      }
+    }
+  }
+
+  // Forget all ids of a list; return how many there were.
+  std::uint32_t remove_all(const IdList& list) noexcept {
+    remove(list.first);
+    if (list.second.node == 0) {
+      return 1;
+    }
+    remove(list.second);
+    std::uint32_t removed = 2;
+    for (std::uint32_t at = list.more; at != 0;) {
+      const ClientIdBlock& block = blocks_[at];
+      for (std::uint32_t place = 0; place < block.count; ++place) {
+        remove(block.ids[place]);
+      }
+      removed += block.count;
+      blocks_.release(at);
+      at = block.older;
+    }
+    return removed;
+  }
+
+  // Bring near what forgetting a list will touch: first this, and some steps later the rest.
+  void prefetch(const IdList& list) const noexcept {
+    prefetch(list.first.hash);
+    prefetch(list.second.hash);
+    fetch(&blocks_[list.more]);
+  }
+  void prefetch_more(const IdList& list) const noexcept {
+    if (list.more != 0) {
+      const ClientIdBlock& block = blocks_[list.more];
+      for (const KnownId& id : block.ids) {
+        prefetch(id.hash);
+      }
+      fetch(&blocks_[block.older]);
+    }
   }
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
@@ -112,6 +193,17 @@ class ClientIds {
     table_[at] = entry;
   }
 
+  void append_to_blocks(IdList& list, KnownId id) {
+    if (list.more == 0 || blocks_[list.more].count == ClientIdBlock::SIZE) {
+      const std::uint32_t block = blocks_.allocate();
+      blocks_[block].count = 0;
+      blocks_[block].older = list.more;
+      list.more = block;
+    }
+    ClientIdBlock& block = blocks_[list.more];
+    block.ids[block.count++] = id;
+  }
+
   void double_table() {
     MappedArray<Entry> old = std::move(table_);
     table_ = MappedArray<Entry>();
@@ -126,14 +218,18 @@ class ClientIds {
   std::uint64_t seed_;
   MappedArray<Entry> table_;
   Slab<ClientIdNode> nodes_;
+  Slab<ClientIdBlock> blocks_;
   std::size_t count_ = 0;
 };
 
-// What will be forgotten, in this order: a done order's ids, or (order 0) a mass cancel's.
+// What will be forgotten, in this order: a done order and its ids, or (order 0) a mass cancel's id.
+// It says all that forgetting needs, so that the order itself need not be read again.
 struct Gone {
   std::int64_t at_ns;
+  std::uint64_t order_id;
   std::uint32_t order;
-  std::uint32_t id;
+  std::uint32_t account;  // index
+  IdList ids;
 };
 
 }  // namespace core

@@ -58,30 +58,23 @@ class Engine {
  private:
   // What was found out about a command before its turn, so that its memory is at hand then.
   struct Prepared {
-    std::uint32_t account = NONE;
-    std::uint32_t hash = 0;
-    std::uint32_t order = 0;
+    const commands::Header* command;
+    std::uint64_t order_id;
+    std::uint32_t hash;
+    std::uint32_t order;
   };
-  // Goes from id to id of an order that will be forgotten soon, a step a command.
-  struct Walker {
-    std::uint32_t id = 0;
-  };
-  static constexpr std::size_t LOOK_AHEAD = 16;
+  static constexpr std::size_t BLOCK = 32;
+  using Block = std::array<Prepared, BLOCK>;
 
   [[nodiscard]] Outcome check(std::span<const std::byte> commands) const noexcept;
-  [[nodiscard]] Prepared prepare(const commands::Header& command) noexcept;
-  void prefetch_gone() noexcept;
-  void walk(Walker& walker) noexcept;
-  [[nodiscard]] bool admit(const commands::Header& command);
-  void apply_one(const commands::Header& command, Prepared prepared);
+  [[nodiscard]] std::size_t prepare(const std::byte*& at, const std::byte* end,
+                                    Block& block) const noexcept;
+  [[nodiscard]] bool is_new(const commands::Header& command);
+  void apply_one(const Prepared& prepared);
+  void apply_unconfigured(const commands::Header& command);
   void dispatch(const commands::Header& command);
 
   std::unique_ptr<Venue> venue_;
-  std::uint32_t last_source_ = 0;
-  std::uint32_t last_source_index_ = 0;
-  std::array<Walker, 4> walkers_;
-  std::size_t next_walker_ = 0;
-  std::size_t next_walked_ = 0;  // position in the queue of what is gone
 };
 
 }  // namespace core

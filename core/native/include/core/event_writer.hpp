@@ -42,11 +42,9 @@ class EventWriter {
   [[nodiscard]] const std::byte* data() const noexcept { return begin_; }
   [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
 
-  void begin_command(std::uint64_t sequence, std::int64_t time_ns,
-                     std::int64_t received_at_ns) noexcept {
-    header_.sequence = sequence;
-    header_.time_ns = time_ns;
-    header_.received_at_ns = received_at_ns;
+  // Events are stamped like the command, which must stay where it is until its end.
+  void begin_command(const commands::Header& command) noexcept {
+    command_ = &command;
     last_ = nullptr;
   }
 
@@ -63,9 +61,9 @@ class EventWriter {
                                     std::uint64_t{Event::VERSION} << 32;
     std::memcpy(event, &FIRST, sizeof(FIRST));
     event->number = ++number;
-    event->sequence = header_.sequence;
-    event->time_ns = header_.time_ns;
-    event->received_at_ns = header_.received_at_ns;
+    std::memcpy(reinterpret_cast<std::byte*>(event) + offsetof(events::Header, sequence),
+                reinterpret_cast<const std::byte*>(command_) + offsetof(commands::Header, sequence),
+                STAMP_SIZE);
     return *event;
   }
 
@@ -80,8 +78,8 @@ class EventWriter {
 
   void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
              std::uint32_t instrument) {
-    if (level.touched_by != header_.sequence) {
-      level.touched_by = header_.sequence;
+    if (level.touched_by != command_->sequence) {
+      level.touched_by = command_->sequence;
       touched_.push_back({&side, &book_sequence, price_ticks, instrument});
     }
   }
@@ -105,12 +103,12 @@ class EventWriter {
   [[nodiscard]] const std::vector<TouchedLevel>& touched() const noexcept { return touched_; }
 
  private:
-  // What the command gives every event's header.
-  struct Stamp {
-    std::uint64_t sequence = 0;
-    std::int64_t time_ns = 0;
-    std::int64_t received_at_ns = 0;
-  };
+  // Sequence, time and time of receipt stand alike in commands and events.
+  static constexpr std::size_t STAMP_SIZE = 24;
+  static_assert(offsetof(commands::Header, received_at_ns) + 8 ==
+                offsetof(commands::Header, sequence) + STAMP_SIZE);
+  static_assert(offsetof(events::Header, received_at_ns) + 8 ==
+                offsetof(events::Header, sequence) + STAMP_SIZE);
 
   static constexpr std::size_t LARGEST_EVENT = 512;
   static_assert(sizeof(events::TradeExecuted) <= LARGEST_EVENT);
@@ -131,7 +129,7 @@ class EventWriter {
 
   void make_room();
 
-  Stamp header_;
+  const commands::Header* command_ = nullptr;
   std::byte* begin_ = nullptr;
   std::byte* at_ = nullptr;
   std::byte* end_ = nullptr;

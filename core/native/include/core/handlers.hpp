@@ -2,17 +2,14 @@
 // command: decide first, then act; a refused command changes nothing but the throttle.
 #pragma once
 
-#include "core/venue.hpp"
+#include "core/order_steps.hpp"
 
 namespace core {
 
-// A client's id in a command, with its hash, which look-ahead may have worked out already.
-void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t account,
-                 std::uint32_t hash);
-void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_t account,
-                 std::uint32_t hash);
-void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t account,
-            std::uint32_t hash);
+// With the hash of the client's id, which look-ahead has worked out.
+void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t hash);
+void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_t hash);
+void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t hash);
 
 void mass_cancel(Venue& venue, const commands::MassCancel& command);
 void query_order(Venue& venue, const commands::QueryOrder& command);
@@ -112,29 +109,53 @@ template <class Command>
                         command.connection, refused);
 }
 
-// Whether the session may not trade for the account now, kill switches included.
+// Find out who may act for whom, into `found`; nothing, and why, when nobody may.
+[[nodiscard]] const Admission* find_admission(Venue& venue, const commands::Header& command,
+                                              std::uint32_t instrument, Admission& found,
+                                              Refused& refused);
+
+// Whom a command's connection acts for; nothing, and why, when it may not.
 template <class Command>
-[[nodiscard]] bool refuses_asker(Venue& venue, const Command& command, std::uint32_t account,
-                                 bool is_instrument_killed, Refused& refused) {
-  Session* session = nullptr;
-  if (refuses_session(venue, command, account, session, refused)) {
-    return true;
+[[nodiscard]] const Admission* admit(Venue& venue, const Command& command, Refused& refused) {
+  Admission& known = venue.admission(command);
+  if (known.is_for(command, venue.definitions)) [[likely]] {
+    return &known;
   }
-  const Account& asker = venue.accounts[account];
-  const bool is_firm_killed = venue.firms[asker.firm].is_killed;
-  if (!(venue.is_killed | is_firm_killed | asker.is_killed | session->is_killed |
-        is_instrument_killed)) [[likely]] {
+  return find_admission(venue, reinterpret_cast<const commands::Header&>(command),
+                        command.instrument, known, refused);
+}
+
+// Whether a kill switch is on that stops new and amended orders of an admitted session.
+[[nodiscard]] inline bool refuses_killed(Venue& venue, const Admission& admission,
+                                         std::uint32_t session, bool is_instrument_killed,
+                                         Refused& refused) {
+  if (!(admission.is_killed | is_instrument_killed)) [[likely]] {
     return false;
   }
-  return refused.because(venue.is_killed      ? code::VENUE_KILLED
-                         : is_firm_killed     ? code::FIRM_KILLED
-                         : asker.is_killed    ? code::ACCOUNT_KILLED
-                         : session->is_killed ? code::SESSION_KILLED
-                                              : code::INSTRUMENT_KILLED);
+  const Account& asker = venue.accounts[admission.account];
+  return refused.because(venue.is_killed                        ? code::VENUE_KILLED
+                         : venue.firms[asker.firm].is_killed    ? code::FIRM_KILLED
+                         : asker.is_killed                      ? code::ACCOUNT_KILLED
+                         : venue.find_session(session)->is_killed ? code::SESSION_KILLED
+                                                                : code::INSTRUMENT_KILLED);
 }
 
 // Count one message of the account, or refuse it; a refused one costs nothing.
-[[nodiscard]] bool refuses_rate(Venue& venue, Account& account, Refused& refused);
+[[nodiscard]] inline bool refuses_rate(const Venue& venue, Account& account, Refused& refused) {
+  const std::int64_t interval_ns = account.message_interval_ns;
+  if (interval_ns == 0 || account.message_burst == 0) {
+    return false;
+  }
+  const std::int64_t now_ns = venue.last_time_ns;
+  const std::int64_t ahead_ns = account.next_free_ns - now_ns;
+  if (ahead_ns > (std::int64_t{account.message_burst} - 1) * interval_ns) [[unlikely]] {
+    const std::int64_t pending = (ahead_ns - 1) / interval_ns + 1;
+    return refused.because(code::MESSAGE_RATE_EXCEEDED, account.message_burst,
+                           Wide{pending} + 1);
+  }
+  account.next_free_ns = std::max(now_ns, account.next_free_ns) + interval_ns;
+  return false;
+}
 
 // Whether a buy of `more_lots` more takes the account beyond its largest position.
 [[nodiscard]] inline bool refuses_buying(const Balance& base, bool is_buy, std::int64_t more_lots,
@@ -145,13 +166,32 @@ template <class Command>
 }
 
 // Whether a post-only order at a price would take, now or at an uncross.
-[[nodiscard]] bool refuses_post_only(Instrument& instrument, std::uint8_t side,
-                                     std::uint32_t order_flags, std::int64_t price_ticks,
-                                     Refused& refused);
+[[nodiscard]] inline bool refuses_post_only(Instrument& instrument, std::uint8_t side,
+                                            std::uint32_t order_flags, std::int64_t price_ticks,
+                                            Refused& refused) {
+  if ((order_flags & POST_ONLY) == 0) [[likely]] {
+    return false;
+  }
+  const BookSide& opposite = instrument.book.opposite(side);
+  if (opposite.empty() || !opposite.reaches(opposite.best_ticks(), price_ticks)) {
+    return false;
+  }
+  return refused.because(code::POST_ONLY_WOULD_TAKE, opposite.best_ticks(), price_ticks);
+}
 
 // An account's order, open or remembered, by its number or else by any of its ids; 0 for none.
-[[nodiscard]] std::uint32_t find_order(Venue& venue, std::uint32_t account,
-                                       std::uint64_t order_id, const Text<40>& client_order_id);
+[[nodiscard]] inline std::uint32_t find_order(Venue& venue, std::uint32_t account,
+                                              std::uint64_t order_id,
+                                              const Text<40>& client_order_id) {
+  if (order_id != 0) [[likely]] {
+    const std::uint32_t index = venue.order_ids.find(order_id);
+    return index != 0 && venue.orders.hot(index).account == account ? index : 0;
+  }
+  const std::uint32_t hash =
+      venue.client_ids.hash(venue.accounts[account].number, client_order_id);
+  const std::uint32_t node = venue.client_ids.find(hash, account, client_order_id);
+  return node == 0 ? 0 : venue.client_ids.node(node).order;
+}
 
 // Whether a request names no open order, or not the one that it thinks it names.
 template <class Command>
@@ -175,8 +215,14 @@ template <class Command>
 }
 
 // Whether a request's own id is malformed or not new; none given is well.
-[[nodiscard]] bool refuses_request_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
-                                      const Text<40>& text, bool is_needed, Refused& refused);
+[[nodiscard]] inline bool refuses_request_id(const Venue& venue, std::uint32_t account,
+                                             std::uint32_t hash, const Text<40>& text,
+                                             bool is_needed, Refused& refused) {
+  if (is_client_id(text)) [[likely]] {
+    return refuses_client_id(venue, account, hash, text, is_needed, refused);
+  }
+  return text != NO_CLIENT_ID && refused.because(code::CLIENT_ORDER_ID_INVALID);
+}
 
 // Cancel open orders, the smallest order number first; return how many.
 std::uint32_t cancel_all(Venue& venue, std::vector<std::uint32_t> orders, std::uint8_t reason,
@@ -184,11 +230,9 @@ std::uint32_t cancel_all(Venue& venue, std::vector<std::uint32_t> orders, std::u
 
 // Call `use(index)` for each of an account's open orders, in no order.
 template <class Use>
-void each_open_order(const Venue& venue, const Account& account, Use use) {
-  for (std::uint32_t index = account.first_order; index != 0;) {
-    const std::uint32_t next = venue.orders.cold(index).account_next;
+void each_open_order(const Account& account, Use use) {
+  for (const std::uint32_t index : account.orders) {
     use(index);
-    index = next;
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/venue.hpp"
+#include "core/order_steps.hpp"
 
 namespace core {
 

@@ -8,7 +8,6 @@
 #include <new>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace core {
 
@@ -17,6 +16,11 @@ namespace core {
 [[gnu::always_inline]] inline void fetch(const void* address) noexcept {
   __asm__ volatile("");
   __builtin_prefetch(address);
+}
+
+[[gnu::always_inline]] inline void fetch_for_writing(const void* address) noexcept {
+  __asm__ volatile("");
+  __builtin_prefetch(address, 1);
 }
 
 // Map zeroed pages, large ones where there is room for them: most of what random access costs
@@ -65,6 +69,7 @@ class MappedArray {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] Item* data() noexcept { return items_; }
+  [[nodiscard]] const Item* data() const noexcept { return items_; }
   [[nodiscard]] Item& operator[](std::size_t index) noexcept { return items_[index]; }
   [[nodiscard]] const Item& operator[](std::size_t index) const noexcept { return items_[index]; }
 
@@ -73,37 +78,6 @@ class MappedArray {
 
   Item* items_ = nullptr;
   std::size_t size_ = 0;
-};
-
-// Records by index, from 1: index 0 is "none" everywhere. The latest released is used again
-// first, because it is still in the cache.
-template <class Item>
-class Slab {
- public:
-  Slab() { items_.grow(1); }
-
-  [[nodiscard]] std::uint32_t allocate() {
-    if (!free_.empty()) {
-      const std::uint32_t index = free_.back();
-      free_.pop_back();
-      return index;
-    }
-    if (used_ == items_.size()) [[unlikely]] {
-      items_.grow(used_ + 1);
-    }
-    return static_cast<std::uint32_t>(used_++);
-  }
-
-  void release(std::uint32_t index) { free_.push_back(index); }
-
-  [[nodiscard]] Item& operator[](std::uint32_t index) noexcept { return items_[index]; }
-  [[nodiscard]] const Item& operator[](std::uint32_t index) const noexcept { return items_[index]; }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return items_.size() * sizeof(Item); }
-
- private:
-  MappedArray<Item> items_;
-  std::vector<std::uint32_t> free_;
-  std::size_t used_ = 1;
 };
 
 // A queue in a ring that doubles when it is full.
@@ -118,8 +92,10 @@ class Ring {
     return items_[(first_ + place) & mask_];
   }
   void pop() noexcept { ++first_; }
-  // Where the front stands, counted from the first item ever (or since the ring last grew).
-  [[nodiscard]] std::size_t front_position() const noexcept { return first_; }
+  // Where the item is, or will be, that many places behind the front: to fetch it.
+  [[nodiscard]] const void* address(std::size_t place) const noexcept {
+    return items_.data() + ((first_ + place) & mask_);
+  }
 
   void push(const Item& item) {
     if (last_ - first_ > mask_ || items_.size() == 0) [[unlikely]] {
@@ -146,6 +122,45 @@ class Ring {
   std::size_t mask_ = 0;
   std::size_t first_ = 0;
   std::size_t last_ = 0;
+};
+
+// Records by index, from 1: index 0 is "none" everywhere. The one released longest ago is used
+// again first: so it is known long before which come next, and they can be fetched in time.
+template <class Item>
+class Slab {
+ public:
+  Slab() { items_.grow(1); }
+
+  [[nodiscard]] std::uint32_t allocate() {
+    if (free_.size() > FETCHED) [[likely]] {
+      const std::uint32_t index = free_.front();
+      free_.pop();
+      fetch_for_writing(&items_[free_.at(FETCHED - 1)]);
+      return index;
+    }
+    if (used_ == items_.size()) [[unlikely]] {
+      items_.grow(used_ + 1);
+    }
+    return static_cast<std::uint32_t>(used_++);
+  }
+
+  void release(std::uint32_t index) { free_.push(index); }
+
+  // The index that will be given that many allocations from now, 0 when that is not known.
+  [[nodiscard]] std::uint32_t upcoming() const noexcept {
+    return free_.size() > FETCHED ? free_.at(FETCHED - 1) : 0;
+  }
+
+  [[nodiscard]] Item& operator[](std::uint32_t index) noexcept { return items_[index]; }
+  [[nodiscard]] const Item& operator[](std::uint32_t index) const noexcept { return items_[index]; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return items_.size() * sizeof(Item); }
+
+ private:
+  static constexpr std::size_t FETCHED = 8;  // how many are on their way to the cache
+
+  MappedArray<Item> items_;
+  Ring<std::uint32_t> free_;
+  std::size_t used_ = 1;
 };
 
 }  // namespace core

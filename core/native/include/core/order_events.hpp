@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "core/venue.hpp"
+#include "core/order_steps.hpp"
 
 namespace core {
 

@@ -1,22 +1,28 @@
-// From an order's number to its index, in pages that are given back when they are empty.
+// From an order's number to its index.
 //
-// Numbers are dense and rising, so a page of 64 neighbours fills, and empties again when the last
-// of its orders is forgotten: memory follows the orders that are known, not those there ever were.
+// Numbers are dense and rising, so most known orders are among the latest: a number's last bits are
+// its place in a table, and the order there says whether it is the one. An order that a later one
+// drives out of its place moves to pages of 64 neighbours, which are given back when the last of
+// their orders is forgotten: memory follows the orders that are known, not those there ever were.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "core/memory.hpp"
 #include "core/number_map.hpp"
+#include "core/orders.hpp"
 
 namespace core {
 
-class OrderIds {
+class OldOrderIds {
  public:
-  OrderIds() : directory_(256) {}
+  OldOrderIds() : directory_(256) {}
+
+  [[nodiscard]] bool empty() const noexcept { return used_ == 0; }
 
   // The order's index, 0 for none.
   [[nodiscard]] std::uint32_t find(std::uint64_t order_id) const noexcept {
@@ -52,26 +58,19 @@ class OrderIds {
     }
   }
 
-  // All known orders' indexes by ascending number; for snapshots.
-  [[nodiscard]] std::vector<std::uint32_t> sorted() const {
-    std::vector<std::uint32_t> pages;
+  // Call `use(order)` for each, in no order.
+  template <class Use>
+  void each(Use use) const {
     for (const Entry& entry : directory_) {
-      if (entry.page != 0) {
-        pages.push_back(entry.page);
+      if (entry.page == 0) {
+        continue;
       }
-    }
-    std::sort(pages.begin(), pages.end(), [this](std::uint32_t left, std::uint32_t right) {
-      return pages_[left].number < pages_[right].number;
-    });
-    std::vector<std::uint32_t> found;
-    for (const std::uint32_t page : pages) {
-      for (const std::uint32_t order : pages_[page].orders) {
+      for (const std::uint32_t order : pages_[entry.page].orders) {
         if (order != 0) {
-          found.push_back(order);
+          use(order);
         }
       }
     }
-    return found;
   }
 
  private:
@@ -149,6 +148,89 @@ class OrderIds {
   std::size_t used_ = 0;
   std::uint64_t last_number_ = ~std::uint64_t{0};
   std::uint32_t last_page_ = 0;
+};
+
+class OrderIds {
+ public:
+  explicit OrderIds(const Orders& orders) : orders_(orders) { latest_.grow(4096); }
+
+  // The order's index, 0 for none.
+  [[nodiscard]] std::uint32_t find(std::uint64_t order_id) const noexcept {
+    const std::uint32_t order = guess(order_id);
+    if (orders_.hot(order).order_id == order_id) [[likely]] {
+      return order;
+    }
+    return old_.empty() ? 0 : old_.find(order_id);
+  }
+
+  // The index that an order has if it is one of the latest: good enough for fetching it.
+  [[nodiscard]] std::uint32_t guess(std::uint64_t order_id) const noexcept {
+    return latest_[order_id & (latest_.size() - 1)];
+  }
+  void prefetch(std::uint64_t order_id) const noexcept {
+    fetch(&latest_[order_id & (latest_.size() - 1)]);
+  }
+
+  // Let an order, whose number is not known yet, be found.
+  void add(std::uint64_t order_id, std::uint32_t order) {
+    if (guess(order_id) != 0) [[unlikely]] {
+      make_way(order_id);
+    }
+    latest_[order_id & (latest_.size() - 1)] = order;
+    ++count_;
+  }
+
+  void remove(std::uint64_t order_id, std::uint32_t order) noexcept {
+    --count_;
+    std::uint32_t& place = latest_[order_id & (latest_.size() - 1)];
+    if (place == order) [[likely]] {
+      place = 0;
+    } else {
+      old_.remove(order_id);
+    }
+  }
+
+  // All known orders' indexes by ascending number; for snapshots.
+  [[nodiscard]] std::vector<std::uint32_t> sorted() const {
+    std::vector<std::uint32_t> found;
+    found.reserve(count_);
+    for (std::size_t at = 0; at < latest_.size(); ++at) {
+      if (latest_[at] != 0) {
+        found.push_back(latest_[at]);
+      }
+    }
+    old_.each([&found](std::uint32_t order) { found.push_back(order); });
+    std::sort(found.begin(), found.end(), [this](std::uint32_t left, std::uint32_t right) {
+      return orders_.hot(left).order_id < orders_.hot(right).order_id;
+    });
+    return found;
+  }
+
+ private:
+  // Empty the place of a number: by doubling the table when it is half full, else by moving what
+  // is there to the old ones.
+  void make_way(std::uint64_t order_id) {
+    if (count_ * 2 >= latest_.size()) {
+      MappedArray<std::uint32_t> smaller = std::move(latest_);
+      latest_ = MappedArray<std::uint32_t>();
+      latest_.grow(smaller.size() * 2);
+      for (std::size_t at = 0; at < smaller.size(); ++at) {
+        if (smaller[at] != 0) {
+          latest_[orders_.hot(smaller[at]).order_id & (latest_.size() - 1)] = smaller[at];
+        }
+      }
+    }
+    std::uint32_t& place = latest_[order_id & (latest_.size() - 1)];
+    if (place != 0) {
+      old_.add(orders_.hot(place).order_id, place);
+      place = 0;
+    }
+  }
+
+  const Orders& orders_;
+  MappedArray<std::uint32_t> latest_;
+  OldOrderIds old_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace core

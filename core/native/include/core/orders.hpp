@@ -42,6 +42,21 @@ struct alignas(64) HotOrder {
 };
 static_assert(sizeof(HotOrder) == 64);
 
+// A client id by where it is: its node, and its hash, so that the node need not be read to find
+// its place in the table. Node 0 is none.
+struct KnownId {
+  std::uint32_t node;
+  std::uint32_t hash;
+};
+
+// The ids that name an order, in the order they came. Most have one or two; `more` is the latest
+// of the blocks with the others, 0 for none.
+struct IdList {
+  KnownId first;
+  KnownId second;
+  std::uint32_t more;
+};
+
 // The rest: first what events tell, then the money's side and the lists that it is in.
 struct alignas(128) ColdOrder {
   std::int64_t quantity_lots;
@@ -62,23 +77,28 @@ struct alignas(128) ColdOrder {
   std::uint32_t trader;
   std::uint64_t arrival;
   std::int64_t expires_at_ns;
-  std::uint32_t account_previous;  // open orders of one account
-  std::uint32_t account_next;
-  std::uint32_t first_id;  // client ids that name it, in the order they came
-  std::uint32_t last_id;
+  IdList ids;
   std::uint32_t current_id;
-  std::uint32_t spare;
 };
 static_assert(sizeof(ColdOrder) == 128);
 
 // An order's two parts under one index.
 class Orders {
  public:
-  Orders() { cold_.grow(1); }
+  Orders() {
+    cold_.grow(1);
+    places_.grow(1);
+  }
 
   [[nodiscard]] std::uint32_t allocate() {
     const std::uint32_t index = hot_.allocate();
-    cold_.grow(std::size_t{index} + 1);
+    if (index >= cold_.size()) [[unlikely]] {
+      cold_.grow(std::size_t{index} + 1);
+      places_.grow(cold_.size());
+    }
+    const char* upcoming = reinterpret_cast<const char*>(&cold_[hot_.upcoming()]);
+    fetch_for_writing(upcoming);
+    fetch_for_writing(upcoming + 64);
     return index;
   }
   void release(std::uint32_t index) { hot_.release(index); }
@@ -88,7 +108,10 @@ class Orders {
   [[nodiscard]] ColdOrder& cold(std::uint32_t index) noexcept { return cold_[index]; }
   [[nodiscard]] const ColdOrder& cold(std::uint32_t index) const noexcept { return cold_[index]; }
 
-  void prefetch(std::uint32_t index) noexcept {
+  // Where an open order stands in its account's list of them.
+  [[nodiscard]] std::uint32_t& place(std::uint32_t index) noexcept { return places_[index]; }
+
+  void prefetch(std::uint32_t index) const noexcept {
     fetch(&hot_[index]);
     const char* cold = reinterpret_cast<const char*>(&cold_[index]);
     fetch(cold);
@@ -98,6 +121,7 @@ class Orders {
  private:
   Slab<HotOrder> hot_;
   MappedArray<ColdOrder> cold_;
+  MappedArray<std::uint32_t> places_;
 };
 
 }  // namespace core

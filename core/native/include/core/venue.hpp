@@ -115,7 +115,7 @@ struct Assignment {
 
 // `group` is what self-trade prevention compares: the owner group, or the account itself when it
 // belongs to none. `next_free_ns` is the throttle's state.
-struct Account {
+struct alignas(64) Account {
   std::uint32_t number;
   std::uint32_t firm;  // index
   std::int64_t group;
@@ -127,8 +127,7 @@ struct Account {
   std::uint32_t message_burst;
   std::int64_t message_interval_ns;
   std::int64_t next_free_ns;
-  std::uint32_t open_orders;
-  std::uint32_t first_order;               // of its open orders, in no order
+  std::vector<std::uint32_t> orders;       // the open ones, in no order
   std::uint32_t client_ids;                // how many of its are remembered
   std::vector<std::uint32_t> balances;     // index by asset index; 0 for none
   std::vector<Assignment> assignments;     // by instrument
@@ -281,6 +280,34 @@ struct SourcePosition {
   std::uint64_t sequence;
 };
 
+// Who may act for whom, and with what: found out once for an account, session and instrument that
+// ask together, and true as long as no definition, session or kill switch changes.
+struct alignas(64) Admission {
+  std::uint64_t asker;           // account's and session's numbers
+  std::uint32_t connection;
+  std::uint32_t instrument_number;
+  std::uint64_t true_in;         // the venue's `definitions` when this was found out
+  Instrument* instrument;        // nothing when there is none by that number
+  std::uint32_t account;         // index
+  std::uint32_t base;            // indexes of the account's balances in the instrument's assets
+  std::uint32_t quote;
+  std::int32_t maker_ppm;
+  std::int32_t taker_ppm;
+  bool is_killed;                // venue, firm, account or session
+
+  // What two kinds of command have in common here.
+  template <class Command>
+  [[nodiscard]] static std::uint64_t asker_of(const Command& command) noexcept {
+    return std::uint64_t{command.session} << 32 | command.account;
+  }
+  template <class Command>
+  [[nodiscard]] bool is_for(const Command& command, std::uint64_t definitions) const noexcept {
+    return ((asker ^ asker_of(command)) | (connection ^ command.connection) |
+            (instrument_number ^ command.instrument) | (true_in ^ definitions)) == 0;
+  }
+};
+static_assert(sizeof(Admission) == 64);
+
 struct Withdrawal {
   std::uint32_t account;  // index
   std::uint32_t asset;    // index
@@ -293,8 +320,10 @@ enum class NameOf : std::uint8_t { ASSET, INSTRUMENT, FIRM, ACCOUNT, SESSION };
 
 class Venue {
  public:
-  explicit Venue(const Settings& settings) : client_ids(settings.seed), settings_(settings) {
+  explicit Venue(const Settings& settings)
+      : order_ids(orders), client_ids(settings.seed), settings_(settings) {
     balances.grow(1);
+    admissions.grow(ADMISSIONS);
   }
   Venue(const Venue&) = delete;
   Venue& operator=(const Venue&) = delete;
@@ -324,6 +353,14 @@ class Venue {
   }
   [[nodiscard]] Balance& balance(std::uint32_t account, std::uint32_t asset) {
     return balances[balance_index(account, asset)];
+  }
+
+  // Where what was found out about an asker stands, or will.
+  template <class Command>
+  [[nodiscard]] Admission& admission(const Command& command) noexcept {
+    const std::uint64_t mixed = Admission::asker_of(command) * 0x9E3779B97F4A7C15u ^
+                                command.instrument * 0xD6E8FEB86659FD93u;
+    return admissions[(mixed ^ mixed >> 32) & (ADMISSIONS - 1)];
   }
 
   [[nodiscard]] std::uint32_t find_account(std::uint32_t number) const noexcept {
@@ -374,6 +411,8 @@ class Venue {
   OrderIds order_ids;
   ClientIds client_ids;
   Ring<Gone> gone;
+  MappedArray<Admission> admissions;
+  std::uint64_t definitions = 1;  // grows with every command that may make admissions untrue
   MappedArray<Balance> balances;
 
   std::vector<Account> accounts;
@@ -397,6 +436,8 @@ class Venue {
   std::unordered_map<Reference, Withdrawal> withdrawals;
 
  private:
+  static constexpr std::size_t ADMISSIONS = 1024;
+
   std::uint32_t make_balance(std::uint32_t account, std::uint32_t asset);
   [[nodiscard]] FeeSchedule assigned_rates(const Account& account,
                                            const Instrument& instrument) const noexcept;
@@ -404,75 +445,5 @@ class Venue {
   Settings settings_;
   std::uint32_t last_balance_ = 0;
 };
-
-// What an order would tie up with such terms: quote of a buy, base of a sell.
-[[nodiscard]] inline std::int64_t hold_of(const HotOrder& order, const ColdOrder& cold,
-                                          const Instrument& instrument, std::int64_t leaves_lots,
-                                          std::int64_t price_ticks, std::int32_t maker_ppm,
-                                          std::int32_t taker_ppm) noexcept {
-  if (order.is_buy()) {
-    const std::int64_t rate_ppm = std::max({maker_ppm, taker_ppm, 0});
-    return hold_buy(leaves_lots * price_ticks * instrument.tick_lot_atoms, rate_ppm,
-                    cold.fee_credit);
-  }
-  return leaves_lots * instrument.lot_atoms;
-}
-
-// Let an order tie up `held_atoms` from here on.
-inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
-                        std::int64_t held_atoms) noexcept {
-  venue.holding(order, cold).held_atoms += held_atoms - order.held_atoms;
-  order.held_atoms = held_atoms;
-}
-
-// Let one more id name an order.
-void attach_id(Venue& venue, std::uint32_t index, std::uint32_t hash, const Text<40>& text);
-
-// Let an accepted order be known and counted; its hold is already taken.
-void open_order(Venue& venue, std::uint32_t index, std::uint32_t hash, const Text<40>& text);
-
-// Make an order done: release what it held; its ids are remembered for a while. It has left its
-// queue already.
-void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
-
-// Note that an order's level changes in this command.
-void touch_level(Venue& venue, Instrument& instrument, BookSide& side, Level& level,
-                 std::int64_t price_ticks);
-
-// Take an open order out of the book or from among the waiting stops, where it is in one.
-void leave_queue(Venue& venue, std::uint32_t index);
-
-// Who asked that an order go, and by what id; nobody when the venue itself acts.
-struct Origin {
-  std::uint32_t session = 0;
-  std::uint32_t connection = 0;
-  Text<40> request_id{};
-};
-inline constexpr Origin NOBODY{};
-inline constexpr Text<40> NO_CLIENT_ID{};
-
-// Cancel an open order, wherever it is, and say so.
-void cancel_order(Venue& venue, std::uint32_t index, std::uint8_t reason,
-                  const Origin& origin = NOBODY);
-
-// Let an open order's time end, wherever it is, and say so.
-void expire_order(Venue& venue, std::uint32_t index, std::uint8_t reason);
-
-// Whether a client id is not new, or (when room is needed) cannot be remembered.
-[[nodiscard]] bool refuses_client_id(Venue& venue, std::uint32_t account, std::uint32_t hash,
-                                     const Text<40>& text, bool is_needed, Refused& refused);
-
-// Whether one more id cannot be remembered: of the venue's, or of the account's share.
-[[nodiscard]] bool refuses_id_room(const Venue& venue, std::uint32_t account, Refused& refused);
-
-// Remember the id of a mass cancel, which is gone as soon as it came.
-void remember_mass_cancel(Venue& venue, std::uint32_t account, std::uint32_t hash,
-                          const Text<40>& text, std::int64_t gone_at_ns);
-
-// Forget what went at least the configured window ago.
-void forget_gone(Venue& venue);
-
-void add_stop(Venue& venue, std::uint32_t index);
-void remove_stop(Venue& venue, std::uint32_t index);
 
 }  // namespace core
