@@ -263,7 +263,7 @@ void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_
   if (venue.orders.hot(index).is_pending()) {
     enter_stop(venue, index);
   } else {
-    act(venue, index);
+    act(venue, index, *venue.instruments[venue.orders.hot(index).instrument]);
   }
 }
 

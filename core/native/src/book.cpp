@@ -82,10 +82,7 @@ Level* BookSide::behind(std::int64_t price_ticks, std::int64_t& found_ticks) noe
   return found;
 }
 
-void BookSide::settle() {
-  if (far_ == nullptr) {
-    return;
-  }
+void BookSide::settle_far() {
   far_->parked.clear();
   // Moving costs as much as the levels moved, so it waits until as much was paid for not moving.
   if (best_ != nullptr && far_->visits > 2 * (window_levels_ + far_->levels.size()) + 256) {

@@ -50,9 +50,40 @@ bool refuses_expiry(const commands::PlaceOrder& order, std::int64_t now_ns,
 
 }  // namespace
 
-bool refuses_rare_terms(const commands::PlaceOrder& order, const InstrumentLimits& limits,
-                        std::int64_t now_ns, Refused& refused) noexcept {
-  return refuses_display(order, limits, refused) || refuses_minimum(order, refused) ||
+bool refuses_any_terms(const commands::PlaceOrder& order, const InstrumentLimits& limits,
+                       std::int64_t now_ns, Refused& refused) noexcept {
+  const std::uint8_t type = order.order_type;
+  const std::uint8_t time = order.time_in_force;
+  constexpr std::uint32_t KNOWN_FLAGS = POST_ONLY | CASH_QUANTITY;
+  const auto is_outside = [](std::uint8_t value, std::uint8_t last) {
+    return static_cast<std::uint8_t>(value - 1) >= last;
+  };
+  if (is_outside(order.side, side::SELL) || is_outside(type, order_type::STOP_LIMIT) ||
+      is_outside(time, time_in_force::GOOD_TILL_DATE) ||
+      order.self_trade_prevention > self_trade::DECREMENT_AND_CANCEL ||
+      (order.order_flags & ~KNOWN_FLAGS) != 0) {
+    return refused.because(code::FIELD_INVALID);
+  }
+  if ((order.order_flags & CASH_QUANTITY) != 0 || order.cash_atoms != 0) {
+    return refused.because(code::NOT_SUPPORTED);
+  }
+  if ((order.order_flags & POST_ONLY) != 0 && (type != order_type::LIMIT || never_rests(time))) {
+    return refused.because(code::FIELD_INVALID);
+  }
+  if (order.valid_until_ns != 0 && now_ns > order.valid_until_ns) {
+    return refused.because(code::EXPIRY_INVALID, order.valid_until_ns, now_ns);
+  }
+  if (!is_priced(type)) {
+    if (order.price_ticks != 0) {
+      return refused.because(code::PRICE_NOT_ALLOWED, 0, order.price_ticks);
+    }
+  } else if (order.price_ticks == 0) {
+    return refused.because(code::PRICE_REQUIRED);
+  } else if (refuses_price_range(order.price_ticks, limits, refused)) {
+    return true;
+  }
+  return refuses_quantity(order.quantity_lots, limits, refused) ||
+         refuses_display(order, limits, refused) || refuses_minimum(order, refused) ||
          refuses_stop(order, limits, refused) || refuses_expiry(order, now_ns, refused);
 }
 

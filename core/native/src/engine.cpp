@@ -34,6 +34,9 @@ constexpr bool is_reserved(std::uint16_t kind) noexcept {
   return (kind >= 10 && kind <= 19) || kind == 25 || kind == 44 || kind == 45;
 }
 
+// How far ahead of the check the commands themselves are fetched, in bytes.
+constexpr std::size_t FETCH_AHEAD = 2048;
+
 // The first eight bytes of a whole record of each kind, but for its flags and place in a group.
 constexpr std::uint64_t PREFIX_MASK = 0x000000FF'FFFFFFFF;
 
@@ -93,6 +96,9 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
       return malformed("the record is cut short");
     }
     const commands::Header& command = header_at(begin + at);
+    for (std::size_t line = 0; line < 192; line += 64) {
+      fetch(begin + at + FETCH_AHEAD + line);
+    }
     std::uint64_t prefix = 0;
     std::memcpy(&prefix, &command, sizeof(prefix));
     if ((prefix & PREFIX_MASK) != PREFIXES[prefix >> 16 & (PREFIXES.size() - 1)] ||
@@ -144,7 +150,9 @@ std::size_t Engine::prepare(const std::byte*& at, const std::byte* end,
     const HotOrder& hot = venue.orders.hot(order);
     fetch_for_writing(&venue.orders.hot(hot.previous));
     fetch_for_writing(&venue.orders.hot(hot.next));
-    fetch(&venue.client_ids.node(venue.orders.cold(order).current_id));
+    const ColdOrder& cold = venue.orders.cold(order);
+    fetch(&venue.client_ids.node(cold.current_id));
+    venue.client_ids.prefetch_append(cold.ids);
   }
   return count;
 }
@@ -181,27 +189,38 @@ Outcome Engine::apply(std::span<const std::byte> commands, Output output,
   return {};
 }
 
-// Whether a command is none that its source sent before; then it is the source's last one now.
-bool Engine::is_new(const commands::Header& command) {
+// The place of a source's last position; a new source has none sent yet.
+std::uint32_t Engine::find_source(std::uint32_t source) {
   Venue& venue = *venue_;
+  std::uint32_t index = venue.source_numbers.find(source);
+  if (index == NONE) {
+    index = static_cast<std::uint32_t>(venue.sources.size());
+    venue.source_numbers.set(source, index);
+    venue.sources.push_back({source, 0, 0});
+    return index;  // the first command is taken whatever it is numbered
+  }
+  near_sources_[source % near_sources_.size()] = {source, index};
+  return index;
+}
+
+// Whether a command is none that its source sent before; then it is the source's last one now.
+inline bool Engine::is_new(const commands::Header& command) {
   const std::uint32_t source = command.source;
   if (source == 0) {
     return true;
   }
-  const std::uint32_t index = venue.source_numbers.find(source);
-  if (index == NONE) [[unlikely]] {
-    venue.source_numbers.set(source, static_cast<std::uint32_t>(venue.sources.size()));
-    venue.sources.push_back({source, command.epoch, command.source_sequence});
-    return true;
-  }
-  SourcePosition& position = venue.sources[index];
-  if (command.epoch < position.epoch ||
-      (command.epoch == position.epoch && command.source_sequence <= position.sequence))
-      [[unlikely]] {
+  const NearSource near = near_sources_[source % near_sources_.size()];
+  const std::size_t known = venue_->sources.size();
+  const std::uint32_t index = near.source == source ? near.index : find_source(source);
+  SourcePosition& position = venue_->sources[index];
+  const std::uint64_t sequence = command.source_sequence;
+  const std::uint32_t epoch = command.epoch;
+  if ((epoch < position.epoch || (epoch == position.epoch && sequence <= position.sequence)) &&
+      index != known) [[unlikely]] {
     return false;
   }
-  position.epoch = command.epoch;
-  position.sequence = command.source_sequence;
+  position.epoch = epoch;
+  position.sequence = sequence;
   return true;
 }
 
@@ -343,6 +362,7 @@ Outcome Engine::restore(std::span<const std::byte> snapshot) noexcept {
       return {Status::MALFORMED, error, 0};
     }
     venue_ = std::move(restored);
+    near_sources_ = {};
     return {};
   } catch (const std::bad_alloc&) {
     return {Status::OUT_OF_MEMORY, "out of memory", 0};

@@ -1,4 +1,6 @@
 // PlaceOrder: the order of checks, and what an accepted order does. The first failing check wins.
+#include <cstring>
+
 #include "core/handlers.hpp"
 #include "core/matching.hpp"
 #include "core/order_events.hpp"
@@ -64,7 +66,7 @@ std::int64_t end_of_day(const Venue& venue) {
   return (floor_divide(venue.last_time_ns - offset_ns, DAY_NS) + 1) * DAY_NS + offset_ns;
 }
 
-void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
+[[gnu::always_inline]] inline void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
                 const commands::PlaceOrder& command, const Admission& asker) {
   order.leaves_lots = command.quantity_lots;
   order.shown_lots = 0;
@@ -72,24 +74,23 @@ void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
   order.next = 0;
   order.account = asker.account;
   order.instrument = asker.instrument->index;
-  order.side = command.side;
-  order.order_type = command.order_type;
-  order.time_in_force = command.time_in_force;
-  order.status =
+  const std::uint8_t status =
       command.order_type >= order_type::STOP ? status::PENDING_TRIGGER : status::NEW;
-  order.self_trade_prevention = command.self_trade_prevention != 0
-                                    ? command.self_trade_prevention
-                                    : venue.accounts[asker.account].self_trade_prevention;
-  order.order_flags = static_cast<std::uint8_t>(command.order_flags);
-  order.reason = 0;
+  const std::uint8_t self_trade_prevention =
+      command.self_trade_prevention != 0
+          ? command.self_trade_prevention
+          : venue.accounts[asker.account].self_trade_prevention;
+  order.set_terms(command.side | std::uint64_t{command.order_type} << 8 |
+                  std::uint64_t{command.time_in_force} << 16 | std::uint64_t{status} << 24 |
+                  std::uint64_t{self_trade_prevention} << 32 |
+                  std::uint64_t{command.order_flags & 0xFF} << 40);
   cold.quantity_lots = command.quantity_lots;
-  cold.filled_lots = 0;
-  cold.filled_value = 0;
-  cold.stop_price_ticks = command.stop_price_ticks;
-  cold.display_lots =
-      command.display_lots == command.quantity_lots ? 0 : command.display_lots;
-  cold.minimum_lots = command.minimum_lots;
-  cold.expire_at_ns = command.expire_at_ns;
+  std::memset(CORE_FIELD(cold, ColdOrder, filled_lots), 0, 16);
+  copy_together<32>(CORE_FIELD(cold, ColdOrder, stop_price_ticks),
+                    CORE_CONST_FIELD(command, commands::PlaceOrder, stop_price_ticks));
+  if (command.display_lots == command.quantity_lots) [[unlikely]] {
+    cold.display_lots = 0;
+  }
   cold.expires_at_ns = command.time_in_force == time_in_force::DAY ? end_of_day(venue)
                                                                    : command.expire_at_ns;
   cold.session = command.session;
@@ -211,7 +212,7 @@ void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_
   if (order.is_pending()) [[unlikely]] {
     enter_stop(venue, index);
   } else {
-    act(venue, index);
+    act(venue, index, instrument);
   }
 }
 

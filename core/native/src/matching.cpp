@@ -11,14 +11,6 @@ bool is_beyond_band(const Instrument& instrument, std::int64_t price_ticks) noex
   return is_outside_band(price_ticks, instrument.band_ticks, instrument.limits.band_ppm);
 }
 
-// Put an order at the back of its price's queue.
-void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index) {
-  const HotOrder& order = venue.orders.hot(index);
-  BookSide& side = instrument.book.side(order.side);
-  Level& level = side.append(index);
-  touch_level(venue, instrument, side, level, order.price_ticks);
-}
-
 // Counts what an incoming order could trade with, and the steps that this would take.
 struct Fill {
   std::int64_t needed_lots;
@@ -298,8 +290,8 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
   quote.fees_atoms = fees_atoms;
   maker_cold.filled_value += value;
   taker_cold.filled_value += value;
-  maker.status = maker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED;
-  taker.status = taker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED;
+  maker.set_status(maker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED);
+  taker.set_status(taker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED);
   instrument.last_ticks = instrument.reference_ticks = price_ticks;
   instrument.band_next_ticks = price_ticks;
   instrument.stops.print(price_ticks);

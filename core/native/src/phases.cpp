@@ -131,16 +131,12 @@ void schedule_indicative(Venue& venue, Instrument& instrument) {
 }
 
 bool roll_band_window(Venue& venue, Instrument& instrument) {
-  const InstrumentLimits& limits = instrument.limits;
-  if (limits.band_ppm == 0) {
-    return false;
-  }
   const std::int64_t now_ns = venue.last_time_ns;
-  if (now_ns >= saturating_add(instrument.band_window_at_ns, limits.band_window_ns)) {
-    instrument.band_window_at_ns = now_ns - now_ns % limits.band_window_ns;
+  if (is_band_window_over(instrument, now_ns)) {
+    instrument.band_window_at_ns = now_ns - now_ns % instrument.limits.band_window_ns;
     instrument.band_ticks = instrument.band_next_ticks;
   }
-  return true;
+  return instrument.limits.band_ppm != 0;
 }
 
 }  // namespace core

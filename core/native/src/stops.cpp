@@ -32,14 +32,6 @@ void trigger(Venue& venue, std::uint32_t index) {
 
 }  // namespace
 
-void act(Venue& venue, std::uint32_t index) {
-  execute_order(venue, index);
-  Instrument& instrument = *venue.instruments[venue.orders.hot(index).instrument];
-  if (instrument.stops.high != 0) {
-    run_stops(venue, instrument);
-  }
-}
-
 void run_stops(Venue& venue, Instrument& instrument) {
   while (instrument.phase == phase::CONTINUOUS) {
     const std::uint32_t index = instrument.stops.due();

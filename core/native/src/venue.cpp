@@ -61,8 +61,7 @@ void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::ui
   }
   change_hold(venue, order, cold, 0);
   order.leaves_lots = 0;
-  order.status = status;
-  order.reason = reason;
+  order.set_status(status, reason);
   std::vector<std::uint32_t>& orders = venue.accounts[order.account].orders;
   const std::uint32_t place = venue.orders.place(index);
   const std::uint32_t moved = orders.back();

@@ -119,7 +119,11 @@ class BookSide {
   [[nodiscard]] Level* behind(std::int64_t price_ticks, std::int64_t& found_ticks) noexcept;
 
   // Between two commands: forget what is no longer there, and move the window if that would pay.
-  void settle();
+  void settle() {
+    if (far_ != nullptr) [[unlikely]] {
+      settle_far();
+    }
+  }
 
   [[nodiscard]] std::size_t far_levels() const noexcept { return far_ ? far_->levels.size() : 0; }
 
@@ -236,6 +240,7 @@ class BookSide {
   [[nodiscard]] Level* find_far(std::int64_t price_ticks) noexcept;
   void park(std::int64_t price_ticks);
   void offer_far_best() noexcept;
+  void settle_far();
   void open_window(std::int64_t around_ticks);
   void move_window(std::int64_t around_ticks);
 

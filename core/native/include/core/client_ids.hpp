@@ -155,13 +155,15 @@ class ClientIds {
     fetch(&blocks_[list.more]);
   }
   void prefetch_more(const IdList& list) const noexcept {
-    if (list.more != 0) {
-      const ClientIdBlock& block = blocks_[list.more];
-      for (const KnownId& id : block.ids) {
+    for (std::uint32_t at = list.more; at != 0; at = blocks_[at].older) {
+      for (const KnownId& id : blocks_[at].ids) {
         prefetch(id.hash);
       }
-      fetch(&blocks_[block.older]);
     }
+  }
+  // Bring near where an order's next id will go.
+  void prefetch_append(const IdList& list) const noexcept {
+    fetch_for_writing(&blocks_[list.more]);
   }
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }

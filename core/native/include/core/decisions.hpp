@@ -4,10 +4,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SSE2__)
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -42,7 +45,25 @@ struct Refused {
 // Whether a 40-byte field holds 1 to 36 printable ASCII characters, zero-padded.
 [[nodiscard]] inline bool is_client_id(const Text<40>& text) noexcept {
   const char* data = text.data();
-#if defined(__SSE2__)
+#if defined(__AVX2__)
+  constexpr std::uint64_t ALL = (std::uint64_t{1} << 40) - 1;
+  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data));
+  const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + 32));
+  const auto bits = [](__m256i most, __m128i rest) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(most)) |
+           static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm_movemask_epi8(rest))) << 32;
+  };
+  // Signed bytes above 31 but for 127: what is negative is no character either.
+  const std::uint64_t text_bits =
+      bits(_mm256_andnot_si256(_mm256_cmpeq_epi8(first, _mm256_set1_epi8(127)),
+                               _mm256_cmpgt_epi8(first, _mm256_set1_epi8(31))),
+           _mm_andnot_si128(_mm_cmpeq_epi8(last, _mm_set1_epi8(127)),
+                            _mm_cmpgt_epi8(last, _mm_set1_epi8(31))));
+  const std::uint64_t zero_bits = bits(_mm256_cmpeq_epi8(first, _mm256_setzero_si256()),
+                                       _mm_cmpeq_epi8(last, _mm_setzero_si128()));
+  return ((text_bits | zero_bits) & ALL) == ALL && text_bits != 0 &&
+         (text_bits & (text_bits + 1)) == 0 && text_bits < std::uint64_t{1} << 36;
+#elif defined(__SSE2__)
   const __m128i space = _mm_set1_epi8(31);
   const __m128i beyond = _mm_set1_epi8(127);
   const auto printable = [&](__m128i bytes) {
@@ -181,55 +202,36 @@ template <std::size_t Size>
   return false;
 }
 
-// The checks of a new order's rarer fields; core/native/src/decisions.cpp.
-[[nodiscard]] bool refuses_rare_terms(const commands::PlaceOrder& order,
-                                      const InstrumentLimits& limits, std::int64_t now_ns,
-                                      Refused& refused) noexcept;
+// The checks of an order's fields one by one; core/native/src/decisions.cpp.
+[[nodiscard]] bool refuses_any_terms(const commands::PlaceOrder& order,
+                                     const InstrumentLimits& limits, std::int64_t now_ns,
+                                     Refused& refused) noexcept;
+
+// Whether an order is a limit order without flags, expiry or anything else that is rare.
+[[nodiscard]] inline bool is_plain(const commands::PlaceOrder& order) noexcept {
+  // Side 1 or 2, LIMIT, time in force 1 to 4, self-trade prevention 0 to 3: together, the bytes
+  // less one (the last less none) have no other bits.
+  static_assert(side::SELL == 2 && order_type::LIMIT == 1 && time_in_force::FILL_OR_KILL == 4);
+  std::uint32_t terms = 0;
+  std::memcpy(&terms, reinterpret_cast<const std::byte*>(&order) +
+                          offsetof(commands::PlaceOrder, side), sizeof(terms));
+  return ((terms - 0x00010101) & 0xFCFCFFFE) == 0 &&
+         (order.order_flags | order.stop_price_ticks | order.display_lots | order.minimum_lots |
+          order.expire_at_ns | order.cash_atoms | order.valid_until_ns) == 0;
+}
 
 // Whether an order's own fields are invalid or disagree with one another.
 [[nodiscard]] inline bool refuses_terms(const commands::PlaceOrder& order,
                                         const InstrumentLimits& limits, std::int64_t now_ns,
                                         Refused& refused) noexcept {
-  const std::uint8_t type = order.order_type;
-  const std::uint8_t time = order.time_in_force;
-  constexpr std::uint32_t KNOWN_FLAGS = POST_ONLY | CASH_QUANTITY;
-  const auto is_outside = [](std::uint8_t value, std::uint8_t last) {
-    return static_cast<std::uint8_t>(value - 1) >= last;
-  };
-  if (is_outside(order.side, side::SELL) || is_outside(type, order_type::STOP_LIMIT) ||
-      is_outside(time, time_in_force::GOOD_TILL_DATE) ||
-      order.self_trade_prevention > self_trade::DECREMENT_AND_CANCEL ||
-      (order.order_flags & ~KNOWN_FLAGS) != 0) [[unlikely]] {
-    return refused.because(code::FIELD_INVALID);
-  }
-  if ((order.order_flags & CASH_QUANTITY) != 0 || order.cash_atoms != 0) [[unlikely]] {
-    return refused.because(code::NOT_SUPPORTED);
-  }
-  if ((order.order_flags & POST_ONLY) != 0 && (type != order_type::LIMIT || never_rests(time))) {
-    return refused.because(code::FIELD_INVALID);
-  }
-  if (order.valid_until_ns != 0 && now_ns > order.valid_until_ns) {
-    return refused.because(code::EXPIRY_INVALID, order.valid_until_ns, now_ns);
-  }
-  if (is_priced(type)) [[likely]] {
-    if (order.price_ticks == 0) {
-      return refused.because(code::PRICE_REQUIRED);
-    }
-    if (refuses_price_range(order.price_ticks, limits, refused)) {
-      return true;
-    }
-  } else if (order.price_ticks != 0) {
-    return refused.because(code::PRICE_NOT_ALLOWED, 0, order.price_ticks);
-  }
-  if (refuses_quantity(order.quantity_lots, limits, refused)) {
-    return true;
-  }
-  const std::int64_t rare = order.display_lots | order.minimum_lots | order.stop_price_ticks |
-                            order.expire_at_ns;
-  if (type == order_type::LIMIT && rare == 0 && time != time_in_force::GOOD_TILL_DATE) [[likely]] {
+  const std::int64_t price_ticks = order.price_ticks;
+  const std::int64_t quantity_lots = order.quantity_lots;
+  if (is_plain(order) && price_ticks != 0 && price_ticks >= limits.price_ticks_min &&
+      price_ticks <= limits.price_ticks_max && quantity_lots >= limits.quantity_lots_min &&
+      quantity_lots <= limits.quantity_lots_max) [[likely]] {
     return false;
   }
-  return refuses_rare_terms(order, limits, now_ns, refused);
+  return refuses_any_terms(order, limits, now_ns, refused);
 }
 
 // Whether a price reaches too far through the reference price (0: none yet, nothing is refused).

@@ -69,12 +69,20 @@ class Engine {
   [[nodiscard]] Outcome check(std::span<const std::byte> commands) const noexcept;
   [[nodiscard]] std::size_t prepare(const std::byte*& at, const std::byte* end,
                                     Block& block) const noexcept;
+  [[nodiscard]] std::uint32_t find_source(std::uint32_t source);
   [[nodiscard]] bool is_new(const commands::Header& command);
   void apply_one(const Prepared& prepared);
   void apply_unconfigured(const commands::Header& command);
   void dispatch(const commands::Header& command);
 
+  // Sources by the last bits of their numbers, to find most of them at once.
+  struct NearSource {
+    std::uint32_t source = 0;
+    std::uint32_t index = 0;
+  };
+
   std::unique_ptr<Venue> venue_;
+  std::array<NearSource, 256> near_sources_{};
 };
 
 }  // namespace core

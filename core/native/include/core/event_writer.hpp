@@ -20,8 +20,9 @@ struct Output {
 };
 
 // A book level that the present command changed; told at its end, in first-touch order, so that
-// a level changed many times is told once.
+// a level changed many times is told once. Until then it stays where it is, even with no orders.
 struct TouchedLevel {
+  const Level* level;
   BookSide* side;
   std::uint64_t* book_sequence;
   std::int64_t price_ticks;
@@ -78,29 +79,29 @@ class EventWriter {
 
   void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
              std::uint32_t instrument) {
-    if (level.touched_by != command_->sequence) {
-      level.touched_by = command_->sequence;
-      touched_.push_back({&side, &book_sequence, price_ticks, instrument});
+    if (level.touched_by == command_->sequence) {
+      return;
     }
+    level.touched_by = command_->sequence;
+    if (touched_count_ == touched_.size()) [[unlikely]] {
+      touched_.resize(2 * touched_count_ + 16);
+    }
+    touched_[touched_count_++] = {&level, &side, &book_sequence, price_ticks, instrument};
   }
 
   // Tell the levels that changed, and mark the command's last event, if it had any.
   void end_command() {
-    if (!touched_.empty()) [[likely]] {
-      for (const TouchedLevel& touched : touched_) {
-        tell(touched);
-      }
-      for (const TouchedLevel& touched : touched_) {
-        touched.side->settle();
-      }
-      touched_.clear();
+    for (std::size_t place = 0; place < touched_count_; ++place) {
+      tell(touched_[place]);
     }
+    for (std::size_t place = 0; place < touched_count_; ++place) {
+      touched_[place].side->settle();
+    }
+    touched_count_ = 0;
     if (last_ != nullptr) [[likely]] {
       *last_ |= LAST_OF_COMMAND;
     }
   }
-
-  [[nodiscard]] const std::vector<TouchedLevel>& touched() const noexcept { return touched_; }
 
  private:
   // Sequence, time and time of receipt stand alike in commands and events.
@@ -114,16 +115,16 @@ class EventWriter {
   static_assert(sizeof(events::TradeExecuted) <= LARGEST_EVENT);
 
   void tell(const TouchedLevel& touched) {
+    const Level level = *touched.level;
     auto& event = emit<events::BookLevelChanged>();
-    const Level* level = touched.side->find(touched.price_ticks);
     event.instrument = touched.instrument;
     event.side = touched.side->is_buy() ? side::BUY : side::SELL;
     event.spare_1 = 0;
     event.spare_2 = 0;
     event.book_sequence = ++*touched.book_sequence;
     event.price_ticks = touched.price_ticks;
-    event.quantity_lots = level == nullptr ? 0 : level->shown_lots;
-    event.orders = level == nullptr ? 0 : level->orders;
+    event.quantity_lots = level.shown_lots;
+    event.orders = level.orders;
     event.spare_3 = 0;
   }
 
@@ -135,6 +136,7 @@ class EventWriter {
   std::byte* end_ = nullptr;
   std::uint8_t* last_ = nullptr;  // the flags of the command's last event
   std::vector<TouchedLevel> touched_;
+  std::size_t touched_count_ = 0;
   std::unique_ptr<std::byte[]> own_;
   std::size_t own_size_ = 0;
 };

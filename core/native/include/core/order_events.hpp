@@ -8,35 +8,45 @@
 
 namespace core {
 
+// Copy what stands alike in an order and in its events, as one.
+template <std::size_t Size>
+[[gnu::always_inline]] inline void copy_together(void* to, const void* from) noexcept {
+  std::memcpy(to, from, Size);
+}
+
+#define CORE_FIELD(record, type, field) \
+  (reinterpret_cast<std::byte*>(&(record)) + offsetof(type, field))
+#define CORE_CONST_FIELD(record, type, field) \
+  (reinterpret_cast<const std::byte*>(&(record)) + offsetof(type, field))
+
 template <class Event>
-void fill_order_state(Event& event, const Venue& venue, const HotOrder& order,
-                      const ColdOrder& cold) noexcept {
+[[gnu::always_inline]] inline void fill_order_state(Event& event, const Venue& venue,
+                                                    const HotOrder& order,
+                                                    const ColdOrder& cold) noexcept {
   event.account = venue.accounts[order.account].number;
-  event.session = cold.session;
-  event.connection = cold.connection;
+  copy_together<8>(CORE_FIELD(event, Event, session), CORE_CONST_FIELD(cold, ColdOrder, session));
   event.instrument = venue.instruments[order.instrument]->number;
   event.order_id = order.order_id;
-  // Field by field: a wide load of what was just stored in parts would wait for memory.
-  event.side = order.side;
-  event.order_type = order.order_type;
-  event.time_in_force = order.time_in_force;
-  event.status = order.status;
-  event.self_trade_prevention = order.self_trade_prevention;
-  event.order_flags = order.order_flags;
-  event.reason = order.reason;
+  copy_together<8>(CORE_FIELD(event, Event, side), CORE_CONST_FIELD(order, HotOrder, side));
   event.price_ticks = order.price_ticks;
   event.quantity_lots = cold.quantity_lots;
   event.leaves_lots = order.leaves_lots;
-  event.filled_lots = cold.filled_lots;
-  event.filled_value = cold.filled_value;
-  event.stop_price_ticks = cold.stop_price_ticks;
-  event.display_lots = cold.display_lots;
-  event.minimum_lots = cold.minimum_lots;
-  event.expire_at_ns = cold.expire_at_ns;
+  copy_together<16>(CORE_FIELD(event, Event, filled_lots),
+                    CORE_CONST_FIELD(cold, ColdOrder, filled_lots));
+  copy_together<32>(CORE_FIELD(event, Event, stop_price_ticks),
+                    CORE_CONST_FIELD(cold, ColdOrder, stop_price_ticks));
   event.held_atoms = order.held_atoms;
-  std::memcpy(event.client_order_id.data(),
-              venue.client_ids.node(cold.current_id).text.data(), 40);
+  copy_together<40>(CORE_FIELD(event, Event, client_order_id),
+                    &venue.client_ids.node(cold.current_id).text);
 }
+static_assert(offsetof(events::OrderAccepted, connection) ==
+              offsetof(events::OrderAccepted, session) + 4);
+static_assert(offsetof(ColdOrder, connection) == offsetof(ColdOrder, session) + 4);
+static_assert(offsetof(events::OrderAccepted, reason) ==
+              offsetof(events::OrderAccepted, side) + 6);
+static_assert(offsetof(events::OrderAccepted, expire_at_ns) ==
+              offsetof(events::OrderAccepted, filled_lots) + 40);
+static_assert(offsetof(ColdOrder, expire_at_ns) == offsetof(ColdOrder, filled_lots) + 40);
 
 template <class Event>
 Event& emit_order(Venue& venue, std::uint32_t index) {

@@ -1,7 +1,9 @@
 // An order's memory: what matching touches in one cache line, the rest in two more.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "core/layouts.hpp"
 #include "core/memory.hpp"
@@ -39,7 +41,26 @@ struct alignas(64) HotOrder {
            order_type == order_type::STOP;
   }
   [[nodiscard]] bool is_queued() const noexcept { return shown_lots != 0; }
+
+  // The last eight bytes as one: what was stored in parts a moment ago cannot be loaded whole
+  // before it has reached the cache.
+  [[nodiscard]] std::uint64_t terms() const noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &side, sizeof(word));
+    return word;
+  }
+  void set_terms(std::uint64_t word) noexcept { std::memcpy(&side, &word, sizeof(word)); }
+  void set_status(std::uint8_t new_status) noexcept {
+    set_terms((terms() & 0xFFFFFFFF'00FFFFFF) | std::uint64_t{new_status} << 24);
+  }
+  void set_status(std::uint8_t new_status, std::uint16_t new_reason) noexcept {
+    set_terms((terms() & 0x0000FFFF'00FFFFFF) | std::uint64_t{new_status} << 24 |
+              std::uint64_t{new_reason} << 48);
+  }
 };
+static_assert(offsetof(HotOrder, side) == 56 && offsetof(HotOrder, status) == 59 &&
+              offsetof(HotOrder, self_trade_prevention) == 60 &&
+              offsetof(HotOrder, order_flags) == 61 && offsetof(HotOrder, reason) == 62);
 static_assert(sizeof(HotOrder) == 64);
 
 // A client id by where it is: its node, and its hash, so that the node need not be read to find
