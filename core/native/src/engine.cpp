@@ -35,7 +35,7 @@ constexpr bool is_reserved(std::uint16_t kind) noexcept {
 }
 
 // How far ahead of the check the commands themselves are fetched, in bytes.
-constexpr std::size_t FETCH_AHEAD = 2048;
+constexpr std::size_t FETCH_AHEAD = 6144;
 
 // The first eight bytes of a whole record of each kind, but for its flags and place in a group.
 constexpr std::uint64_t PREFIX_MASK = 0x000000FF'FFFFFFFF;
@@ -119,15 +119,14 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
   return {};
 }
 
-// Look at the next commands, and bring near in three rounds what they will touch: where the ids
-// stand, then the orders, then the orders beside them. Return how many there are.
-std::size_t Engine::prepare(const std::byte*& at, const std::byte* end,
-                            Block& block) const noexcept {
+// Look at the next commands, and bring near in rounds what they will touch: where the ids stand,
+// then the orders, and in `prepare_neighbours`, when those have come, the orders beside them.
+void Engine::prepare(const std::byte*& at, const std::byte* end, Block& block) const noexcept {
   const Venue& venue = *venue_;
   std::size_t count = 0;
   for (; count < BLOCK && at != end; ++count) {
     const commands::Header& command = header_at(at);
-    Prepared& prepared = block[count];
+    Prepared& prepared = block.prepared[count];
     prepared = {&command, 0, 0, 0};
     const std::uint16_t kind = command.kind;
     if (kind <= commands::AmendOrder::KIND) [[likely]] {
@@ -141,20 +140,29 @@ std::size_t Engine::prepare(const std::byte*& at, const std::byte* end,
     }
     at += command.length;
   }
+  block.count = count;
   for (std::size_t place = 0; place < count; ++place) {
-    block[place].order = venue.order_ids.guess(block[place].order_id);
-    venue.orders.prefetch(block[place].order);
+    Prepared& prepared = block.prepared[place];
+    if (prepared.order_id != 0) {
+      prepared.order = venue.order_ids.guess(prepared.order_id);
+      venue.orders.prefetch(prepared.order);
+    }
   }
-  for (std::size_t place = 0; place < count; ++place) {
-    const std::uint32_t order = block[place].order;
-    const HotOrder& hot = venue.orders.hot(order);
-    fetch_for_writing(&venue.orders.hot(hot.previous));
-    fetch_for_writing(&venue.orders.hot(hot.next));
-    const ColdOrder& cold = venue.orders.cold(order);
-    fetch(&venue.client_ids.node(cold.current_id));
-    venue.client_ids.prefetch_append(cold.ids);
+}
+
+void Engine::prepare_neighbours(const Block& block) const noexcept {
+  const Venue& venue = *venue_;
+  for (std::size_t place = 0; place < block.count; ++place) {
+    const std::uint32_t order = block.prepared[place].order;
+    if (order != 0) {
+      const HotOrder& hot = venue.orders.hot(order);
+      const ColdOrder& cold = venue.orders.cold(order);
+      fetch_for_writing(&venue.orders.hot(hot.previous));
+      fetch_for_writing(&venue.orders.hot(hot.next));
+      fetch(&venue.client_ids.node(cold.current_id));
+      venue.client_ids.prefetch_append(cold.ids);
+    }
   }
-  return count;
 }
 
 Outcome Engine::apply(std::span<const std::byte> commands, Output output,
@@ -167,15 +175,19 @@ Outcome Engine::apply(std::span<const std::byte> commands, Output output,
   }
   const std::byte* const begin = commands.data();
   const std::byte* const end = begin + commands.size();
-  Block block;
+  std::array<Block, 2> blocks;
   venue_->events.begin_batch(output);
   try {
-    for (const std::byte* at = begin; at != end;) {
-      const std::size_t count = prepare(at, end, block);
-      for (std::size_t place = 0; place < count; ++place) {
-        apply_one(block[place]);
+    const std::byte* at = begin;
+    prepare(at, end, blocks[0]);
+    for (std::size_t turn = 0; blocks[turn].count != 0; turn ^= 1) {
+      prepare(at, end, blocks[turn ^ 1]);
+      prepare_neighbours(blocks[turn]);
+      for (std::size_t place = 0; place < blocks[turn].count; ++place) {
+        apply_one(blocks[turn].prepared[place]);
         if (venue_->is_broken) [[unlikely]] {
-          const auto* command = reinterpret_cast<const std::byte*>(block[place].command);
+          const auto* command =
+              reinterpret_cast<const std::byte*>(blocks[turn].prepared[place].command);
           return {Status::BROKEN, "an amount left its range",
                   static_cast<std::size_t>(command - begin)};
         }

@@ -24,4 +24,6 @@ void EventWriter::make_room() {
   }
 }
 
+void EventWriter::make_room_for_touched() { touched_.resize(2 * touched_.size() + 16); }
+
 }  // namespace core

@@ -48,6 +48,7 @@ void prefetch_gone(const Venue& venue) noexcept {
   venue.client_ids.prefetch(far.ids);
   venue.order_ids.prefetch(far.order_id);
   venue.client_ids.prefetch_more(venue.gone.at(NEAR).ids);
+  fetch(venue.gone.address(2 * FAR));
 }
 
 }  // namespace

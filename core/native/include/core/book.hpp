@@ -52,7 +52,7 @@ class BookSide {
   }
 
   // Put an order at the back of its price's queue, showing its tranche.
-  Level& append(std::uint32_t index) {
+  [[gnu::always_inline]] Level& append(std::uint32_t index) {
     HotOrder& order = orders_.hot(index);
     std::int64_t shown_lots = order.leaves_lots;
     const std::int64_t display_lots = orders_.cold(index).display_lots;
@@ -62,7 +62,7 @@ class BookSide {
     return append_showing(index, shown_lots);
   }
 
-  Level& append_showing(std::uint32_t index, std::int64_t shown_lots) {
+  [[gnu::always_inline]] Level& append_showing(std::uint32_t index, std::int64_t shown_lots) {
     HotOrder& order = orders_.hot(index);
     order.shown_lots = shown_lots;
     Level& level = provide(order.price_ticks);
@@ -77,7 +77,7 @@ class BookSide {
   }
 
   // Take an order out of its queue, and its level out of the book when it was the last.
-  void remove(std::uint32_t index, Level& level) {
+  [[gnu::always_inline]] void remove(std::uint32_t index, Level& level) {
     HotOrder& order = orders_.hot(index);
     (order.previous == 0 ? level.head : orders_.hot(order.previous).next) = order.next;
     (order.next == 0 ? level.tail : orders_.hot(order.next).previous) = order.previous;

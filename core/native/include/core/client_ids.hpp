@@ -66,7 +66,7 @@ class ClientIds {
   }
 
   // Remember an id that is not there yet.
-  KnownId add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
+  [[gnu::always_inline]] KnownId add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
               std::uint32_t order) {
     if ((count_ + 1) * 4 > table_.size()) [[unlikely]] {
       double_table();
@@ -98,7 +98,7 @@ class ClientIds {
     --count_;
   }
 
-  void append(IdList& list, KnownId id) {
+  [[gnu::always_inline]] void append(IdList& list, KnownId id) {
     if (list.first.node == 0) {
       list.first = id;
     } else if (list.second.node == 0) {
@@ -195,7 +195,7 @@ class ClientIds {
     table_[at] = entry;
   }
 
-  void append_to_blocks(IdList& list, KnownId id) {
+  [[gnu::noinline]] void append_to_blocks(IdList& list, KnownId id) {
     if (list.more == 0 || blocks_[list.more].count == ClientIdBlock::SIZE) {
       const std::uint32_t block = blocks_.allocate();
       blocks_[block].count = 0;
@@ -206,7 +206,7 @@ class ClientIds {
     block.ids[block.count++] = id;
   }
 
-  void double_table() {
+  [[gnu::noinline]] void double_table() {
     MappedArray<Entry> old = std::move(table_);
     table_ = MappedArray<Entry>();
     table_.grow(old.size() * 2);

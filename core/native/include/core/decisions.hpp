@@ -43,7 +43,7 @@ struct Refused {
 }
 
 // Whether a 40-byte field holds 1 to 36 printable ASCII characters, zero-padded.
-[[nodiscard]] inline bool is_client_id(const Text<40>& text) noexcept {
+[[nodiscard, gnu::always_inline]] inline bool is_client_id(const Text<40>& text) noexcept {
   const char* data = text.data();
 #if defined(__AVX2__)
   constexpr std::uint64_t ALL = (std::uint64_t{1} << 40) - 1;

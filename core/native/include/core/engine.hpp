@@ -63,12 +63,15 @@ class Engine {
     std::uint32_t hash;
     std::uint32_t order;
   };
-  static constexpr std::size_t BLOCK = 32;
-  using Block = std::array<Prepared, BLOCK>;
+  static constexpr std::size_t BLOCK = 16;
+  struct Block {
+    std::array<Prepared, BLOCK> prepared;
+    std::size_t count;
+  };
 
   [[nodiscard]] Outcome check(std::span<const std::byte> commands) const noexcept;
-  [[nodiscard]] std::size_t prepare(const std::byte*& at, const std::byte* end,
-                                    Block& block) const noexcept;
+  void prepare(const std::byte*& at, const std::byte* end, Block& block) const noexcept;
+  void prepare_neighbours(const Block& block) const noexcept;
   [[nodiscard]] std::uint32_t find_source(std::uint32_t source);
   [[nodiscard]] bool is_new(const commands::Header& command);
   void apply_one(const Prepared& prepared);

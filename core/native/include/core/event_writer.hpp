@@ -51,7 +51,7 @@ class EventWriter {
 
   // Write an event's header and return the event; the caller sets every other field.
   template <class Event>
-  Event& emit() {
+  [[gnu::always_inline]] Event& emit() {
     if (static_cast<std::size_t>(end_ - at_) < sizeof(Event)) [[unlikely]] {
       make_room();
     }
@@ -77,14 +77,14 @@ class EventWriter {
     return event;
   }
 
-  void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
+  [[gnu::always_inline]] void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
              std::uint32_t instrument) {
     if (level.touched_by == command_->sequence) {
       return;
     }
     level.touched_by = command_->sequence;
     if (touched_count_ == touched_.size()) [[unlikely]] {
-      touched_.resize(2 * touched_count_ + 16);
+      make_room_for_touched();
     }
     touched_[touched_count_++] = {&level, &side, &book_sequence, price_ticks, instrument};
   }
@@ -129,6 +129,7 @@ class EventWriter {
   }
 
   void make_room();
+  void make_room_for_touched();
 
   const commands::Header* command_ = nullptr;
   std::byte* begin_ = nullptr;

@@ -27,7 +27,7 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker, std
 void run_stops(Venue& venue, Instrument& instrument);
 
 // Put an order at the back of its price's queue.
-inline void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index) {
+[[gnu::always_inline]] inline void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index) {
   const HotOrder& order = venue.orders.hot(index);
   BookSide& side = instrument.book.side(order.side);
   Level& level = side.append(index);
@@ -53,7 +53,7 @@ inline void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index
 }
 
 // Let an accepted order act on the book, and then every stop that its trades reached.
-inline void act(Venue& venue, std::uint32_t index, Instrument& instrument) {
+[[gnu::always_inline]] inline void act(Venue& venue, std::uint32_t index, Instrument& instrument) {
   if (only_rests(instrument, venue.orders.hot(index), venue.orders.cold(index),
                  venue.last_time_ns)) [[likely]] {
     rest_order(venue, instrument, index);

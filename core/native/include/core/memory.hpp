@@ -51,7 +51,7 @@ class MappedArray {
   }
 
   // Make room for at least `size` items; new ones are all zero bytes.
-  void grow(std::size_t size) {
+  [[gnu::noinline]] void grow(std::size_t size) {
     if (size <= size_) {
       return;
     }
@@ -97,7 +97,7 @@ class Ring {
     return items_.data() + ((first_ + place) & mask_);
   }
 
-  void push(const Item& item) {
+  [[gnu::always_inline]] void push(const Item& item) {
     if (last_ - first_ > mask_ || items_.size() == 0) [[unlikely]] {
       double_size();
     }
@@ -105,7 +105,7 @@ class Ring {
   }
 
  private:
-  void double_size() {
+  [[gnu::noinline]] void double_size() {
     MappedArray<Item> larger;
     larger.grow(items_.size() == 0 ? 4096 : items_.size() * 2);
     const std::size_t count = size();
@@ -131,7 +131,7 @@ class Slab {
  public:
   Slab() { items_.grow(1); }
 
-  [[nodiscard]] std::uint32_t allocate() {
+  [[nodiscard, gnu::always_inline]] std::uint32_t allocate() {
     if (free_.size() > FETCHED) [[likely]] {
       const std::uint32_t index = free_.front();
       free_.pop();

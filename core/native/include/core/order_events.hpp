@@ -49,7 +49,7 @@ static_assert(offsetof(events::OrderAccepted, expire_at_ns) ==
 static_assert(offsetof(ColdOrder, expire_at_ns) == offsetof(ColdOrder, filled_lots) + 40);
 
 template <class Event>
-Event& emit_order(Venue& venue, std::uint32_t index) {
+[[gnu::always_inline]] inline Event& emit_order(Venue& venue, std::uint32_t index) {
   Event& event = venue.events.emit<Event>();
   fill_order_state(event, venue, venue.orders.hot(index), venue.orders.cold(index));
   return event;

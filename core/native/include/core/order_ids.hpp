@@ -209,7 +209,7 @@ class OrderIds {
  private:
   // Empty the place of a number: by doubling the table when it is half full, else by moving what
   // is there to the old ones.
-  void make_way(std::uint64_t order_id) {
+  [[gnu::noinline]] void make_way(std::uint64_t order_id) {
     if (count_ * 2 >= latest_.size()) {
       MappedArray<std::uint32_t> smaller = std::move(latest_);
       latest_ = MappedArray<std::uint32_t>();

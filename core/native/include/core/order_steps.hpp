@@ -56,8 +56,9 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
 }
 
 // Let one more id name an order; return its node.
-inline std::uint32_t attach_id(Venue& venue, std::uint32_t index, std::uint32_t hash,
-                               const Text<40>& text) {
+[[gnu::always_inline]] inline std::uint32_t attach_id(Venue& venue, std::uint32_t index,
+                                                      std::uint32_t hash,
+                                                      const Text<40>& text) {
   const std::uint32_t account = venue.orders.hot(index).account;
   const KnownId id = venue.client_ids.add(hash, account, text, index);
   ++venue.accounts[account].client_ids;
@@ -66,7 +67,7 @@ inline std::uint32_t attach_id(Venue& venue, std::uint32_t index, std::uint32_t 
 }
 
 // Put an open order into its account's list, and count it.
-inline void count_order(Venue& venue, std::uint32_t index, Account& account,
+[[gnu::always_inline]] inline void count_order(Venue& venue, std::uint32_t index, Account& account,
                         Instrument& instrument) {
   venue.orders.place(index) = static_cast<std::uint32_t>(account.orders.size());
   account.orders.push_back(index);
@@ -75,7 +76,7 @@ inline void count_order(Venue& venue, std::uint32_t index, Account& account,
 }
 
 // Let an accepted order be known and counted; its hold is already taken.
-inline void open_order(Venue& venue, std::uint32_t index, std::uint32_t hash,
+[[gnu::always_inline]] inline void open_order(Venue& venue, std::uint32_t index, std::uint32_t hash,
                        const Text<40>& text, Instrument& instrument) {
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
@@ -95,7 +96,7 @@ inline void open_order(Venue& venue, std::uint32_t index, std::uint32_t hash,
 void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
 
 // Note that an order's level changes in this command.
-inline void touch_level(Venue& venue, Instrument& instrument, BookSide& side, Level& level,
+[[gnu::always_inline]] inline void touch_level(Venue& venue, Instrument& instrument, BookSide& side, Level& level,
                         std::int64_t price_ticks) {
   venue.events.touch(level, side, instrument.book.sequence, price_ticks, instrument.number);
 }

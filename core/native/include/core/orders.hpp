@@ -111,7 +111,7 @@ class Orders {
     places_.grow(1);
   }
 
-  [[nodiscard]] std::uint32_t allocate() {
+  [[nodiscard, gnu::always_inline]] std::uint32_t allocate() {
     const std::uint32_t index = hot_.allocate();
     if (index >= cold_.size()) [[unlikely]] {
       cold_.grow(std::size_t{index} + 1);
@@ -137,6 +137,7 @@ class Orders {
     const char* cold = reinterpret_cast<const char*>(&cold_[index]);
     fetch(cold);
     fetch(cold + 64);
+    fetch(&places_[index]);
   }
 
  private:
