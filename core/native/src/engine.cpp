@@ -133,20 +133,18 @@ void Engine::prepare(const std::byte*& at, const std::byte* end, Block& block) c
       const auto& text = *reinterpret_cast<const Text<40>*>(at + CLIENT_ID_AT[kind]);
       prepared.hash = venue.client_ids.hash(command.account, text);
       venue.client_ids.prefetch(prepared.hash);
-      if (kind != commands::PlaceOrder::KIND) {
-        prepared.order_id = reinterpret_cast<const commands::CancelOrder*>(at)->order_id;
-        venue.order_ids.prefetch(prepared.order_id);
-      }
+      // Without branches here and below: which kind comes next, nobody can guess.
+      const std::uint64_t order_id = reinterpret_cast<const commands::CancelOrder*>(at)->order_id;
+      prepared.order_id = order_id & (kind == commands::PlaceOrder::KIND ? 0 : ~std::uint64_t{0});
+      venue.order_ids.prefetch(prepared.order_id);
     }
     at += command.length;
   }
   block.count = count;
   for (std::size_t place = 0; place < count; ++place) {
     Prepared& prepared = block.prepared[place];
-    if (prepared.order_id != 0) {
-      prepared.order = venue.order_ids.guess(prepared.order_id);
-      venue.orders.prefetch(prepared.order);
-    }
+    prepared.order = venue.order_ids.guess(prepared.order_id);
+    venue.orders.prefetch(prepared.order);
   }
 }
 
@@ -154,14 +152,12 @@ void Engine::prepare_neighbours(const Block& block) const noexcept {
   const Venue& venue = *venue_;
   for (std::size_t place = 0; place < block.count; ++place) {
     const std::uint32_t order = block.prepared[place].order;
-    if (order != 0) {
-      const HotOrder& hot = venue.orders.hot(order);
-      const ColdOrder& cold = venue.orders.cold(order);
-      fetch_for_writing(&venue.orders.hot(hot.previous));
-      fetch_for_writing(&venue.orders.hot(hot.next));
-      fetch(&venue.client_ids.node(cold.current_id));
-      venue.client_ids.prefetch_append(cold.ids);
-    }
+    const HotOrder& hot = venue.orders.hot(order);
+    const ColdOrder& cold = venue.orders.cold(order);
+    fetch_for_writing(&venue.orders.hot(hot.previous));
+    fetch_for_writing(&venue.orders.hot(hot.next));
+    fetch(&venue.client_ids.node(cold.current_id));
+    venue.client_ids.prefetch_append(cold.ids);
   }
 }
 

@@ -114,6 +114,26 @@ void test_client_ids_are_remembered_and_forgotten() {
   }
 }
 
+// Hashes so alike that buckets overflow, over the table's end too.
+void test_client_ids_that_share_buckets_are_found() {
+  Chance chance(6);
+  ClientIds ids(chance());
+  std::map<std::uint32_t, KnownId> twin;
+  for (int time = 0; time < 100'000; ++time) {
+    const std::uint32_t number = chance() % 300;
+    const std::uint32_t hash = number % 5 - 3 + (number << 20);
+    const Text<40> text = text_of("id-" + std::to_string(number));
+    const auto known = twin.find(number);
+    REQUIRE(ids.find(hash, 1, text) == (known == twin.end() ? 0 : known->second.node));
+    if (known == twin.end()) {
+      twin[number] = ids.add(hash, 1, text, 1);
+    } else {
+      ids.remove(known->second);
+      twin.erase(known);
+    }
+  }
+}
+
 void test_an_orders_ids_stay_in_order() {
   ClientIds ids(4);
   for (std::uint32_t count = 1; count < 40; ++count) {
@@ -227,6 +247,7 @@ int main() {
   test_fees_round_up_once();
   test_order_ids_are_found_and_reclaimed();
   test_client_ids_are_remembered_and_forgotten();
+  test_client_ids_that_share_buckets_are_found();
   test_an_orders_ids_stay_in_order();
   test_levels_are_those_of_a_map(true);
   test_levels_are_those_of_a_map(false);

@@ -1,12 +1,17 @@
 // Clients' own identifiers: unique per account while remembered, never forgotten early.
 //
-// The table holds eight bytes an id, half of them its hash, so that a new id usually costs one
-// cache line; the ids themselves stand in a slab and are only looked at when the hash agrees.
+// The table's buckets are cache lines with eight places each, so that whether an id is known, and
+// where a new one goes, is one comparison of eight and no guess. The ids themselves stand in a slab
+// and are only looked at when the whole hash agrees.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <vector>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "core/arithmetic.hpp"
 #include "core/layouts.hpp"
@@ -35,7 +40,7 @@ static_assert(sizeof(ClientIdBlock) == 64);
 class ClientIds {
  public:
   // The seed only changes where ids stand in memory, so that nobody can aim at one place.
-  explicit ClientIds(std::uint64_t seed) : seed_(seed) { table_.grow(4096); }
+  explicit ClientIds(std::uint64_t seed) : seed_(seed) { table_.grow(1024); }
 
   // Of the account's number, so that it can be worked out before the account is looked for.
   [[nodiscard]] std::uint32_t hash(std::uint32_t account_number,
@@ -48,27 +53,31 @@ class ClientIds {
     return static_cast<std::uint32_t>(mixed ^ mixed >> 32);
   }
 
-  void prefetch(std::uint32_t hash) const noexcept { fetch(&table_[hash & mask()]); }
+  void prefetch(std::uint32_t hash) const noexcept { fetch_for_writing(&table_[hash & mask()]); }
 
   // The id's node, 0 for none.
   [[nodiscard]] std::uint32_t find(std::uint32_t hash, std::uint32_t account,
                                    const Text<40>& text) const noexcept {
-    for (std::size_t at = hash & mask(); table_[at].node != 0; at = (at + 1) & mask()) {
-      if (table_[at].hash == hash) {
-        const ClientIdNode& node = nodes_[table_[at].node];
-        if (node.account == account &&
+    for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
+      const Bucket& bucket = table_[at];
+      for (unsigned same = places_of(bucket.hashes, hash); same != 0; same &= same - 1) {
+        const std::uint32_t found = bucket.nodes[__builtin_ctz(same)];
+        const ClientIdNode& node = nodes_[found];
+        if (found != 0 && node.account == account &&
             std::memcmp(node.text.data(), text.data(), text.size()) == 0) {
-          return table_[at].node;
+          return found;
         }
       }
+      if (places_of(bucket.nodes, 0) != 0) [[likely]] {
+        return 0;
+      }
     }
-    return 0;
   }
 
   // Remember an id that is not there yet.
   [[gnu::always_inline]] KnownId add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
               std::uint32_t order) {
-    if ((count_ + 1) * 4 > table_.size()) [[unlikely]] {
+    if (count_ >= 3 * table_.size()) [[unlikely]] {
       double_table();
     }
     const std::uint32_t index = nodes_.allocate();
@@ -76,24 +85,23 @@ class ClientIds {
     std::memcpy(&node.text, &text, sizeof(text));
     node.account = account;
     node.order = order;
-    put({hash, index});
+    put({index, hash});
     ++count_;
     return {index, hash};
   }
 
   void remove(KnownId id) noexcept {
-    std::size_t hole = id.hash & mask();
-    while (table_[hole].node != id.node) {
-      hole = (hole + 1) & mask();
+    std::size_t at = id.hash & mask();
+    unsigned same = places_of(table_[at].nodes, id.node);
+    while (same == 0) {
+      at = (at + 1) & mask();
+      same = places_of(table_[at].nodes, id.node);
     }
-    for (std::size_t at = (hole + 1) & mask(); table_[at].node != 0; at = (at + 1) & mask()) {
-      // An entry may fill the hole unless its home lies between the two.
-      if (((at - table_[at].hash) & mask()) >= ((at - hole) & mask())) {
-        table_[hole] = table_[at];
-        hole = at;
-      }
+    const bool was_full = places_of(table_[at].nodes, 0) == 0;
+    table_[at].nodes[__builtin_ctz(same)] = 0;
+    if (was_full) [[unlikely]] {
+      call_back(at);
     }
-    table_[hole] = {};
     nodes_.release(id.node);
     --count_;
   }
@@ -173,10 +181,33 @@ class ClientIds {
   }
 
  private:
-  struct Entry {
-    std::uint32_t hash;
-    std::uint32_t node;  // 0: the entry is empty
+  // An id stands in its home bucket, or, when that is full, in the first one behind it that has
+  // room: so behind a bucket with room nobody need look. Node 0 is an empty place.
+  struct alignas(64) Bucket {
+    std::uint32_t hashes[8];
+    std::uint32_t nodes[8];
   };
+  static_assert(sizeof(Bucket) == 64);
+
+  // Which of eight words are the one asked for, a bit each.
+  [[nodiscard]] static unsigned places_of(const std::uint32_t (&words)[8],
+                                          std::uint32_t wanted) noexcept {
+#if defined(__SSE2__)
+    const __m128i sought = _mm_set1_epi32(static_cast<int>(wanted));
+    const auto bits = [&sought](const std::uint32_t* four) {
+      const __m128i same =
+          _mm_cmpeq_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(four)), sought);
+      return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(same)));
+    };
+    return bits(words) | bits(words + 4) << 4;
+#else
+    unsigned found = 0;
+    for (unsigned place = 0; place < 8; ++place) {
+      found |= static_cast<unsigned>(words[place] == wanted) << place;
+    }
+    return found;
+#endif
+  }
 
   __extension__ using WideUnsigned = unsigned __int128;
 
@@ -187,12 +218,36 @@ class ClientIds {
 
   [[nodiscard]] std::size_t mask() const noexcept { return table_.size() - 1; }
 
-  void put(const Entry& entry) noexcept {
-    std::size_t at = entry.hash & mask();
-    while (table_[at].node != 0) {
+  void put(KnownId id) noexcept {
+    std::size_t at = id.hash & mask();
+    unsigned empty = places_of(table_[at].nodes, 0);
+    while (empty == 0) [[unlikely]] {
       at = (at + 1) & mask();
+      empty = places_of(table_[at].nodes, 0);
     }
-    table_[at] = entry;
+    const int place = __builtin_ctz(empty);
+    table_[at].hashes[place] = id.hash;
+    table_[at].nodes[place] = id.node;
+  }
+
+  // A full bucket has room now: let one that had to go on behind it come back, and so on.
+  [[gnu::noinline]] void call_back(std::size_t hole) noexcept {
+    for (std::size_t at = (hole + 1) & mask();; at = (at + 1) & mask()) {
+      Bucket& bucket = table_[at];
+      const bool is_full = places_of(bucket.nodes, 0) == 0;
+      for (unsigned place = 0; place < 8; ++place) {
+        const KnownId id{bucket.nodes[place], bucket.hashes[place]};
+        if (id.node != 0 && ((at - id.hash) & mask()) >= ((at - hole) & mask())) {
+          bucket.nodes[place] = 0;
+          put(id);
+          hole = at;
+          break;
+        }
+      }
+      if (!is_full) {
+        return;
+      }
+    }
   }
 
   [[gnu::noinline]] void append_to_blocks(IdList& list, KnownId id) {
@@ -207,18 +262,19 @@ class ClientIds {
   }
 
   [[gnu::noinline]] void double_table() {
-    MappedArray<Entry> old = std::move(table_);
-    table_ = MappedArray<Entry>();
+    MappedArray<Bucket> old = std::move(table_);
+    table_ = MappedArray<Bucket>();
     table_.grow(old.size() * 2);
     for (std::size_t at = 0; at < old.size(); ++at) {
-      if (old[at].node != 0) {
-        put(old[at]);
+      for (unsigned full = ~places_of(old[at].nodes, 0) & 0xFF; full != 0; full &= full - 1) {
+        const int place = __builtin_ctz(full);
+        put({old[at].nodes[place], old[at].hashes[place]});
       }
     }
   }
 
   std::uint64_t seed_;
-  MappedArray<Entry> table_;
+  MappedArray<Bucket> table_;
   Slab<ClientIdNode> nodes_;
   Slab<ClientIdBlock> blocks_;
   std::size_t count_ = 0;
