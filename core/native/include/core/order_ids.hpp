@@ -173,6 +173,7 @@ class OrderIds {
 
   // Let an order, whose number is not known yet, be found.
   void add(std::uint64_t order_id, std::uint32_t order) {
+    fetch_for_writing(&latest_[(order_id + FETCHED) & (latest_.size() - 1)]);
     if (guess(order_id) != 0) [[unlikely]] {
       make_way(order_id);
     }
@@ -226,6 +227,8 @@ class OrderIds {
       place = 0;
     }
   }
+
+  static constexpr std::uint64_t FETCHED = 64;  // how far ahead places are fetched
 
   const Orders& orders_;
   MappedArray<std::uint32_t> latest_;
