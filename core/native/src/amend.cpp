@@ -216,8 +216,11 @@ void give_terms(Venue& venue, std::uint32_t index, const Terms& terms) {
   move_expiry(venue, order, cold, terms.expire_at_ns);
   cold.quantity_lots = terms.quantity_lots;
   order.price_ticks = terms.price_ticks;
-  cold.stop_price_ticks = terms.stop_price_ticks;
-  cold.display_lots = terms.display_lots;
+  if (terms.stop_price_ticks != cold.stop_price_ticks || terms.display_lots != cold.display_lots)
+      [[unlikely]] {  // seldom: the event copies them together, and would wait for these stores
+    cold.stop_price_ticks = terms.stop_price_ticks;
+    cold.display_lots = terms.display_lots;
+  }
   cold.maker_ppm = terms.maker_ppm;
   cold.taker_ppm = terms.taker_ppm;
   change_hold(venue, order, cold, terms.held_atoms);
@@ -245,9 +248,9 @@ void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_
     return;
   }
   give_terms(venue, index, terms);
-  const std::uint32_t previous_id = venue.orders.cold(index).current_id;
+  const std::uint32_t previous_id = venue.orders.cold(index).ids.current;
   if (command.client_order_id != NO_CLIENT_ID) {
-    venue.orders.cold(index).current_id = attach_id(venue, index, hash, command.client_order_id);
+    venue.orders.cold(index).ids.current = attach_id(venue, index, hash, command.client_order_id);
   }
   auto& event = emit_order<events::OrderAmended>(venue, index);
   event.origin_session = command.session;

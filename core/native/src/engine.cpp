@@ -156,7 +156,7 @@ void Engine::prepare_neighbours(const Block& block) const noexcept {
     const ColdOrder& cold = venue.orders.cold(order);
     fetch_for_writing(&venue.orders.hot(hot.previous));
     fetch_for_writing(&venue.orders.hot(hot.next));
-    fetch(&venue.client_ids.node(cold.current_id));
+    fetch(&venue.client_ids.node(cold.ids.current));
     venue.client_ids.prefetch_append(cold.ids);
   }
 }

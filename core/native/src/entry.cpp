@@ -93,8 +93,8 @@ std::int64_t end_of_day(const Venue& venue) {
   }
   cold.expires_at_ns = command.time_in_force == time_in_force::DAY ? end_of_day(venue)
                                                                    : command.expire_at_ns;
-  cold.session = command.session;
-  cold.connection = command.connection;
+  copy_together<8>(CORE_FIELD(cold, ColdOrder, session),
+                   CORE_CONST_FIELD(command, commands::PlaceOrder, session));
   cold.base = asker.base;
   cold.quote = asker.quote;
   cold.maker_ppm = asker.maker_ppm;

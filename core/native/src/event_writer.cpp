@@ -26,4 +26,10 @@ void EventWriter::make_room() {
 
 void EventWriter::make_room_for_touched() { touched_.resize(2 * touched_.size() + 16); }
 
+void EventWriter::settle() {
+  for (std::size_t place = 0; place < touched_count_; ++place) {
+    touched_[place].side->settle();
+  }
+}
+
 }  // namespace core

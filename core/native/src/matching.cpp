@@ -196,7 +196,7 @@ std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& o
     (event).party##_held_atoms = (order).held_atoms;                                      \
     (event).party##_base_balance = venue.balances[(cold).base].balance_atoms;             \
     (event).party##_quote_balance = venue.balances[(cold).quote].balance_atoms;           \
-    (event).party##_client_order_id = venue.client_ids.node((cold).current_id).text;      \
+    (event).party##_client_order_id = venue.client_ids.node((cold).ids.current).text;      \
   } while (false)
 
 }  // namespace

@@ -245,7 +245,7 @@ void write_order(RecordStream& stream, const Venue& venue, std::uint32_t index) 
   record.expire_at_ns = cold.expire_at_ns;
   record.expires_at_ns = cold.expires_at_ns;
   record.held_atoms = order.held_atoms;
-  record.client_order_id = venue.client_ids.node(cold.current_id).text;
+  record.client_order_id = venue.client_ids.node(cold.ids.current).text;
 }
 
 void write_queue(RecordStream& stream, const Venue& venue, BookSide& side) {
@@ -271,7 +271,7 @@ void write_orders(RecordStream& stream, const Venue& venue,
     venue.client_ids.each(venue.orders.cold(index).ids, [&](const KnownId& id) {
       auto& record = stream.add<state::ClientIdRecord>();
       record.order_id = venue.orders.hot(index).order_id;
-      record.client_order_id = venue.client_ids.node(id.node).text;
+      record.client_order_id = venue.client_ids.node(id.node()).text;
     });
   }
   for (const std::uint32_t index : instruments) {
@@ -285,7 +285,7 @@ void write_orders(RecordStream& stream, const Venue& venue,
     record.order_id = gone.order_id;
     record.account = venue.accounts[gone.account].number;
     if (gone.order == 0) {
-      record.client_order_id = venue.client_ids.node(gone.ids.first.node).text;
+      record.client_order_id = venue.client_ids.node(gone.ids.first.node()).text;
     }
   }
 }

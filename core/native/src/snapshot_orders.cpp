@@ -183,7 +183,7 @@ bool SnapshotReader::read(const state::ClientIdRecord& record) {
   }
   const std::uint32_t node = attach_id(venue, index, hash, record.client_order_id);
   if (record.client_order_id == unfinished_[index].client_order_id) {
-    venue.orders.cold(index).current_id = node;
+    venue.orders.cold(index).ids.current = node;
   }
   return true;
 }
@@ -242,7 +242,7 @@ bool SnapshotReader::check_orders() {
   for (const auto& [index, unfinished] : unfinished_) {
     const HotOrder& order = venue_->orders.hot(index);
     const ColdOrder& cold = venue_->orders.cold(index);
-    if (cold.current_id == 0) {
+    if (cold.ids.current == 0) {
       return fail("the snapshot has an order without its client id");
     }
     const bool is_somewhere =

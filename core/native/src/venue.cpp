@@ -109,7 +109,7 @@ void remember_mass_cancel(Venue& venue, std::uint32_t account, std::uint32_t has
                           const Text<40>& text, std::int64_t gone_at_ns) {
   const KnownId id = venue.client_ids.add(hash, account, text, 0);
   ++venue.accounts[account].client_ids;
-  venue.gone.push({gone_at_ns, 0, 0, account, {id, {}, 0}});
+  venue.gone.push({gone_at_ns, 0, 0, account, {id, {}, 0, 0}});
 }
 
 void forget_gone(Venue& venue) {

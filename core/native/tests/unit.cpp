@@ -103,7 +103,7 @@ void test_client_ids_are_remembered_and_forgotten() {
     const std::uint32_t hash = ids.hash(account, text);
     const std::string key = std::to_string(account) + name;
     const auto known = twin.find(key);
-    REQUIRE(ids.find(hash, account, text) == (known == twin.end() ? 0 : known->second.node));
+    REQUIRE(ids.find(hash, account, text) == (known == twin.end() ? 0 : known->second.node()));
     if (known == twin.end()) {
       twin[key] = ids.add(hash, account, text, 1);
     } else {
@@ -124,7 +124,7 @@ void test_client_ids_that_share_buckets_are_found() {
     const std::uint32_t hash = number % 5 - 3 + (number << 20);
     const Text<40> text = text_of("id-" + std::to_string(number));
     const auto known = twin.find(number);
-    REQUIRE(ids.find(hash, 1, text) == (known == twin.end() ? 0 : known->second.node));
+    REQUIRE(ids.find(hash, 1, text) == (known == twin.end() ? 0 : known->second.node()));
     if (known == twin.end()) {
       twin[number] = ids.add(hash, 1, text, 1);
     } else {
@@ -143,10 +143,10 @@ void test_an_orders_ids_stay_in_order() {
       const Text<40> text = text_of("id-" + std::to_string(number));
       const KnownId id = ids.add(ids.hash(1, text), 1, text, 1);
       ids.append(list, id);
-      expected.push_back(id.node);
+      expected.push_back(id.node());
     }
     std::vector<std::uint32_t> told;
-    ids.each(list, [&told](const KnownId& id) { told.push_back(id.node); });
+    ids.each(list, [&told](const KnownId& id) { told.push_back(id.node()); });
     REQUIRE(told == expected);
     REQUIRE(ids.remove_all(list) == count);
     REQUIRE(ids.count() == 0);

@@ -85,31 +85,32 @@ class ClientIds {
     std::memcpy(&node.text, &text, sizeof(text));
     node.account = account;
     node.order = order;
-    put({index, hash});
+    const KnownId id = KnownId::of(index, hash);
+    put(id);
     ++count_;
-    return {index, hash};
+    return id;
   }
 
   void remove(KnownId id) noexcept {
-    std::size_t at = id.hash & mask();
-    unsigned same = places_of(table_[at].nodes, id.node);
+    std::size_t at = id.hash() & mask();
+    unsigned same = places_of(table_[at].nodes, id.node());
     while (same == 0) {
       at = (at + 1) & mask();
-      same = places_of(table_[at].nodes, id.node);
+      same = places_of(table_[at].nodes, id.node());
     }
     const bool was_full = places_of(table_[at].nodes, 0) == 0;
     table_[at].nodes[__builtin_ctz(same)] = 0;
     if (was_full) [[unlikely]] {
       call_back(at);
     }
-    nodes_.release(id.node);
+    nodes_.release(id.node());
     --count_;
   }
 
   [[gnu::always_inline]] void append(IdList& list, KnownId id) {
-    if (list.first.node == 0) {
+    if (list.first.node() == 0) {
       list.first = id;
-    } else if (list.second.node == 0) {
+    } else if (list.second.node() == 0) {
       list.second = id;
     } else {
       append_to_blocks(list, id);
@@ -124,7 +125,7 @@ class ClientIds {
       blocks.push_back(at);
     }
     for (const KnownId& id : {list.first, list.second}) {
-      if (id.node != 0) {
+      if (id.node() != 0) {
         use(id);
       }
     }
@@ -139,7 +140,7 @@ class ClientIds {
   // Forget all ids of a list; return how many there were.
   std::uint32_t remove_all(const IdList& list) noexcept {
     remove(list.first);
-    if (list.second.node == 0) {
+    if (list.second.node() == 0) {
       return 1;
     }
     remove(list.second);
@@ -158,14 +159,14 @@ class ClientIds {
 
   // Bring near what forgetting a list will touch: first this, and some steps later the rest.
   void prefetch(const IdList& list) const noexcept {
-    prefetch(list.first.hash);
-    prefetch(list.second.hash);
+    prefetch(list.first.hash());
+    prefetch(list.second.hash());
     fetch(&blocks_[list.more]);
   }
   void prefetch_more(const IdList& list) const noexcept {
     for (std::uint32_t at = list.more; at != 0; at = blocks_[at].older) {
       for (const KnownId& id : blocks_[at].ids) {
-        prefetch(id.hash);
+        prefetch(id.hash());
       }
     }
   }
@@ -219,15 +220,15 @@ class ClientIds {
   [[nodiscard]] std::size_t mask() const noexcept { return table_.size() - 1; }
 
   void put(KnownId id) noexcept {
-    std::size_t at = id.hash & mask();
+    std::size_t at = id.hash() & mask();
     unsigned empty = places_of(table_[at].nodes, 0);
     while (empty == 0) [[unlikely]] {
       at = (at + 1) & mask();
       empty = places_of(table_[at].nodes, 0);
     }
     const int place = __builtin_ctz(empty);
-    table_[at].hashes[place] = id.hash;
-    table_[at].nodes[place] = id.node;
+    table_[at].hashes[place] = id.hash();
+    table_[at].nodes[place] = id.node();
   }
 
   // A full bucket has room now: let one that had to go on behind it come back, and so on.
@@ -236,8 +237,8 @@ class ClientIds {
       Bucket& bucket = table_[at];
       const bool is_full = places_of(bucket.nodes, 0) == 0;
       for (unsigned place = 0; place < 8; ++place) {
-        const KnownId id{bucket.nodes[place], bucket.hashes[place]};
-        if (id.node != 0 && ((at - id.hash) & mask()) >= ((at - hole) & mask())) {
+        const KnownId id = KnownId::of(bucket.nodes[place], bucket.hashes[place]);
+        if (id.node() != 0 && ((at - id.hash()) & mask()) >= ((at - hole) & mask())) {
           bucket.nodes[place] = 0;
           put(id);
           hole = at;
@@ -268,7 +269,7 @@ class ClientIds {
     for (std::size_t at = 0; at < old.size(); ++at) {
       for (unsigned full = ~places_of(old[at].nodes, 0) & 0xFF; full != 0; full &= full - 1) {
         const int place = __builtin_ctz(full);
-        put({old[at].nodes[place], old[at].hashes[place]});
+        put(KnownId::of(old[at].nodes[place], old[at].hashes[place]));
       }
     }
   }

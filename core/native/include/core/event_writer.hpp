@@ -91,11 +91,13 @@ class EventWriter {
 
   // Tell the levels that changed, and mark the command's last event, if it had any.
   void end_command() {
+    bool has_far_levels = false;
     for (std::size_t place = 0; place < touched_count_; ++place) {
       tell(touched_[place]);
+      has_far_levels |= touched_[place].side->has_far_levels();
     }
-    for (std::size_t place = 0; place < touched_count_; ++place) {
-      touched_[place].side->settle();
+    if (has_far_levels) [[unlikely]] {
+      settle();
     }
     touched_count_ = 0;
     if (last_ != nullptr) [[likely]] {
@@ -130,6 +132,7 @@ class EventWriter {
 
   void make_room();
   void make_room_for_touched();
+  void settle();
 
   const commands::Header* command_ = nullptr;
   std::byte* begin_ = nullptr;

@@ -37,11 +37,15 @@ template <class Event>
                     CORE_CONST_FIELD(cold, ColdOrder, stop_price_ticks));
   event.held_atoms = order.held_atoms;
   copy_together<40>(CORE_FIELD(event, Event, client_order_id),
-                    &venue.client_ids.node(cold.current_id).text);
+                    &venue.client_ids.node(cold.ids.current).text);
 }
 static_assert(offsetof(events::OrderAccepted, connection) ==
               offsetof(events::OrderAccepted, session) + 4);
 static_assert(offsetof(ColdOrder, connection) == offsetof(ColdOrder, session) + 4);
+static_assert(offsetof(commands::PlaceOrder, connection) ==
+              offsetof(commands::PlaceOrder, session) + 4);
+static_assert(offsetof(commands::PlaceOrder, expire_at_ns) ==
+              offsetof(commands::PlaceOrder, stop_price_ticks) + 24);
 static_assert(offsetof(events::OrderAccepted, reason) ==
               offsetof(events::OrderAccepted, side) + 6);
 static_assert(offsetof(events::OrderAccepted, expire_at_ns) ==

@@ -63,7 +63,7 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
   const KnownId id = venue.client_ids.add(hash, account, text, index);
   ++venue.accounts[account].client_ids;
   venue.client_ids.append(venue.orders.cold(index).ids, id);
-  return id.node;
+  return id.node();
 }
 
 // Put an open order into its account's list, and count it.
@@ -81,7 +81,7 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
   venue.order_ids.add(order.order_id, index);
-  cold.current_id = attach_id(venue, index, hash, text);
+  cold.ids.current = attach_id(venue, index, hash, text);
   count_order(venue, index, venue.accounts[order.account], instrument);
   if (order.is_buy()) {
     venue.balances[cold.base].buying_atoms += order.leaves_lots * instrument.lot_atoms;

@@ -64,18 +64,26 @@ static_assert(offsetof(HotOrder, side) == 56 && offsetof(HotOrder, status) == 59
 static_assert(sizeof(HotOrder) == 64);
 
 // A client id by where it is: its node, and its hash, so that the node need not be read to find
-// its place in the table. Node 0 is none.
+// its place in the table. Node 0 is none. One word, because it is copied as soon as it is made.
 struct KnownId {
-  std::uint32_t node;
-  std::uint32_t hash;
+  std::uint64_t word;
+
+  [[nodiscard]] static KnownId of(std::uint32_t node, std::uint32_t hash) noexcept {
+    return {std::uint64_t{hash} << 32 | node};
+  }
+  [[nodiscard]] std::uint32_t node() const noexcept { return static_cast<std::uint32_t>(word); }
+  [[nodiscard]] std::uint32_t hash() const noexcept {
+    return static_cast<std::uint32_t>(word >> 32);
+  }
 };
 
 // The ids that name an order, in the order they came. Most have one or two; `more` is the latest
-// of the blocks with the others, 0 for none.
+// of the blocks with the others, 0 for none. `current` is the node of the one it goes by.
 struct IdList {
   KnownId first;
   KnownId second;
   std::uint32_t more;
+  std::uint32_t current;
 };
 
 // The rest: first what events tell, then the money's side and the lists that it is in.
@@ -99,7 +107,6 @@ struct alignas(128) ColdOrder {
   std::uint64_t arrival;
   std::int64_t expires_at_ns;
   IdList ids;
-  std::uint32_t current_id;
 };
 static_assert(sizeof(ColdOrder) == 128);
 
