@@ -186,14 +186,13 @@ bool refuses_amend(Venue& venue, const commands::AmendOrder& command, std::uint3
                                                   terms.price_ticks, refused));
 }
 
-void move_expiry(Venue& venue, const HotOrder& order, ColdOrder& cold,
-                 std::int64_t expire_at_ns) {
+void move_expiry(Venue& venue, std::uint32_t index, ColdOrder& cold, std::int64_t expire_at_ns) {
   if (expire_at_ns == cold.expire_at_ns) [[likely]] {
     return;
   }
-  venue.deadlines.erase({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+  venue.deadlines.remove_order(cold.expires_at_ns, index);
   cold.expire_at_ns = cold.expires_at_ns = expire_at_ns;
-  venue.deadlines.insert({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+  venue.deadlines.add_order(cold.expires_at_ns, index);
 }
 
 void give_terms(Venue& venue, std::uint32_t index, const Terms& terms) {
@@ -213,7 +212,7 @@ void give_terms(Venue& venue, std::uint32_t index, const Terms& terms) {
     venue.balances[cold.base].buying_atoms +=
         more_lots * venue.instruments[order.instrument]->lot_atoms;
   }
-  move_expiry(venue, order, cold, terms.expire_at_ns);
+  move_expiry(venue, index, cold, terms.expire_at_ns);
   cold.quantity_lots = terms.quantity_lots;
   order.price_ticks = terms.price_ticks;
   if (terms.stop_price_ticks != cold.stop_price_ticks || terms.display_lots != cold.display_lots)

@@ -281,7 +281,11 @@ void Engine::apply_unconfigured(const commands::Header& command) {
 // Any kind but the three that clients send most.
 void Engine::dispatch(const commands::Header& command) {
   Venue& venue = *venue_;
-  ++venue.definitions;
+  static_assert(commands::MassCancel::KIND == 4 && commands::QueryOrder::KIND == 5 &&
+                commands::RecordRefusal::KIND == 6 && commands::OpenSession::KIND == 7);
+  if (command.kind >= commands::OpenSession::KIND) {
+    ++venue.definitions;
+  }
 #define CORE_HANDLE(Command, handler)                                            \
   case commands::Command::KIND:                                                  \
     handler(venue, *reinterpret_cast<const commands::Command*>(                  \
@@ -381,7 +385,7 @@ std::int64_t Engine::next_deadline() const {
   if (!venue_->late_stops.empty() && !venue_->late_instruments().empty()) {
     return venue_->last_time_ns;
   }
-  return venue_->deadlines.empty() ? 0 : venue_->deadlines.begin()->at_ns;
+  return venue_->deadlines.empty() ? 0 : venue_->deadlines.first().at_ns;
 }
 
 Bytes Engine::definitions() const { return describe(*venue_); }

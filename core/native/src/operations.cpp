@@ -158,13 +158,13 @@ void advance_time(Venue& venue, const commands::AdvanceTime& command) {
   run_late_stops(venue);
   // What is more than one command may do stays due, for the next AdvanceTime.
   while (venue.steps_left != 0 && !venue.deadlines.empty() &&
-         venue.deadlines.begin()->at_ns <= command.time_ns) {
-    const Deadline due = *venue.deadlines.begin();
-    venue.deadlines.erase(venue.deadlines.begin());
+         venue.deadlines.first().at_ns <= command.time_ns) {
+    const Deadline due = venue.deadlines.first();
     if (due.kind == Deadline::ORDER_EXPIRY) {
-      expire_due(venue, due);
+      expire_due(venue, due);  // which takes it off the list
       continue;
     }
+    venue.deadlines.erase(due);
     const auto number = static_cast<std::uint32_t>(due.number);
     if (due.kind == Deadline::SESSION_GRACE) {
       Session& session = *venue.find_session(number);

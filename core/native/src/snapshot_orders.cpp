@@ -152,7 +152,7 @@ bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t i
   count_order(venue, index, venue.accounts[order.account], instrument);
   held_[order.is_buy() ? cold.quote : cold.base] += record.held_atoms;
   if (cold.expires_at_ns != 0) {
-    venue.deadlines.insert({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+    venue.deadlines.add_order(cold.expires_at_ns, index);
   }
   if (order.is_pending()) {
     add_stop(venue, index);

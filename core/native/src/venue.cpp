@@ -72,7 +72,7 @@ void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::ui
   --instrument.open_orders;
   --venue.open_orders;
   if (cold.expires_at_ns != 0) [[unlikely]] {
-    venue.deadlines.erase({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+    venue.deadlines.remove_order(cold.expires_at_ns, index);
   }
   remember_done(venue, index, venue.last_time_ns);
 }

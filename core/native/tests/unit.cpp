@@ -3,7 +3,9 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -153,6 +155,52 @@ void test_an_orders_ids_stay_in_order() {
   }
 }
 
+// Orders of few stamps, some of which move to another one, as an amend of the date does.
+void test_deadlines_are_those_of_a_set() {
+  Chance chance(7);
+  Orders orders;
+  Deadlines deadlines(orders);
+  std::set<std::tuple<std::int64_t, std::uint32_t, std::uint64_t, std::uint32_t>> twin;
+  std::uint64_t last_id = 0;
+  for (int time = 0; time < 200'000; ++time) {
+    const auto at_ns = static_cast<std::int64_t>(1 + chance() % 12);
+    auto some = twin.lower_bound({at_ns, Deadline::ORDER_EXPIRY, chance() % (last_id + 1), 0});
+    const bool is_order = some != twin.end() && std::get<1>(*some) == Deadline::ORDER_EXPIRY;
+    const auto draw = chance() % 100;
+    if (draw < 45) {
+      const std::uint32_t order = orders.allocate();
+      orders.hot(order).order_id = ++last_id;
+      deadlines.add_order(at_ns, order);
+      twin.emplace(at_ns, Deadline::ORDER_EXPIRY, last_id, order);
+    } else if (draw < 60 && is_order) {
+      const auto [from_ns, kind, order_id, order] = *some;
+      const auto to_ns = static_cast<std::int64_t>(1 + chance() % 12);
+      deadlines.remove_order(from_ns, order);
+      deadlines.add_order(to_ns, order);
+      twin.erase(some);
+      twin.emplace(to_ns, kind, order_id, order);
+    } else if (draw < 95 && is_order) {
+      deadlines.remove_order(std::get<0>(*some), std::get<3>(*some));
+      orders.release(std::get<3>(*some));
+      twin.erase(some);
+    } else {
+      const Deadline phase{at_ns, Deadline::PHASE_END, chance() % 3};
+      const auto known = twin.emplace(at_ns, phase.kind, phase.number, 0);
+      if (known.second) {
+        deadlines.insert(phase);
+      } else {
+        deadlines.erase(phase);
+        twin.erase(known.first);
+      }
+    }
+    REQUIRE(deadlines.empty() == twin.empty());
+    if (!twin.empty()) {
+      const auto& [first_ns, kind, number, order] = *twin.begin();
+      REQUIRE(deadlines.first() == (Deadline{first_ns, kind, number}));
+    }
+  }
+}
+
 // A side of a book as a map of queues.
 struct SlowSide {
   std::map<std::int64_t, std::vector<std::uint32_t>> levels;
@@ -248,6 +296,7 @@ int main() {
   test_order_ids_are_found_and_reclaimed();
   test_client_ids_are_remembered_and_forgotten();
   test_client_ids_that_share_buckets_are_found();
+  test_deadlines_are_those_of_a_set();
   test_an_orders_ids_stay_in_order();
   test_levels_are_those_of_a_map(true);
   test_levels_are_those_of_a_map(false);

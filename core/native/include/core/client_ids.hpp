@@ -75,8 +75,8 @@ class ClientIds {
   }
 
   // Remember an id that is not there yet.
-  [[gnu::always_inline]] KnownId add(std::uint32_t hash, std::uint32_t account, const Text<40>& text,
-              std::uint32_t order) {
+  [[gnu::always_inline]] KnownId add(std::uint32_t hash, std::uint32_t account,
+                                     const Text<40>& text, std::uint32_t order) {
     if (count_ >= 3 * table_.size()) [[unlikely]] {
       double_table();
     }
@@ -91,7 +91,7 @@ class ClientIds {
     return id;
   }
 
-  void remove(KnownId id) noexcept {
+  void remove(KnownId id) {
     std::size_t at = id.hash() & mask();
     unsigned same = places_of(table_[at].nodes, id.node());
     while (same == 0) {
@@ -138,7 +138,7 @@ class ClientIds {
   }
 
   // Forget all ids of a list; return how many there were.
-  std::uint32_t remove_all(const IdList& list) noexcept {
+  std::uint32_t remove_all(const IdList& list) {
     remove(list.first);
     if (list.second.node() == 0) {
       return 1;

@@ -77,8 +77,8 @@ class EventWriter {
     return event;
   }
 
-  [[gnu::always_inline]] void touch(Level& level, BookSide& side, std::uint64_t& book_sequence, std::int64_t price_ticks,
-             std::uint32_t instrument) {
+  [[gnu::always_inline]] void touch(Level& level, BookSide& side, std::uint64_t& book_sequence,
+                                    std::int64_t price_ticks, std::uint32_t instrument) {
     if (level.touched_by == command_->sequence) {
       return;
     }

@@ -27,7 +27,8 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker, std
 void run_stops(Venue& venue, Instrument& instrument);
 
 // Put an order at the back of its price's queue.
-[[gnu::always_inline]] inline void rest_order(Venue& venue, Instrument& instrument, std::uint32_t index) {
+[[gnu::always_inline]] inline void rest_order(Venue& venue, Instrument& instrument,
+                                              std::uint32_t index) {
   const HotOrder& order = venue.orders.hot(index);
   BookSide& side = instrument.book.side(order.side);
   Level& level = side.append(index);

@@ -45,7 +45,7 @@ class OldOrderIds {
     ++pages_[page].count;
   }
 
-  void remove(std::uint64_t order_id) noexcept {
+  void remove(std::uint64_t order_id) {
     const std::uint64_t number = order_id >> PAGE_BITS;
     const std::uint32_t page = page_of(number);
     pages_[page].orders[order_id & PAGE_MASK] = 0;
@@ -181,7 +181,7 @@ class OrderIds {
     ++count_;
   }
 
-  void remove(std::uint64_t order_id, std::uint32_t order) noexcept {
+  void remove(std::uint64_t order_id, std::uint32_t order) {
     --count_;
     std::uint32_t& place = latest_[order_id & (latest_.size() - 1)];
     if (place == order) [[likely]] {

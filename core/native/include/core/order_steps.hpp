@@ -87,7 +87,7 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
     venue.balances[cold.base].buying_atoms += order.leaves_lots * instrument.lot_atoms;
   }
   if (cold.expires_at_ns != 0) [[unlikely]] {
-    venue.deadlines.insert({cold.expires_at_ns, Deadline::ORDER_EXPIRY, order.order_id});
+    venue.deadlines.add_order(cold.expires_at_ns, index);
   }
 }
 
@@ -96,8 +96,9 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
 void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
 
 // Note that an order's level changes in this command.
-[[gnu::always_inline]] inline void touch_level(Venue& venue, Instrument& instrument, BookSide& side, Level& level,
-                        std::int64_t price_ticks) {
+[[gnu::always_inline]] inline void touch_level(Venue& venue, Instrument& instrument,
+                                               BookSide& side, Level& level,
+                                               std::int64_t price_ticks) {
   venue.events.touch(level, side, instrument.book.sequence, price_ticks, instrument.number);
 }
 

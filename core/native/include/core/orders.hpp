@@ -46,10 +46,12 @@ struct alignas(64) HotOrder {
   // before it has reached the cache.
   [[nodiscard]] std::uint64_t terms() const noexcept {
     std::uint64_t word = 0;
-    std::memcpy(&word, &side, sizeof(word));
+    std::memcpy(&word, reinterpret_cast<const std::byte*>(this) + TERMS_AT, sizeof(word));
     return word;
   }
-  void set_terms(std::uint64_t word) noexcept { std::memcpy(&side, &word, sizeof(word)); }
+  void set_terms(std::uint64_t word) noexcept {
+    std::memcpy(reinterpret_cast<std::byte*>(this) + TERMS_AT, &word, sizeof(word));
+  }
   void set_status(std::uint8_t new_status) noexcept {
     set_terms((terms() & 0xFFFFFFFF'00FFFFFF) | std::uint64_t{new_status} << 24);
   }
@@ -57,6 +59,9 @@ struct alignas(64) HotOrder {
     set_terms((terms() & 0x0000FFFF'00FFFFFF) | std::uint64_t{new_status} << 24 |
               std::uint64_t{new_reason} << 48);
   }
+
+ private:
+  static constexpr std::size_t TERMS_AT = 56;
 };
 static_assert(offsetof(HotOrder, side) == 56 && offsetof(HotOrder, status) == 59 &&
               offsetof(HotOrder, self_trade_prevention) == 60 &&

@@ -16,6 +16,7 @@
 
 #include "core/book.hpp"
 #include "core/client_ids.hpp"
+#include "core/deadlines.hpp"
 #include "core/decisions.hpp"
 #include "core/event_writer.hpp"
 #include "core/layouts.hpp"
@@ -260,20 +261,6 @@ struct Instrument {
   }
 };
 
-// What falls due without any other command, earliest first; equal stamps by kind, then number.
-struct Deadline {
-  static constexpr std::uint32_t ORDER_EXPIRY = 1;
-  static constexpr std::uint32_t SESSION_GRACE = 2;
-  static constexpr std::uint32_t PHASE_END = 3;
-  static constexpr std::uint32_t INDICATIVE_PRICE = 4;
-
-  std::int64_t at_ns;
-  std::uint32_t kind;
-  std::uint64_t number;
-
-  auto operator<=>(const Deadline&) const = default;
-};
-
 struct SourcePosition {
   std::uint32_t source;
   std::uint32_t epoch;
@@ -321,7 +308,10 @@ enum class NameOf : std::uint8_t { ASSET, INSTRUMENT, FIRM, ACCOUNT, SESSION };
 class Venue {
  public:
   explicit Venue(const Settings& settings)
-      : order_ids(orders), client_ids(settings.seed), settings_(settings) {
+      : order_ids(orders),
+        client_ids(settings.seed),
+        deadlines(orders),
+        settings_(settings) {
     balances.grow(1);
     admissions.grow(ADMISSIONS);
   }
@@ -429,7 +419,7 @@ class Venue {
   NumberMap firm_numbers;
   NumberMap fee_schedule_numbers;
   KeyMap source_numbers;
-  std::set<Deadline> deadlines;
+  Deadlines deadlines;
   std::set<std::uint32_t> late_stops;  // instruments whose reached stops a command left waiting
   std::set<std::pair<NameOf, std::string>> names;  // all names and symbols in use
   std::unordered_map<Reference, bool> references;  // true: it names a withdrawal, or did
