@@ -140,7 +140,7 @@ async def _run_fix_gateway(
         host=table.fix.host,
         port=table.fix.port,
         state=state.fix,
-        dictionary=places.sessions / "dictionary" / "RIALTO44.xml",
+        dictionaries=places.sessions / "dictionary",
     )
 
     async def dial(refused: Callable[[Sequence[Refusal]], None]) -> Link:

@@ -11,18 +11,20 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import quickfix as fix
 
+from fix_gateway.dialects.names import FIX_44, FIX_50_SP2, Dialect
+from fix_gateway.dictionary import Dictionaries
 from fix_gateway.pacemaker import COMP_ID as PACEMAKER
 from fix_gateway.settings import GatewaySettings
+from fix_gateway.translation.standard import Standard
 from runtime.process import EXIT_DISK
 from runtime.toml import SettingsError
 
-BEGIN_STRING = "FIX.4.4"
 _PARK_SECONDS_MAX = 2.0
 
 Answer = TypeVar("Answer")
@@ -69,9 +71,23 @@ class Callbacks(Protocol):
 class FixApplication(fix.Application):
     """QuickFIX's callbacks: the raw text is handed on, and nothing waits here."""
 
-    def __init__(self, callbacks: Callbacks, *, pacemaker_secret: str) -> None:
+    def __init__(
+        self,
+        callbacks: Callbacks,
+        *,
+        standards: Mapping[str, Standard],
+        pacemaker_secret: str,
+    ) -> None:
+        """Keep whom to call.
+
+        Args:
+            callbacks: the gateway's.
+            standards: what each dialect's standard has, by BeginString.
+            pacemaker_secret: the password of our own session.
+        """
         super().__init__()
         self._callbacks = callbacks
+        self._standards = standards
         self._pacemaker_secret = pacemaker_secret
         self.channels: dict[str, Channel] = {}
 
@@ -91,7 +107,20 @@ class FixApplication(fix.Application):
             self._guarded(lambda: self._callbacks.logged_out(counterparty))
 
     def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
-        """Send administrative messages as QuickFIX made them."""
+        """Send administrative messages as QuickFIX made them, but for what it calls unknown."""
+        header = message.getHeader()
+        if header.getField(35) != "3":
+            return
+        changes = self._standards[session.getBeginString().getString()].corrected(
+            reason=_field(message, 373), tag=_field(message, 371), message_type=_field(message, 372)
+        )
+        for tag, value in changes.items():
+            if tag == 35 and value is not None:
+                header.setField(tag, value)
+            elif value is not None:
+                message.setField(tag, value)
+            elif message.isSetField(tag):
+                message.removeField(tag)
 
     def toApp(self, message: fix.Message, session: fix.SessionID) -> None:
         """Send application messages as they are."""
@@ -103,6 +132,8 @@ class FixApplication(fix.Application):
         if counterparty == PACEMAKER:
             self._paced(kind, message)
         elif kind == "A":
+            if session.isFIXT() and _field(message, 1137) != FIX_50_SP2.version:
+                raise fix.RejectLogon("DefaultApplVerID (1137) must be 9, FIX 5.0 SP2")
             text = message.toString()
             refusal = self._guarded(
                 lambda: self._callbacks.logon_asked(counterparty, text) or ACCEPTED
@@ -140,14 +171,34 @@ class FixApplication(fix.Application):
             channel.look_at_clock()
 
 
+def _field(message: fix.Message, tag: int) -> str:
+    return message.getField(tag) if message.isSetField(tag) else ""
+
+
+class Parser:
+    """Reads our own text as one dialect's messages, so that its groups stay together."""
+
+    def __init__(self, dialect: Dialect, dictionaries: Dictionaries) -> None:
+        self._head = f"8={dialect.begin_string}\x019=0\x01"
+        transport = fix.DataDictionary(str(dictionaries.transport))
+        self._dictionaries: tuple[fix.DataDictionary, ...] = (transport,)
+        if dictionaries.application != dictionaries.transport:
+            self._dictionaries += (fix.DataDictionary(str(dictionaries.application)),)
+
+    def parse(self, text: str) -> fix.Message:
+        """Make a message of its text from 35 on."""
+        return fix.Message(f"{self._head}{text}10=000\x01", *self._dictionaries, False)
+
+
 class Channel:
     """QuickFIX's end of one session."""
 
-    def __init__(self, session_id: fix.SessionID) -> None:
+    def __init__(self, session_id: fix.SessionID, parser: Parser) -> None:
         session = fix.Session.lookupSession(session_id)
         assert session is not None, session_id.toString()
         self._session = session
         self._session_id = session_id  # the session refers to it
+        self._parser = parser
 
     def send(self, text: str) -> None:
         """Give a message to QuickFIX: stored and numbered now, sent now or by a later resend.
@@ -155,8 +206,7 @@ class Channel:
         Raises:
             StoreError: as the module says.
         """
-        message = fix.Message(f"8={BEGIN_STRING}\x019=0\x01{text}10=000\x01", False)
-        if not self._session.send(message):
+        if not self._session.send(self._parser.parse(text)):
             raise StoreError("QuickFIX could not store a message: is the disk full?")
 
     def look_at_clock(self) -> None:
@@ -205,12 +255,20 @@ class FixAcceptor:
     def __init__(
         self,
         settings: GatewaySettings,
-        counterparties: Iterable[str],
+        dialects: Mapping[str, Dialect],
         callbacks: Callbacks,
         *,
+        dictionaries: Mapping[str, Dictionaries],
         pacemaker_secret: str,
     ) -> None:
         """Make the sessions, closed; nothing listens yet.
+
+        Args:
+            settings: where to listen and to keep state.
+            dialects: what each counterparty speaks, by comp id.
+            callbacks: the gateway's.
+            dictionaries: by the dialect's name; FIX 4.4's too, which our own session speaks.
+            pacemaker_secret: the password of our own session.
 
         Raises:
             SettingsError: the address is not loopback.
@@ -221,19 +279,32 @@ class FixAcceptor:
                 "the network's side is the guard's"
             )
         self._settings = settings
-        self._counterparties = list(counterparties)
-        self._application = FixApplication(callbacks, pacemaker_secret=pacemaker_secret)
+        self._application = FixApplication(
+            callbacks,
+            standards={
+                dialect.begin_string: dictionaries[dialect.name].standard
+                for dialect in (FIX_44, *dialects.values())
+            },
+            pacemaker_secret=pacemaker_secret,
+        )
         self._inner_port = _free_port()
         path = settings.state / "acceptor.cfg"
-        path.write_text(_settings_text(settings, self._counterparties, self._inner_port))
+        path.write_text(_settings_text(settings, dialects, dictionaries, self._inner_port))
         self._quickfix_settings = fix.SessionSettings(str(path))
         self._store_factory = fix.FileStoreFactory(self._quickfix_settings)
         self._acceptor = fix.SocketAcceptor(
             self._application, self._store_factory, self._quickfix_settings
         )
+        parsers = {
+            dialect.name: Parser(dialect, dictionaries[dialect.name])
+            for dialect in set(dialects.values())
+        }
         self.channels = {
-            counterparty: Channel(fix.SessionID(BEGIN_STRING, settings.comp_id, counterparty))
-            for counterparty in self._counterparties
+            counterparty: Channel(
+                fix.SessionID(dialect.begin_string, settings.comp_id, counterparty),
+                parsers[dialect.name],
+            )
+            for counterparty, dialect in dialects.items()
         }
         self._application.channels = self.channels
         self.port = 0
@@ -287,11 +358,15 @@ class FixAcceptor:
             time.sleep(0.01)
 
 
-def _settings_text(settings: GatewaySettings, counterparties: list[str], port: int) -> str:
+def _settings_text(
+    settings: GatewaySettings,
+    dialects: Mapping[str, Dialect],
+    dictionaries: Mapping[str, Dictionaries],
+    port: int,
+) -> str:
     lines = [
         "[DEFAULT]",
         "ConnectionType=acceptor",
-        f"BeginString={BEGIN_STRING}",
         f"SenderCompID={settings.comp_id}",
         f"SocketAcceptPort={port}",
         "SocketReuseAddress=Y",
@@ -304,7 +379,6 @@ def _settings_text(settings: GatewaySettings, counterparties: list[str], port: i
         "PersistMessages=Y",
         f"FileStorePath={settings.state / 'store'}",
         "UseDataDictionary=Y",
-        f"DataDictionary={settings.state / 'FIX44.xml'}",
         "ValidateUserDefinedFields=Y",
         "ValidateLengthAndChecksum=Y",
         "CheckCompID=Y",
@@ -314,10 +388,26 @@ def _settings_text(settings: GatewaySettings, counterparties: list[str], port: i
         "LogonTimeout=5",
         "LogoutTimeout=2",
     ]
-    for counterparty in counterparties:
-        lines += ["[SESSION]", f"TargetCompID={counterparty}"]
-    lines += ["[SESSION]", f"TargetCompID={PACEMAKER}", "PersistMessages=N"]
+    for counterparty, dialect in dialects.items():
+        lines += _session_lines(counterparty, dialect, dictionaries[dialect.name])
+    lines += [*_session_lines(PACEMAKER, FIX_44, dictionaries[FIX_44.name]), "PersistMessages=N"]
     return "\n".join([*lines, ""])
+
+
+def _session_lines(counterparty: str, dialect: Dialect, dictionaries: Dictionaries) -> list[str]:
+    lines = [
+        "[SESSION]",
+        f"TargetCompID={counterparty}",
+        f"BeginString={dialect.begin_string}",
+    ]
+    if not dialect.version:
+        return [*lines, f"DataDictionary={dictionaries.transport}"]
+    return [
+        *lines,
+        f"DefaultApplVerID={dialect.name}",
+        f"TransportDataDictionary={dictionaries.transport}",
+        f"AppDataDictionary={dictionaries.application}",
+    ]
 
 
 def _free_port() -> int:

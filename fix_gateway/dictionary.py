@@ -1,69 +1,113 @@
-"""The data dictionary that QuickFIX checks messages by: the standard's, with our messages in it.
+"""The data dictionaries that QuickFIX checks messages by: ours, with the standard's own values.
 
 Errors:
     SettingsError: a dictionary file is missing or does not fit; the operator's fault.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from fix_gateway.dialects.names import Dialect
+from fix_gateway.translation.standard import Standard
 from runtime.toml import SettingsError
 
 _DATA_TYPES = frozenset({"DATA", "XMLDATA", "RAWDATA"})
+_STANDARD_FILES = {
+    "RIALTO44": "FIX44.xml",
+    "RIALTO50SP2": "FIX50SP2.xml",
+    "RIALTOT11": "FIXT11.xml",
+}
 
 
-def standard_dictionary() -> Path:
-    """Return where the QuickFIX wheel keeps its dictionary of FIX 4.4."""
-    return Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
+@dataclass(frozen=True, slots=True)
+class Dictionaries:
+    """One dialect's dictionaries for QuickFIX, and what it must be told of the standard."""
+
+    transport: Path
+    application: Path
+    standard: Standard
 
 
-def compose_dictionary(*, standard: Path, ours: Path, target: Path) -> None:
-    """Write the standard dictionary with our messages and fields in the place of its own.
+def standard_dictionaries() -> Path:
+    """Return where the QuickFIX wheel keeps its dictionaries of the standard."""
+    return Path(sys.prefix) / "share" / "quickfix"
+
+
+def compose_dictionaries(
+    dialect: Dialect, *, ours: Path, target: Path, standards: Path | None = None
+) -> Dictionaries:
+    """Write a dialect's dictionaries as QuickFIX is to read them.
+
+    A value that the standard has and the venue does not offer is refused by the request's own
+    reject, with a code: so our application fields get the values that they have in the standard.
 
     Args:
-        standard: QuickFIX's dictionary of FIX 4.4.
-        ours: ``sessions/dictionary/RIALTO44.xml``.
-        target: where QuickFIX is told to read.
+        dialect: which one.
+        ours: the directory of the generated dictionaries.
+        target: the directory to write to.
+        standards: the directory of QuickFIX's dictionaries, by default the installed one.
 
     Raises:
         SettingsError: as the module says.
     """
-    base, overlay = _read(standard), _read(ours)
-    for section, key in (("messages", "msgtype"), ("fields", "number")):
-        into, source = base.find(section), overlay.find(section)
-        if into is None or source is None:
-            raise SettingsError(f"{ours}: no <{section}> here or in {standard}")
-        places = {element.get(key): at for at, element in enumerate(into)}
-        for element in source:
-            place = places.get(element.get(key))
-            if place is None:
-                into.append(element)
-            else:
-                into[place] = element
-    _forget_data_fields(base)
-    target.write_bytes(ET.tostring(base))
+    standards = standards or standard_dictionaries()
+    message_types: set[str] = set()
+    known_tags: set[int] = set()
+    for name in dialect.dictionaries:
+        own, standard = _read(ours / f"{name}.xml"), _read(standards / _STANDARD_FILES[name])
+        values = _values(standard)
+        _add_values(own, values)
+        _forget_data_fields(own)
+        (target / f"{name}.xml").write_bytes(ET.tostring(own))
+        message_types |= {message.get("msgtype", "") for message in standard.iter("message")}
+        known_tags |= values.keys()
+    return Dictionaries(
+        target / f"{dialect.transport}.xml",
+        target / f"{dialect.application}.xml",
+        Standard(frozenset(message_types), frozenset(known_tags)),
+    )
 
 
-def _forget_data_fields(base: ET.Element) -> None:
+def _values(standard: ET.Element) -> dict[int, list[ET.Element]]:
+    """Return the values of the standard's fields, by tag."""
+    fields = standard.find("fields")
+    assert fields is not None, "QuickFIX's"
+    return {int(each.get("number", "0")): list(each) for each in fields}
+
+
+def _add_values(own: ET.Element, values: dict[int, list[ET.Element]]) -> None:
+    """Add the standard's values to those of our fields that have some and are no session's."""
+    fields = own.find("fields")
+    assert fields is not None, "generated"
+    used = {
+        each.get("name")
+        for message in own.iter("message")
+        if message.get("msgcat") == "app"
+        for each in message.iter("field")
+    }
+    for field in fields:
+        known = {value.get("enum") for value in field}
+        if known and field.get("name") in used:
+            field.extend(
+                value
+                for value in values.get(int(field.get("number", "0")), [])
+                if value.get("enum") not in known
+            )
+
+
+def _forget_data_fields(own: ET.Element) -> None:
     """Let no field be read by a length that its sender gives.
 
     QuickFIX takes a data field's bytes by the length before it, separators included, and they
     would be fields again in the text that it hands on: whose fields, the sender could choose.
-    No message of ours has a use for them, so they are text like all others, and in header and
-    trailer they are not known at all.
     """
-    fields = base.find("fields")
-    assert fields is not None, "checked by the caller"
-    data = {each.get("name") for each in fields if each.get("type") in _DATA_TYPES}
+    fields = own.find("fields")
+    assert fields is not None, "generated"
     for each in fields:
         if each.get("type") in _DATA_TYPES:
             each.set("type", "STRING")
-    for part in (base.find("header"), base.find("trailer")):
-        for each in list(part if part is not None else ()):
-            if each.get("name") in data:
-                assert part is not None
-                part.remove(each)
 
 
 def _read(path: Path) -> ET.Element:

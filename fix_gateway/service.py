@@ -27,7 +27,8 @@ from fix_gateway.checkpoint import (
     SessionMark,
     boot_identity,
 )
-from fix_gateway.dictionary import compose_dictionary, standard_dictionary
+from fix_gateway.dialects.names import FIX_44
+from fix_gateway.dictionary import Dictionaries, compose_dictionaries
 from fix_gateway.metrics import Metrics
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
@@ -119,6 +120,7 @@ class Gateway:
         )
         self._failure: asyncio.Future[None] = self._loop.create_future()
         """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
+        self._dictionaries: dict[str, Dictionaries] = {}
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
         self._checkpoint = CheckpointFile(settings.state)
@@ -197,11 +199,13 @@ class Gateway:
     def _prepare(self) -> None:
         state = self._settings.state
         (state / "store").mkdir(parents=True, exist_ok=True)
-        compose_dictionary(
-            standard=standard_dictionary(),
-            ours=self._settings.dictionary,
-            target=state / "FIX44.xml",
-        )
+        self._dictionaries = {
+            dialect.name: compose_dictionaries(
+                dialect, ours=self._settings.dictionaries, target=state
+            )
+            # FIX 4.4 always: the pacemaker speaks it.
+            for dialect in {FIX_44, *(each.file.spoken for each in self._sessions.values())}
+        }
         self._checkpoint.read()
 
     async def _connected(
@@ -284,7 +288,11 @@ class Gateway:
     def _read_stores(self) -> dict[str, Stored]:
         directory, found = self._settings.state / "store", {}
         for name in self._sessions:
-            ours = {"comp_id": self._settings.comp_id, "counterparty": name}
+            ours = {
+                "begin_string": self._sessions[name].file.spoken.begin_string,
+                "comp_id": self._settings.comp_id,
+                "counterparty": name,
+            }
             if cut := mend_store(directory, **ours):
                 log.warning("store_mended", session=self._sessions[name].number, bytes_cut=cut)
             found[name] = read_store(directory, **ours)
@@ -298,8 +306,9 @@ class Gateway:
         )
         acceptor = FixAcceptor(
             self._settings,
-            self._sessions,
+            {name: session.file.spoken for name, session in self._sessions.items()},
             self._bridge,
+            dictionaries=self._dictionaries,
             pacemaker_secret=self._pacemaker.secret,
         )
         publisher = Publisher(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from fix_gateway.dialects.names import DIALECTS, Dialect, DialectName
 from runtime.toml import SettingsError, read_toml
 
 SESSION_ID_MAX = (1 << 19) - 1
@@ -88,6 +89,7 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     kind: Literal["order_entry", "drop_copy"]
     sender_comp_id: CompId
     secret_file: FileName
+    dialect: DialectName = "FIX.4.4"
     heartbeat: HeartbeatTable = HeartbeatTable()
     cancel_on_disconnect: Literal["none", "session", "account"] = "session"
     disconnect_grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
@@ -95,6 +97,11 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []
     drop_copy: DropCopyTable = DropCopyTable()
+
+    @property
+    def spoken(self) -> Dialect:
+        """The dialect that the session speaks."""
+        return DIALECTS[self.dialect]
 
 
 RESERVED_COMP_IDS = frozenset({"RIALTO-PACEMAKER"})
@@ -109,7 +116,7 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     host: str
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     state: Path
-    dictionary: Path
+    dictionaries: Path
     bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     bridge_session_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """One session's share of ``bridge_messages_max``; None for a quarter, but at least 100."""

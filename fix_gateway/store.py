@@ -44,7 +44,7 @@ class Stored:
     refused: set[int] = field(default_factory=set)
 
 
-def mend_store(directory: Path, *, comp_id: str, counterparty: str) -> int:
+def mend_store(directory: Path, *, begin_string: str, comp_id: str, counterparty: str) -> int:
     """Cut off what a full disk or a power cut left half written, before QuickFIX opens the files.
 
     QuickFIX appends to whatever is there: an entry of the header without its message in the body
@@ -53,13 +53,14 @@ def mend_store(directory: Path, *, comp_id: str, counterparty: str) -> int:
 
     Args:
         directory: QuickFIX's FileStorePath.
+        begin_string: the session's BeginString (8).
         comp_id: ours.
         counterparty: theirs.
 
     Returns:
         How many bytes of the header were cut.
     """
-    header = directory / f"FIX.4.4-{comp_id}-{counterparty}.header"
+    header = directory / f"{begin_string}-{comp_id}-{counterparty}.header"
     size = header.stat().st_size if header.exists() else 0
     if not size:
         return 0
@@ -79,15 +80,16 @@ def mend_store(directory: Path, *, comp_id: str, counterparty: str) -> int:
     return size - good
 
 
-def read_store(directory: Path, *, comp_id: str, counterparty: str) -> Stored:
+def read_store(directory: Path, *, begin_string: str, comp_id: str, counterparty: str) -> Stored:
     """Read what a session's files say.
 
     Args:
         directory: QuickFIX's FileStorePath.
+        begin_string: the session's BeginString (8).
         comp_id: ours.
         counterparty: theirs.
     """
-    prefix = directory / f"FIX.4.4-{comp_id}-{counterparty}"
+    prefix = directory / f"{begin_string}-{comp_id}-{counterparty}"
     stored = Stored()
     numbers = _read(Path(f"{prefix}.seqnums")).split(b":")
     if len(numbers) == 2 and all(number.strip().isdigit() for number in numbers):

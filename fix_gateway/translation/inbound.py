@@ -34,23 +34,27 @@ from messages.trading.terms import (
 )
 
 _ORDER_TYPES = {
-    "1": OrderType.MARKET,
-    "2": OrderType.LIMIT,
-    "3": OrderType.STOP,
-    "4": OrderType.STOP_LIMIT,
+    tags.ORD_TYPE_MARKET: OrderType.MARKET,
+    tags.ORD_TYPE_LIMIT: OrderType.LIMIT,
+    tags.ORD_TYPE_STOP: OrderType.STOP,
+    tags.ORD_TYPE_STOP_LIMIT: OrderType.STOP_LIMIT,
 }
 _TIMES_IN_FORCE = {
-    "0": TimeInForce.DAY,
-    "1": TimeInForce.GOOD_TILL_CANCEL,
-    "3": TimeInForce.IMMEDIATE_OR_CANCEL,
-    "4": TimeInForce.FILL_OR_KILL,
-    "6": TimeInForce.GOOD_TILL_DATE,
+    tags.TIME_IN_FORCE_DAY: TimeInForce.DAY,
+    tags.TIME_IN_FORCE_GOOD_TILL_CANCEL: TimeInForce.GOOD_TILL_CANCEL,
+    tags.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: TimeInForce.IMMEDIATE_OR_CANCEL,
+    tags.TIME_IN_FORCE_FILL_OR_KILL: TimeInForce.FILL_OR_KILL,
+    tags.TIME_IN_FORCE_GOOD_TILL_DATE: TimeInForce.GOOD_TILL_DATE,
 }
 _SELF_TRADE_PREVENTIONS = {
-    "1": SelfTradePrevention.CANCEL_INCOMING,
-    "2": SelfTradePrevention.CANCEL_RESTING,
-    "3": SelfTradePrevention.CANCEL_BOTH,
-    "100": SelfTradePrevention.DECREMENT_AND_CANCEL,
+    tags.SELF_MATCH_PREVENTION_INSTRUCTION_CANCEL_AGGRESSIVE: SelfTradePrevention.CANCEL_INCOMING,
+    tags.SELF_MATCH_PREVENTION_INSTRUCTION_CANCEL_PASSIVE: SelfTradePrevention.CANCEL_RESTING,
+    tags.SELF_MATCH_PREVENTION_INSTRUCTION_CANCEL_AGGRESSIVE_PASSIVE: (
+        SelfTradePrevention.CANCEL_BOTH
+    ),
+    tags.SELF_MATCH_PREVENTION_INSTRUCTION_DECREMENT_AND_CANCEL: (
+        SelfTradePrevention.DECREMENT_AND_CANCEL
+    ),
 }
 _SHAPES = {
     OrderType.MARKET: "a market order has nothing to amend",
@@ -58,7 +62,6 @@ _SHAPES = {
     OrderType.STOP: "40=3 goes with 99 and without 44",
     OrderType.STOP_LIMIT: "40=4 goes with 44 and 99",
 }
-_MASS_CANCEL_SYMBOL, _MASS_CANCEL_SESSION, _MASS_CANCEL_ALL = "1", "6", "7"
 _NOTE_SIZE = 96
 
 
@@ -362,7 +365,7 @@ def _amended_order_type(reader: Reader) -> int:
 
 
 def _time_in_force(reader: Reader) -> int:
-    value = reader.fields.get(tags.TIME_IN_FORCE, "0")
+    value = reader.fields.get(tags.TIME_IN_FORCE, tags.TIME_IN_FORCE_DAY)
     time_in_force = _TIMES_IN_FORCE.get(value)
     if time_in_force is None:
         return reader.refuse(
@@ -375,7 +378,7 @@ def _flags(reader: Reader) -> int:
     value = reader.fields.get(tags.EXEC_INST)
     if value is None:
         return 0
-    if value == "6":
+    if value == tags.EXEC_INST_PARTICIPATE_DONT_INITIATE:
         return OrderFlag.POST_ONLY
     return reader.refuse(
         RejectCode.GATEWAY_FIELD_MALFORMED,
@@ -431,16 +434,16 @@ def _expire_time(reader: Reader) -> int:
 def _scope(reader: Reader) -> tuple[int, int]:
     """Read MassCancelRequestType (530) and the symbol that only 1 may, and must, name."""
     value = reader.fields.get(tags.MASS_CANCEL_REQUEST_TYPE)
-    if value == _MASS_CANCEL_SYMBOL:
+    if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_SECURITY:
         return Scope.ACCOUNT, reader.symbol()
     if tags.SYMBOL in reader.fields:
         reader.refuse(
             RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "Symbol (55) goes with 530=1 and no other"
         )
         return 0, 0
-    if value == _MASS_CANCEL_ALL:
+    if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ALL_ORDERS:
         return Scope.ACCOUNT, 0
-    if value == _MASS_CANCEL_SESSION:
+    if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_TRADING_SESSION:
         return Scope.SESSION, 0
     if value is None:
         reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "MassCancelRequestType (530) is missing")

@@ -8,6 +8,7 @@ price's own and rounded down there.
 from functools import lru_cache
 from typing import NamedTuple
 
+from fix_gateway.translation import tags
 from fix_gateway.translation.decimal import decimal_text, short_decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory, Instrument
 from fix_gateway.translation.kinds import message_type_of
@@ -21,7 +22,6 @@ from fix_gateway.translation.reasons import (
     refusal_text,
     restatement_reason,
 )
-from fix_gateway.translation.tags import BUSINESS_REASON_NOT_AUTHORIZED, BUSINESS_REASON_OTHER
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
@@ -40,29 +40,27 @@ from messages.trading.terms import (
 
 _AVERAGE_DIGITS = 8
 _ORDER_STATUS: dict[int, str] = {
-    OrderStatus.PENDING_TRIGGER: "0",
-    OrderStatus.NEW: "0",
-    OrderStatus.PARTIALLY_FILLED: "1",
-    OrderStatus.FILLED: "2",
-    OrderStatus.CANCELLED: "4",
-    OrderStatus.EXPIRED: "C",
-    OrderStatus.REJECTED: "8",
+    OrderStatus.PENDING_TRIGGER: tags.ORD_STATUS_NEW,
+    OrderStatus.NEW: tags.ORD_STATUS_NEW,
+    OrderStatus.PARTIALLY_FILLED: tags.ORD_STATUS_PARTIALLY_FILLED,
+    OrderStatus.FILLED: tags.ORD_STATUS_FILLED,
+    OrderStatus.CANCELLED: tags.ORD_STATUS_CANCELED,
+    OrderStatus.EXPIRED: tags.ORD_STATUS_EXPIRED,
+    OrderStatus.REJECTED: tags.ORD_STATUS_REJECTED,
 }
 _ORDER_TYPE: dict[int, str] = {
-    OrderType.LIMIT: "2",
-    OrderType.MARKET: "1",
-    OrderType.STOP: "3",
-    OrderType.STOP_LIMIT: "4",
+    OrderType.LIMIT: tags.ORD_TYPE_LIMIT,
+    OrderType.MARKET: tags.ORD_TYPE_MARKET,
+    OrderType.STOP: tags.ORD_TYPE_STOP,
+    OrderType.STOP_LIMIT: tags.ORD_TYPE_STOP_LIMIT,
 }
 _TIME_IN_FORCE: dict[int, str] = {
-    TimeInForce.DAY: "0",
-    TimeInForce.GOOD_TILL_CANCEL: "1",
-    TimeInForce.IMMEDIATE_OR_CANCEL: "3",
-    TimeInForce.FILL_OR_KILL: "4",
-    TimeInForce.GOOD_TILL_DATE: "6",
+    TimeInForce.DAY: tags.TIME_IN_FORCE_DAY,
+    TimeInForce.GOOD_TILL_CANCEL: tags.TIME_IN_FORCE_GOOD_TILL_CANCEL,
+    TimeInForce.IMMEDIATE_OR_CANCEL: tags.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+    TimeInForce.FILL_OR_KILL: tags.TIME_IN_FORCE_FILL_OR_KILL,
+    TimeInForce.GOOD_TILL_DATE: tags.TIME_IN_FORCE_GOOD_TILL_DATE,
 }
-_EXCHANGE_FEES = "4"
-_UNDISCLOSED = "7"
 
 
 def order(
@@ -133,7 +131,7 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
         f"{_terms(own, unit)}{_progress(own, unit)}"
         f"31={price}\x0132={quantity}\x01851={liquidity}\x01880={record.trade_id}\x01"
         f"136=1\x01137={decimal_text(own.fee_atoms, quote.scale)}\x01"
-        f"138={quote.symbol}\x01139={_EXCHANGE_FEES}\x01"
+        f"138={quote.symbol}\x01139={tags.MISC_FEE_TYPE_EXCHANGE_FEES}\x01"
         f"60={timestamp_text(record.time_ns)}\x01"
     )
 
@@ -260,7 +258,11 @@ def refused_mass_cancel(record: events.RefusalRecorded, directory: Directory) ->
 def business_reject(record: events.RefusalRecorded) -> str:
     """Refuse a request of a session that may send none (380=6), or of a kind unknown to us (0)."""
     is_right_missing = record.code == RejectCode.GATEWAY_RIGHTS_MISSING
-    reason = BUSINESS_REASON_NOT_AUTHORIZED if is_right_missing else BUSINESS_REASON_OTHER
+    reason = (
+        tags.BUSINESS_REJECT_REASON_NOT_AUTHORIZED
+        if is_right_missing
+        else tags.BUSINESS_REJECT_REASON_OTHER
+    )
     reference = safe_text(record.client_order_id)
     return (
         f"35=j\x01372={message_type_of(record.refused_kind)}\x01380={reason}\x01"
@@ -399,7 +401,7 @@ def _mass_cancel_head(
 ) -> str:
     unit = directory.instruments.get(instrument)
     text = (
-        f"35=r\x0137={record.number}\x01{_identifier(record.client_order_id)}"
+        f"35=r\x0137={record.number}\x011369={record.number}\x01{_identifier(record.client_order_id)}"
         f"{_account(record.account, directory)}5002={record.number}\x01"
         f"60={timestamp_text(record.time_ns)}\x01"
     )
@@ -412,8 +414,10 @@ def _mass_cancel_head(
 
 def _scope(scope: int, instrument: int) -> str:
     if scope == Scope.SESSION:
-        return "6"
-    return "1" if instrument else "7"
+        return tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_TRADING_SESSION
+    if instrument:
+        return tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_SECURITY
+    return tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ALL_ORDERS
 
 
 def _identifier(client_order_id: bytes) -> str:
@@ -434,7 +438,7 @@ def _account(number: int, directory: Directory) -> str:
 
 
 def _side(side: int) -> str:
-    return str(side) if side in (Side.BUY, Side.SELL) else _UNDISCLOSED
+    return str(side) if side in (Side.BUY, Side.SELL) else tags.SIDE_UNDISCLOSED
 
 
 def _status(own: "events.OrderEvent | _TradeSide") -> str:

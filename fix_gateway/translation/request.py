@@ -19,7 +19,7 @@ from messages.trading.terms import CLIENT_ID_LENGTH_MAX, Side
 _CLIENT_ID = re.compile(rf"[!-~](?:[ -~]{{0,{CLIENT_ID_LENGTH_MAX - 2}}}[!-~])?", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _ORDER_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
-_SIDES = {"1": Side.BUY, "2": Side.SELL}
+_SIDES = {tags.SIDE_BUY: Side.BUY, tags.SIDE_SELL: Side.SELL}
 _SHOWN_MAX = 24
 
 

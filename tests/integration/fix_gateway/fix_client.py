@@ -1,4 +1,4 @@
-"""A FIX 4.4 client of its own making, on simplefix, for tests and benchmarks.
+"""A FIX client of its own making, on simplefix, for tests and benchmarks.
 
 It shares no code with the gateway, so that an error of ours is not made twice. It keeps its
 numbers and what it sent across connections, answers resend requests, fills gaps, and delivers
@@ -37,6 +37,8 @@ class FixClient:
         target: str,
         password: str,
         heartbeat_seconds: int = 30,
+        begin_string: str = "FIX.4.4",
+        version: str = "9",
         sent_kept_max: int = 100_000,
     ) -> None:
         """Begin a session at number one; nothing is connected yet.
@@ -46,6 +48,8 @@ class FixClient:
             target: the venue's comp id.
             password: the session's secret.
             heartbeat_seconds: HeartBtInt (108).
+            begin_string: BeginString (8).
+            version: DefaultApplVerID (1137) of a FIXT Logon; none if it is empty.
             sent_kept_max: messages kept for resends; older ones are gap-filled.
         """
         self.sender = sender
@@ -66,6 +70,8 @@ class FixClient:
         self.last_text = ""
         """Text (58) of the last Logout."""
         self._password = password
+        self._begin_string = begin_string
+        self._version = version if begin_string == "FIXT.1.1" else ""
         self._heartbeat_seconds = heartbeat_seconds
         self._sent: dict[int, tuple[str, list[tuple[int, str | int]], str]] = {}
         self._sent_kept_max = sent_kept_max
@@ -107,6 +113,8 @@ class FixClient:
         pairs.append((553, self.sender))
         if self._password:
             pairs.append((554, self._password))
+        if self._version:
+            pairs.append((1137, self._version))
         self._transmit("A", pairs)
         deadline = time.monotonic() + timeout
         while wait and not self.is_logged_on:
@@ -168,7 +176,7 @@ class FixClient:
     ) -> bytes:
         """Encode a message under a number; ``sent_again`` is the first sending's time."""
         message = simplefix.FixMessage()
-        message.append_pair(8, "FIX.4.4", header=True)
+        message.append_pair(8, self._begin_string, header=True)
         message.append_pair(35, message_type, header=True)
         message.append_pair(49, self.sender, header=True)
         message.append_pair(56, self.target, header=True)

@@ -1,7 +1,7 @@
 """A QuickFIX initiator as a process of its own: an independent client with its own session layer.
 
-``python -m tests.integration.fix_gateway.initiator PORT COMP_ID PASSWORD DIRECTORY COUNT`` sends
-orders, waits for their reports, cancels them all, and prints what it was told as JSON.
+Its arguments are port, comp id, password, directory, count and dialect. It sends orders, waits for
+their reports, cancels them all, and prints what it was told as JSON.
 """
 
 import json
@@ -14,7 +14,6 @@ import quickfix as fix
 
 SETTINGS = """[DEFAULT]
 ConnectionType=initiator
-BeginString=FIX.4.4
 SenderCompID={name}
 TargetCompID=RIALTO
 SocketConnectHost=127.0.0.1
@@ -22,12 +21,23 @@ SocketConnectPort={port}
 HeartBtInt=5
 ReconnectInterval=1
 NonStopSession=Y
+ResetOnLogon=Y
 FileStorePath={directory}/store
 UseDataDictionary=Y
-DataDictionary={dictionary}
 ValidateUserDefinedFields=Y
 [SESSION]
 """
+DICTIONARIES = Path(__file__).parents[3] / "sessions" / "dictionary"
+DIALECTS = {
+    "FIX.4.4": f"""BeginString=FIX.4.4
+DataDictionary={DICTIONARIES}/RIALTO44.xml
+""",
+    "FIX.5.0SP2": f"""BeginString=FIXT.1.1
+DefaultApplVerID=FIX.5.0SP2
+TransportDataDictionary={DICTIONARIES}/RIALTOT11.xml
+AppDataDictionary={DICTIONARIES}/RIALTO50SP2.xml
+""",
+}
 
 
 class Client(fix.Application):
@@ -60,35 +70,37 @@ class Client(fix.Application):
         self.told.append({tag: value for tag, _, value in fields})
 
 
-def order(name: str, kind: str, fields: dict[int, str]) -> fix.Message:
+def order(begin: str, name: str, kind: str, fields: dict[int, str]) -> fix.Message:
     stamp = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime())
     body = {11: name, 55: "ETH-USD", 54: "1", 60: stamp} | fields
     text = "".join(f"{tag}={value}\x01" for tag, value in body.items())
-    return fix.Message(f"8=FIX.4.4\x019=0\x0135={kind}\x01{text}10=000\x01", False)
+    return fix.Message(f"8={begin}\x019=0\x0135={kind}\x01{text}10=000\x01", False)
 
 
-def main(port: str, name: str, password: str, directory: str, count: str) -> int:
+def main(*arguments: str) -> int:
+    port, name, password, directory, count, dialect = arguments
     path = Path(directory) / "initiator.cfg"
     path.write_text(
         SETTINGS.format(
             name=name,
             port=port,
             directory=directory,
-            dictionary=Path(directory) / "fix" / "FIX44.xml",
         )
+        + DIALECTS[dialect]
     )
     settings = fix.SessionSettings(str(path))
     client = Client(name, password)
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
     initiator.start()
     assert client.logged_on.wait(10), "no logon"
-    session = fix.SessionID("FIX.4.4", name, "RIALTO")
+    begin = "FIX.4.4" if dialect == "FIX.4.4" else "FIXT.1.1"
+    session = fix.SessionID(begin, name, "RIALTO")
     for number in range(int(count)):
         fields = {38: "0.01", 40: "2", 44: "2900.00", 59: "1"}
-        fix.Session.sendToTarget(order(f"qf-{number}", "D", fields), session)
+        fix.Session.sendToTarget(order(begin, f"qf-{number}", "D", fields), session)
     for number in range(int(count)):
         fields = {41: f"qf-{number}"}
-        fix.Session.sendToTarget(order(f"qf-c-{number}", "F", fields), session)
+        fix.Session.sendToTarget(order(begin, f"qf-c-{number}", "F", fields), session)
     deadline = time.monotonic() + 15
     while len(client.told) < 2 * int(count) and time.monotonic() < deadline:
         time.sleep(0.02)

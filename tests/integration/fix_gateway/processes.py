@@ -34,7 +34,7 @@ from venue.settings import VenueSettings
 
 ROOT = Path(__file__).parents[3]
 CONFIG, SESSIONS = ROOT / "config", ROOT / "sessions"
-DICTIONARY = SESSIONS / "dictionary" / "RIALTO44.xml"
+DICTIONARIES = SESSIONS / "dictionary"
 ADMIN, GATEWAY = 2, 3
 PASSWORD = "a secret of the tests"
 _TOKEN = bytes(range(32))
@@ -238,7 +238,11 @@ def core_main(directory: Path, durability: str) -> int:
 
 
 def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
-    sessions = session_files()
+    dialects = overrides.pop("dialects", {})
+    sessions = {
+        name: msgspec.structs.replace(file, dialect=dialects.get(name, file.dialect))
+        for name, file in session_files().items()
+    }
     token = bytes(32) if overrides.pop("has_wrong_secret", False) else _TOKEN
     settings = msgspec.convert(
         {
@@ -247,7 +251,7 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
             "host": "127.0.0.1",
             "port": 0,
             "state": str(directory / "fix"),
-            "dictionary": str(DICTIONARY),
+            "dictionaries": str(DICTIONARIES),
             **overrides,
         },
         GatewaySettings,

@@ -364,6 +364,7 @@ def test_a_quickfix_initiator_trades_against_our_dictionary(venue: Venue) -> Non
             PASSWORD,
             str(venue.directory),
             "25",
+            "FIX.4.4",
         ],
         cwd=ROOT,
         capture_output=True,

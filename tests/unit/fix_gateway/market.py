@@ -6,6 +6,7 @@ from fix_gateway.translation.request import Arrival
 from messages.layout import padded_text
 from messages.trading import events
 from messages.trading.terms import SessionRight
+from tests.unit.fix_gateway.conformity import fields_of
 
 TRADER, OTHER, COPY = 1, 2, 3
 ARRIVAL = Arrival(TRADER, source=3 << 20 | 1, epoch=1, sequence=7, connection=9, received_at_ns=5)
@@ -61,9 +62,5 @@ def request(kind: str, changes: dict[int, str | None] | None = None) -> Fields:
 
 
 def tags_of(text: str) -> dict[int, str]:
-    """The fields of an outgoing message."""
-    assert text.endswith("\x01")
-    pairs = [field.partition("=") for field in text[:-1].split("\x01")]
-    numbers = [int(tag) for tag, _, _ in pairs]
-    assert len(numbers) == len(set(numbers)), f"a tag is there twice: {text!r}"
-    return {int(tag): value for tag, _, value in pairs}
+    """The fields of an outgoing message that fits the description, its groups left out."""
+    return fields_of(text)[0]

@@ -34,7 +34,7 @@ def check(record: events.Event) -> list[dict[int, str]]:
         parser.append_buffer(text)
         parsed = parser.get_message()
         assert parsed is not None
-        assert parsed.count() == len(fields) + 3
+        assert parsed.count() == message.text.count("\x01") + 3
         found.append(fields)
     return found
 

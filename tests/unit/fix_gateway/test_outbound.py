@@ -9,6 +9,7 @@ from messages.trading.codes import RejectCode
 from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
 from messages.trading.identity import client_id
 from messages.trading.terms import CancelReason, OrderStatus, OrderType, Side, TimeInForce
+from tests.unit.fix_gateway.conformity import fields_of
 from tests.unit.fix_gateway.market import COPY, OTHER, TRADER, directory, tags_of
 
 WHEN_NS = 1_793_527_200_123_456_789
@@ -132,8 +133,12 @@ TRADE: dict[str, int | bytes] = {
 
 
 def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
-    messages = told(events.TradeExecuted.make(**TRADE))
+    record = events.TradeExecuted.make(**TRADE)
+    messages = told(record)
     assert messages.keys() == {TRADER, OTHER, COPY}
+    fees = {message.session: fields_of(message.text)[1] for message in told_by(record, directory())}
+    assert fees[TRADER][136] == [{137: "-0.000050", 138: "USD", 139: "4"}]
+    assert fees[OTHER][136] == [{137: "1.500000", 138: "USD", 139: "4"}]
     maker, taker = messages[TRADER], messages[OTHER]
     assert maker == {
         35: "8",
@@ -156,14 +161,9 @@ def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
         32: "0.1000",
         851: "1",
         880: "7",
-        136: "1",
-        137: "-0.000050",
-        138: "USD",
-        139: "4",
         60: STAMP,
     }
     assert (taker[17], taker[54], taker[39], taker[851]) == ("50S", "2", "2", "2")
-    assert taker[137] == "1.500000"
     # (2001 x 1000 + 1999 x 2000) / 3000 ticks of 0.05, rounded down ten digits after the point.
     assert taker[6] == "99.9833333333"
     assert messages[COPY] == maker | {797: "Y"}

@@ -24,7 +24,7 @@ SETTINGS = GatewaySettings(
     host="127.0.0.1",
     port=0,
     state=Path(),
-    dictionary=Path(),
+    dictionaries=Path(),
     send_bytes_max=4096,
 )
 

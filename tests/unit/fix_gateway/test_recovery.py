@@ -55,7 +55,7 @@ def write(directory: Path, *messages: str, numbers: str = "") -> None:
 
 
 def read(directory: Path) -> Stored:
-    return read_store(directory, comp_id="RIALTO", counterparty="MM1")
+    return read_store(directory, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1")
 
 
 def report(number: int, event: str) -> str:
@@ -367,13 +367,13 @@ def test_what_a_full_disk_left_half_written_is_cut_off(
     whole = header.read_bytes()
     os.truncate(header, len(whole) - cut_header)
     os.truncate(body, body.stat().st_size - cut_body)
-    mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1")
+    mend_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1")
     kept = 2 if cut_header or cut_body else 3
     assert header.read_bytes() == b" ".join(whole.split(b" ")[:kept]) + b" "
-    stored = read_store(tmp_path, comp_id="RIALTO", counterparty="MM1")
+    stored = read_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1")
     assert stored.last.event == (6 if kept == 2 else 7)
-    assert mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1") == 0
+    assert mend_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1") == 0
 
 
 def test_a_store_that_is_not_there_needs_no_mending(tmp_path: Path) -> None:
-    assert mend_store(tmp_path, comp_id="RIALTO", counterparty="MM1") == 0
+    assert mend_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1") == 0

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from fix_gateway.dictionary import compose_dictionary, standard_dictionary
 from fix_gateway.settings import (
     GatewaySettings,
     copied_accounts,
@@ -33,6 +32,7 @@ def test_the_demo_sessions_are_good() -> None:
     ("old", "new", "key"),
     [
         ('kind = "order_entry"', 'kind = "admin"', "$.kind"),
+        ('kind = "order_entry"', 'kind = "order_entry"\ndialect = "FIX.4.2"', "$.dialect"),
         ("id = 1\n", "id = 0\n", "$.id"),
         ("id = 1\nkind", "id = 2\nkind", "$.id: 2 is in MM1.toml already"),
         ('sender_comp_id = "MM1"', 'sender_comp_id = "A B"', "$.sender_comp_id"),
@@ -87,26 +87,8 @@ def test_one_session_has_a_quarter_of_the_places_unless_configured(
         host="127.0.0.1",
         port=0,
         state=Path(),
-        dictionary=Path(),
+        dictionaries=Path(),
         bridge_messages_max=whole,
         bridge_session_messages_max=own,
     )
     assert settings.session_messages_max == share
-
-
-def test_the_dictionary_has_our_messages_in_place_of_the_standard_ones(tmp_path: Path) -> None:
-    target = tmp_path / "FIX44.xml"
-    ours = ROOT / "sessions" / "dictionary" / "RIALTO44.xml"
-    compose_dictionary(standard=standard_dictionary(), ours=ours, target=target)
-    written = target.read_text()
-    assert written.count('msgtype="D"') == 1
-    assert written.count('number="378"') == 1
-    assert 'name="DisplayQty"' in written
-    assert 'msgtype="V"' in written, "other types stay known, to be answered with 380=3"
-
-
-def test_a_missing_dictionary_is_told_by_name(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nothing\.xml"):
-        compose_dictionary(
-            standard=standard_dictionary(), ours=tmp_path / "nothing.xml", target=tmp_path / "x"
-        )

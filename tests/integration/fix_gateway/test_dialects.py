@@ -1,0 +1,302 @@
+"""Both dialects on one port: sessions of each trade with each other and learn what was wrong."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import simplefix
+
+from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
+from tests.integration.fix_gateway.processes import (
+    PASSWORD,
+    ROOT,
+    Process,
+    prepare,
+    seed,
+    session_files,
+)
+
+Fields = dict[int, str | int]
+# INST1 and MM1 speak FIX 4.4, as their files say.
+GATEWAY = '{"checkpoint_seconds": 0.5, "dialects": {"MM2": "FIX.5.0SP2", "INST1-DC": "FIX.5.0SP2"}}'
+BEGIN = {"MM2": "FIXT.1.1", "INST1-DC": "FIXT.1.1"}
+OLD, NEW = "INST1", "MM2"
+
+
+class Venue(NamedTuple):
+    directory: Path
+    port: int
+
+    def unconnected(self, name: str, *, begin_string: str = "", version: str = "9") -> FixClient:
+        return FixClient(
+            sender=name,
+            target="RIALTO",
+            password=PASSWORD,
+            heartbeat_seconds=10,
+            begin_string=begin_string or BEGIN.get(name, "FIX.4.4"),
+            version=version,
+        )
+
+    def client(self, name: str) -> FixClient:
+        made = self.unconnected(name)
+        made.connect("127.0.0.1", self.port)
+        made.logon(is_reset=True)
+        return made
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    directory = tmp_path_factory.mktemp("dialects")
+    prepare(directory)
+    core, gateway = Process("core", directory), Process("gateway", directory, GATEWAY)
+    try:
+        core.start()
+        asyncio.run(seed(directory, sessions=session_files()))
+        yield Venue(directory, gateway.start())
+    finally:
+        gateway.close()
+        core.close()
+
+
+@pytest.fixture
+def client(venue: Venue) -> Iterator[Callable[[str], FixClient]]:
+    made: list[FixClient] = []
+
+    def make(name: str) -> FixClient:
+        made.append(venue.client(name))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.logout()
+
+
+def order(
+    name: str, changes: dict[int, str | int | None] | None = None
+) -> list[tuple[int, str | int]]:
+    good: dict[int, str | int | None] = {
+        11: name,
+        55: "BTC-USD",
+        54: "1",
+        38: "0.01",
+        40: "2",
+        44: "59000.00",
+        59: "1",
+        60: now_text(),
+    }
+    return [(tag, value) for tag, value in (good | (changes or {})).items() if value is not None]
+
+
+def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
+    found: list[simplefix.FixMessage] = []
+    while len(found) < count and (message := client.receive(5.0)) is not None:
+        found.append(message)
+    assert len(found) == count, [str(message) for message in found]
+    return found
+
+
+def name_of(test: str) -> str:
+    return f"{test}-{time.time_ns() // 1000}"
+
+
+def test_sessions_of_both_dialects_trade_with_each_other_and_are_copied(
+    client: Callable[[str], FixClient],
+) -> None:
+    maker, taker, copy = client(NEW), client(OLD), client("INST1-DC")
+    list(copy.messages(quiet_seconds=0.2))
+    bid = name_of("bid")
+    maker.send("D", order(bid, {44: "60000.00"}))
+    (placed,) = told(maker)
+    assert (text(placed, 8), text(placed, 150)) == ("FIXT.1.1", "0")
+    taker.send("D", order(name_of("ask"), {54: "2", 44: "60000.00", 38: "0.004"}))
+    accepted, traded = told(taker, 2)
+    (made,) = told(maker)
+    assert (text(traded, 8), text(made, 8)) == ("FIX.4.4", "FIXT.1.1")
+    assert (text(traded, 150), text(made, 150), text(made, 151)) == ("F", "F", "0.0060")
+    copies = told(copy, 2)
+    assert [text(each, 17) for each in copies] == [text(accepted, 17), text(traded, 17)]
+    assert {(text(each, 8), text(each, 797)) for each in copies} == {("FIXT.1.1", "Y")}
+    second = name_of("second")
+    maker.send("G", order(second, {41: bid, 44: "58000.00"}))
+    (amended,) = told(maker)
+    assert (text(amended, 150), text(amended, 41)) == ("5", bid)
+    # FIX 5.0 SP2 lets a request name the order by the venue's number alone.
+    number = text(placed, 37)
+    tail = [(55, "BTC-USD"), (54, "1")]
+    maker.send("H", [(37, number), *tail])
+    (status,) = told(maker)
+    assert (text(status, 150), text(status, 11)) == ("I", second)
+    maker.send("F", [(37, number), (11, name_of("cancel")), *tail, (60, now_text())])
+    (cancelled,) = told(maker)
+    assert (text(cancelled, 150), text(cancelled, 37)) == ("4", number)
+
+
+SESSION_REJECTS: list[tuple[str, dict[int, str | int | None], str, str]] = [
+    # what is wrong, changes of a good order, 371, 373
+    ("a tag that FIX does not have", {9999: "1"}, "9999", "0"),
+    ("a tag that only other messages have", {75: "20261101"}, "75", "2"),
+    ("a tag of the venue's answers", {5001: "1"}, "5001", "2"),
+    ("a required tag missing", {54: None}, "54", "1"),
+    ("a tag without a value", {44: ""}, "44", "4"),
+    ("a value that FIX does not have", {54: "Z"}, "54", "5"),
+    ("a value of the wrong form", {38: "1e3"}, "38", "6"),
+    ("a time of the wrong form", {60: "yesterday"}, "60", "6"),
+]
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+@pytest.mark.parametrize(
+    ("changes", "tag", "reason"),
+    [case[1:] for case in SESSION_REJECTS],
+    ids=[case[0] for case in SESSION_REJECTS],
+)
+def test_what_is_not_fix_gets_a_session_reject(
+    client: Callable[[str], FixClient],
+    session: str,
+    *,
+    changes: dict[int, str | int | None],
+    tag: str,
+    reason: str,
+) -> None:
+    sender = client(session)
+    number = sender.send("D", order(name_of("bad"), changes))
+    (answer,) = told(sender)
+    assert text(answer, 35) == "3"
+    assert (text(answer, 371), text(answer, 373)) == (tag, reason)
+    assert (text(answer, 372), text(answer, 45)) == ("D", str(number))
+    assert text(answer, 58), "a refusal says why"
+    sender.send("D", order(name_of("good")))
+    assert text(told(sender)[0], 150) == "0", "the session goes on"
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_a_tag_that_stands_twice_gets_a_session_reject(
+    client: Callable[[str], FixClient], session: str
+) -> None:
+    sender = client(session)
+    sender.send("D", [*order(name_of("twice")), (44, "1.00")])
+    (answer,) = told(sender)
+    assert (text(answer, 35), text(answer, 371), text(answer, 373)) == ("3", "44", "13")
+
+
+@pytest.mark.parametrize(
+    ("session", "kind", "is_known"),
+    [
+        (OLD, "V", True),
+        (NEW, "V", True),
+        (OLD, "CA", False),  # OrderMassActionRequest came with FIX 5.0 SP1
+        (NEW, "CA", True),
+        (OLD, "ZZ", False),
+        (NEW, "ZZ", False),
+    ],
+)
+def test_a_type_that_is_not_offered_is_told_apart_from_one_that_fix_does_not_have(
+    client: Callable[[str], FixClient], session: str, kind: str, is_known: bool
+) -> None:
+    sender = client(session)
+    # A group, which no dictionary of ours has: twice the same tag must not mislead.
+    number = sender.send(kind, [(262, "1"), (267, 2), (269, 0), (269, 1), (58, "x")])
+    (answer,) = told(sender)
+    assert (text(answer, 45), text(answer, 372)) == (str(number), kind)
+    expected = ("j", "3", "") if is_known else ("3", "", "11")
+    assert (text(answer, 35), text(answer, 380), text(answer, 373)) == expected
+    sender.send("D", order(name_of("good")))
+    assert text(told(sender)[0], 150) == "0"
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_a_value_that_the_venue_does_not_offer_is_refused_with_a_code(
+    client: Callable[[str], FixClient], session: str
+) -> None:
+    sender = client(session)
+    sender.send("D", order(name_of("pegged"), {40: "P"}))
+    (answer,) = told(sender)
+    assert (text(answer, 35), text(answer, 150), text(answer, 5001)) == ("8", "8", "1009")
+
+
+def test_an_application_version_for_one_message_alone_is_refused(
+    client: Callable[[str], FixClient],
+) -> None:
+    """Else its sender would choose the dictionary that it is checked by."""
+    sender = client(NEW)
+    sender.send("D", [(1128, "6"), *order(name_of("other"))])
+    (answer,) = told(sender)
+    assert (text(answer, 35), text(answer, 371), text(answer, 373)) == ("3", "1128", "5")
+    sender.send("D", [(1128, "9"), *order(name_of("same"))])
+    assert text(told(sender)[0], 150) == "0"
+
+
+@pytest.mark.parametrize(
+    ("session", "begin_string", "version", "reason"),
+    [
+        (NEW, "FIXT.1.1", "6", "1137"),
+        (NEW, "FIXT.1.1", "10", "1137"),
+        (NEW, "FIXT.1.1", "", "no reason given|1137"),
+        (NEW, "FIX.4.4", "", "no reason given"),
+        (OLD, "FIXT.1.1", "9", "no reason given"),
+    ],
+)
+def test_a_logon_in_another_version_is_refused_and_disturbs_nobody(
+    venue: Venue, session: str, begin_string: str, version: str, reason: str
+) -> None:
+    wrong = venue.unconnected(session, begin_string=begin_string, version=version)
+    wrong.connect("127.0.0.1", venue.port)
+    with pytest.raises(FixClientError, match=reason):
+        wrong.logon(is_reset=True)
+    wrong.abort()
+    right = venue.client(session)
+    right.send("D", order(name_of("right")))
+    assert text(told(right)[0], 150) == "0"
+    right.logout()
+
+
+def test_what_was_missed_is_resent_in_the_sessions_dialect(
+    venue: Venue, client: Callable[[str], FixClient]
+) -> None:
+    copy, trader = venue.client("INST1-DC"), client(OLD)
+    list(copy.messages(quiet_seconds=0.2))
+    copy.abort()
+    trader.send("D", order(name_of("missed")))
+    (placed,) = told(trader)
+    copy.connect("127.0.0.1", venue.port)
+    copy.logon()
+    (resent,) = told(copy)
+    assert (text(resent, 8), text(resent, 43)) == ("FIXT.1.1", "Y")
+    assert text(resent, 17) == text(placed, 17)
+    copy.logout()
+
+
+@pytest.mark.parametrize(("session", "dialect"), [("MM1", "FIX.4.4"), (NEW, "FIX.5.0SP2")])
+def test_a_quickfix_initiator_trades_with_the_published_dictionaries(
+    venue: Venue, session: str, dialect: str
+) -> None:
+    (venue.directory / "store").mkdir(exist_ok=True)
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.integration.fix_gateway.initiator",
+            str(venue.port),
+            session,
+            PASSWORD,
+            str(venue.directory),
+            "5",
+            dialect,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout.splitlines()[0])
+    assert said["rejected"] == [], "the client's dictionary refused a message of ours"
+    kinds = [report["150"] for report in said["told"] if report["35"] == "8"]
+    assert kinds == ["0"] * 5 + ["4"] * 5
