@@ -137,6 +137,7 @@ async def _run_fix_gateway(
     settings = GatewaySettings(
         principal=table.principals["fix_gateway"].number,
         comp_id=table.fix.comp_id,
+        market=table.fix.market,
         host=table.fix.host,
         port=table.fix.port,
         state=state.fix,

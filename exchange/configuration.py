@@ -53,6 +53,7 @@ class FixTable(Strict, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 0
     comp_id: str = "RIALTO"
+    market: str = "XXXX"
 
 
 class SettlementTable(Strict, frozen=True):

@@ -235,12 +235,13 @@ class Bridge:
 
 def not_sequenced(sent: Sent, *, sequence: int, code: int) -> str:
     """Build the BusinessMessageReject for a request that the core never numbered (380=4)."""
-    text = (
-        f"35=j\x0145={sequence}\x01372={sent.message_type}\x01"
-        f"380={tags.BUSINESS_REJECT_REASON_APPLICATION_NOT_AVAILABLE}\x015001={int(code)}\x01"
+    named = f"379={sent.client_order_id}\x01" if sent.client_order_id else ""
+    return (
+        f"35=j\x0145={sequence}\x01372={sent.message_type}\x01{named}"
+        f"380={tags.BUSINESS_REJECT_REASON_APPLICATION_NOT_AVAILABLE}\x01"
         f"58={code_name(code)}: not processed, send it again under a new number\x01"
+        f"5001={int(code)}\x01"
     )
-    return text + (f"379={sent.client_order_id}\x01" if sent.client_order_id else "")
 
 
 def _sent(fields: Fields) -> Sent:

@@ -97,7 +97,7 @@ class Gateway:
             )
             for file in sessions.values()
         }
-        self._directory = Directory()
+        self._directory = Directory(market=settings.market)
         self._loop = asyncio.get_running_loop()
         self._resets = ResetFile(settings.state)
         self._outbox = Outbox(

@@ -19,6 +19,7 @@ SESSION_ID_MAX = (1 << 19) - 1
 SessionNumber = Annotated[int, msgspec.Meta(ge=1, le=SESSION_ID_MAX)]
 Identifier = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
 CompId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,31}$")]
+MarketId = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}$")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,30}[!-~])?$")]
 SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
@@ -113,6 +114,9 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
 
     principal: int
     comp_id: CompId
+    market: MarketId = "XXXX"
+    """LastMkt (30): the venue's ISO 10383 code; XXXX says that it has none."""
+
     host: str
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     state: Path

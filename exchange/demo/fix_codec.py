@@ -14,7 +14,7 @@ BEGIN_STRING: Final = b"FIX.4.4"
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 
 Fields = dict[int, str]
-"""A message's fields by tag; of a repeated tag the last one, for no report here repeats any."""
+"""A message's fields by tag; of a repeated tag the last one: groups alone repeat, unread here."""
 
 _HEAD: Final = b"8=FIX.4.4\x019="
 _TRAILER_BYTES: Final = 7  # 10=nnn and its end

@@ -2,14 +2,16 @@
 
 import re
 
-from fix_gateway.dialects.source import Source
+from fix_gateway.dialects.source import Group, Message, Source
 
 _HEAD = '''\
-"""FIX tags and values by their names in the standard.
+"""FIX tags, values and groups by their names in the standard.
 
 Written from ``sessions/dictionary``: python -m fix_gateway.generate_dialects.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 SOH: Final = "\\x01"
@@ -32,9 +34,28 @@ def constants(source: Source) -> str:
         stem = constant_name(field.name)
         for name, value in field.values.items():
             lines.append(f'{stem}_{name}: Final = "{value}"')
+    lines += ["", "GROUPS: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(", "    {"]
+    for group in sorted(_groups_of_clients(source), key=lambda group: group.count.tag):
+        members = ", ".join(constant_name(member.item.name) for member in group.members)
+        lines.append(f"        {constant_name(group.count.name)}: ({members}),")
+    lines += ["    }", ")"]
+    lines.append('"""Groups of requests: the members in order by the tag that counts."""')
     return "\n".join([*lines, ""])
 
 
 def constant_name(name: str) -> str:
     """Turn a name of the standard into a constant's: ClOrdID into CL_ORD_ID."""
     return "_".join(_WORDS.findall(name)).upper()
+
+
+def _groups_of_clients(source: Source) -> list[Group]:
+    found: dict[str, Group] = {}
+    for message in source.application_messages():
+        if message.sent_by == "client":
+            found |= _groups(message)
+    return list(found.values())
+
+
+def _groups(message: Message) -> dict[str, Group]:
+    items = [member.item for member in message.members]
+    return {item.name: item for item in items if isinstance(item, Group)}

@@ -6,10 +6,11 @@ there is one way to learn and nothing to compare.
 
 from dataclasses import dataclass, field
 
+from fix_gateway.translation import tags
 from fix_gateway.translation.text import safe_text
 from messages.layout import Record
 from messages.trading import events
-from messages.trading.terms import SessionRight
+from messages.trading.terms import AccountKind, SessionRight
 
 NO_SYMBOL = "[N/A]"
 """Symbol (55) of what has none, as FIX 4.4 vol. 1 has it."""
@@ -45,12 +46,16 @@ class Account:
     number: int
     name: str
     firm: int
+    capacity: str
+    """OrderCapacity (528): principal for a house account, agency for a client's."""
 
 
 @dataclass(slots=True)
 class Directory:
     """Assets, instruments, accounts and session rights, as the venue defines them now."""
 
+    market: str = "XXXX"
+    """The venue's market identifier (ISO 10383); by default that of no market."""
     assets: dict[int, Asset] = field(default_factory=dict)
     instruments: dict[int, Instrument] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
@@ -63,6 +68,8 @@ class Directory:
     copies_of_firm: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By firm: its drop-copy sessions, for refusals that name no account."""
     firm_of_session: dict[int, int] = field(default_factory=dict)
+    firm_names: dict[int, str] = field(default_factory=dict)
+    session_names: dict[int, str] = field(default_factory=dict)
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def instrument(self, number: int) -> Instrument:
@@ -83,11 +90,21 @@ class Directory:
             symbol = safe_text(record.symbol) or NO_SYMBOL
             self.assets[record.asset] = Asset(record.asset, symbol, record.scale)
         elif isinstance(record, events.AccountCreated):
-            account = Account(record.account, safe_text(record.name), record.firm)
+            account = Account(
+                record.account,
+                safe_text(record.name),
+                record.firm,
+                tags.ORDER_CAPACITY_PRINCIPAL
+                if record.account_kind == AccountKind.HOUSE
+                else tags.ORDER_CAPACITY_AGENCY,
+            )
             self.accounts[account.number] = account
             self.account_by_name[account.name] = account
             self._arrange()
+        elif isinstance(record, events.FirmCreated):
+            self.firm_names[record.firm] = safe_text(record.name)
         elif isinstance(record, events.SessionGranted):
+            self.session_names[record.session] = safe_text(record.name)
             self._granted[record.session, record.account] = record.rights
             self.firm_of_session[record.session] = record.firm
             self._arrange()

@@ -8,7 +8,7 @@ feed again and leaves out what it has already sent.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fix_gateway.translation import reports
+from fix_gateway.translation import rejects, reports
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from messages.trading.codes import RejectCode
@@ -87,7 +87,7 @@ def _addressed(
 
 
 def _accepted(record: events.OrderAccepted, directory: Directory) -> list[Outgoing]:
-    text = reports.order(record, directory, execution_type="0")
+    text = reports.accepted(record, directory)
     return _addressed(text, record, directory, record.account, record.session)
 
 
@@ -104,26 +104,24 @@ def _cancelled(record: events.OrderCancelled, directory: Directory) -> list[Outg
 
 
 def _expired(record: events.OrderExpired, directory: Directory) -> list[Outgoing]:
-    text = reports.order(record, directory, execution_type="C", reason=record.reason)
+    text = reports.expired(record, directory)
     return _addressed(text, record, directory, record.account, record.session)
 
 
 def _amended(record: events.OrderAmended, directory: Directory) -> list[Outgoing]:
-    text = reports.order(
-        record, directory, execution_type="5", original=record.previous_client_order_id
-    )
+    text = reports.amended(record, directory)
     return _addressed(
         text, record, directory, record.account, record.session, record.origin_session
     )
 
 
 def _triggered(record: events.OrderTriggered, directory: Directory) -> list[Outgoing]:
-    text = reports.order(record, directory, execution_type="L")
+    text = reports.triggered(record, directory)
     return _addressed(text, record, directory, record.account, record.session)
 
 
 def _restated(record: events.OrderRestated, directory: Directory) -> list[Outgoing]:
-    text = reports.order(record, directory, execution_type="D", reason=record.reason)
+    text = reports.restated(record, directory)
     return _addressed(text, record, directory, record.account, record.session)
 
 
@@ -149,12 +147,12 @@ def _traded(record: events.TradeExecuted, directory: Directory) -> list[Outgoing
 
 
 def _cancel_rejected(record: events.CancelRejected, directory: Directory) -> list[Outgoing]:
-    text = reports.cancel_reject(record, directory, response_to="1")
+    text = rejects.cancel_reject(record, directory, response_to="1")
     return _addressed(text, record, directory, record.account, record.session)
 
 
 def _amend_rejected(record: events.AmendRejected, directory: Directory) -> list[Outgoing]:
-    text = reports.cancel_reject(record, directory, response_to="2")
+    text = rejects.cancel_reject(record, directory, response_to="2")
     return _addressed(text, record, directory, record.account, record.session)
 
 
@@ -164,21 +162,21 @@ def _query_rejected(record: events.QueryRejected, directory: Directory) -> list[
 
 
 def _mass_cancelled(record: events.MassCancelled, directory: Directory) -> list[Outgoing]:
-    text = reports.mass_cancel(record, directory)
+    text = rejects.mass_cancel(record, directory)
     return [Outgoing(record.session, record.number, 0, text)]
 
 
 def _mass_cancel_rejected(
     record: events.MassCancelRejected, directory: Directory
 ) -> list[Outgoing]:
-    text = reports.mass_cancel_reject(record, directory)
+    text = rejects.mass_cancel_reject(record, directory)
     return [Outgoing(record.session, record.number, 0, text)]
 
 
 def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgoing]:
     report = _REFUSALS.get(record.refused_kind)
     if record.code == RejectCode.GATEWAY_RIGHTS_MISSING or report is None:
-        text = reports.business_reject(record)
+        text = rejects.business_reject(record)
         return [Outgoing(record.session, record.number, 0, text)]
     text = report(record, directory)
     if record.refused_kind == MassCancel.KIND:
@@ -188,10 +186,10 @@ def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgo
 
 _REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
     PlaceOrder.KIND: reports.refused_order,
-    CancelOrder.KIND: reports.refused_cancel,
-    AmendOrder.KIND: reports.refused_cancel,
+    CancelOrder.KIND: rejects.refused_cancel,
+    AmendOrder.KIND: rejects.refused_cancel,
     QueryOrder.KIND: reports.refused_status,
-    MassCancel.KIND: reports.refused_mass_cancel,
+    MassCancel.KIND: rejects.refused_mass_cancel,
 }
 
 _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] = {
@@ -216,6 +214,7 @@ _DEFINING_KINDS = frozenset(
     {
         events.AssetCreated.KIND,
         events.InstrumentCreated.KIND,
+        events.FirmCreated.KIND,
         events.AccountCreated.KIND,
         events.SessionGranted.KIND,
     }

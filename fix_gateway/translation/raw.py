@@ -4,10 +4,19 @@ QuickFIX has checked framing, checksum and dictionary before; a native session e
 done the same. That is why a plain split is enough here.
 """
 
-from fix_gateway.translation.tags import SOH
+from collections.abc import Mapping
+from types import MappingProxyType
 
-Fields = dict[int, str]
-"""The fields of one message by tag."""
+from fix_gateway.translation.tags import GROUPS, SOH
+
+Entry = dict[int, str]
+"""One entry of a repeating group, by tag."""
+
+
+class Fields(dict[int, str]):
+    """The fields of one message by tag, and its groups' entries by the tag that counts."""
+
+    groups: Mapping[int, list[Entry]] = MappingProxyType({})
 
 
 class MalformedMessageError(ValueError):
@@ -18,14 +27,56 @@ def parse(message: str) -> Fields:
     """Split a whole message into its fields.
 
     Raises:
-        MalformedMessageError: a field without a numeric tag or an equals sign, or a tag that
-            stands twice: which of the two is meant would be the reader's guess.
+        MalformedMessageError: a field without a numeric tag or an equals sign; a tag that stands
+            twice, for which of the two is meant would be the reader's guess; a group that has not
+            as many entries as it says, or an entry whose members are not in their order.
     """
     fields = [field.split("=", 1) for field in message.split(SOH) if field]
     try:
-        found = {int(tag): value for tag, value in fields}
+        found = Fields({int(tag): value for tag, value in fields})
     except ValueError as error:
         raise MalformedMessageError(f"not FIX fields: {error}") from error
+    if not found.keys().isdisjoint(GROUPS):
+        return _with_groups([(int(tag), value) for tag, value in fields])
     if len(found) != len(fields):
         raise MalformedMessageError("a tag stands twice")
     return found
+
+
+def _with_groups(pairs: list[tuple[int, str]]) -> Fields:
+    found = Fields()
+    groups: dict[int, list[Entry]] = {}
+    found.groups = groups
+    at = 0
+    while at < len(pairs):
+        tag, value = pairs[at]
+        at += 1
+        if tag in found or tag in groups:
+            raise MalformedMessageError(f"{tag} stands twice")
+        if tag not in GROUPS:
+            found[tag] = value
+            continue
+        entries, at = _entries(pairs, at, GROUPS[tag])
+        if str(len(entries)) != value:
+            raise MalformedMessageError(f"{tag} says {value!r} and there are {len(entries)}")
+        groups[tag] = entries
+    return found
+
+
+def _entries(
+    pairs: list[tuple[int, str]], at: int, members: tuple[int, ...]
+) -> tuple[list[Entry], int]:
+    """Read a group's entries, and return them with the place after them."""
+    entries: list[Entry] = []
+    last = len(members)
+    while at < len(pairs) and pairs[at][0] in members:
+        tag, value = pairs[at]
+        place = members.index(tag)
+        if place == 0:
+            entries.append({})
+        elif not entries or place <= last:
+            raise MalformedMessageError(f"{tag} is out of its group's order")
+        entries[-1][tag] = value
+        last = place
+        at += 1
+    return entries, at

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from fix_gateway.translation import tags
 from fix_gateway.translation.decimal import DecimalFault, decimal_text, steps
 from fix_gateway.translation.directory import Directory, Instrument
+from fix_gateway.translation.parties import read_parties, read_target_firm
 from fix_gateway.translation.raw import Fields
+from fix_gateway.translation.text import printable, shown
 from fix_gateway.translation.times import timestamp_ns
 from messages.trading.codes import RejectCode
 from messages.trading.identity import NO_CLIENT_ID
 from messages.trading.terms import CLIENT_ID_LENGTH_MAX, Side
 
 _CLIENT_ID = re.compile(rf"[!-~](?:[ -~]{{0,{CLIENT_ID_LENGTH_MAX - 2}}}[!-~])?", re.ASCII)
-_UNPRINTABLE = re.compile(r"[^ -~]")
 _ORDER_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _SIDES = {tags.SIDE_BUY: Side.BUY, tags.SIDE_SELL: Side.SELL}
-_SHOWN_MAX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Reader:
     arrival: Arrival
     fault: Fault | None = None
     instrument: Instrument | None = None
+    trader: int = 0
+    """The client's own number of the trader; zero when it names none."""
 
     def refuse(self, code: RejectCode, text: str) -> int:
         """Note a fault, unless there is one already; returns zero for the caller to pass on."""
@@ -74,17 +76,26 @@ class Reader:
             )
         elif is_required:
             self.refuse(RejectCode.GATEWAY_FIELD_MISSING, f"{name} ({tag}) is missing")
-        kept = _UNPRINTABLE.sub("?", text)[:CLIENT_ID_LENGTH_MAX].strip()
+        kept = printable(text)[:CLIENT_ID_LENGTH_MAX].strip()
         return kept.encode("ascii").ljust(len(NO_CLIENT_ID), b"\0")
 
     def account(self) -> int:
-        """Read Account (1); a session with one account need not name it."""
+        """Read Account (1), or the party that says it; a session with one need not name it.
+
+        The other parties are read with it, and the trader kept.
+        """
+        parties = read_parties(self.fields, firm=self._firm_name(), refuse=self.refuse)
+        self.trader = parties.trader
         allowed = self.directory.trading_accounts.get(self.arrival.session, {})
-        name = self.fields.get(tags.ACCOUNT)
+        name = self.fields.get(tags.ACCOUNT, parties.account or None)
         if name is None:
             if len(allowed) == 1:
                 return next(iter(allowed.values()))
             return self.refuse(RejectCode.GATEWAY_FIELD_MISSING, "Account (1) is missing")
+        if parties.account and parties.account != name:
+            return self.refuse(
+                RejectCode.GATEWAY_FIELD_MALFORMED, "Account (1) and its party are not the same"
+            )
         if name in allowed:
             return allowed[name]
         # Whether another firm's account exists is not ours to tell.
@@ -97,6 +108,20 @@ class Reader:
         return self.refuse(
             RejectCode.GATEWAY_ACCOUNT_UNKNOWN, f"account {shown(name)} is not known here"
         )
+
+    def is_firm_target(self) -> bool:
+        """Say whether the session's whole firm is the target of a mass cancel (1461)."""
+        return read_target_firm(self.fields, firm=self._firm_name(), refuse=self.refuse)
+
+    def any_account(self) -> int:
+        """Return an account of the session, where it is to do for all of them."""
+        self.trader = read_parties(self.fields, firm=self._firm_name(), refuse=self.refuse).trader
+        allowed = self.directory.trading_accounts.get(self.arrival.session, {})
+        return min(allowed.values(), default=0)
+
+    def _firm_name(self) -> str:
+        firm = self.directory.firm_of_session.get(self.arrival.session, 0)
+        return self.directory.firm_names.get(firm, "")
 
     def symbol(self, *, is_required: bool = True) -> int:
         """Read Symbol (55) and keep its instrument for prices and quantities."""
@@ -168,6 +193,34 @@ class Reader:
             return self.refuse(RejectCode.GATEWAY_FIELD_MISSING, "OrderQty (38) is missing")
         return self.quantity(tags.ORDER_QTY, "OrderQty")
 
+    def cash(self) -> int:
+        """Read CashOrderQty (152) in atoms of the quote asset; zero when it is not given."""
+        text, unit = self.fields.get(tags.CASH_ORDER_QTY), self.instrument
+        if text is None or unit is None:
+            return 0
+        scale = self.directory.asset(unit.quote_asset).scale
+        atoms = steps(text, decimals=scale, units=1)
+        if isinstance(atoms, int):
+            return atoms
+        code, text = _fault(
+            atoms,
+            f"CashOrderQty {shown(text)}",
+            decimal_text(1, scale),
+            malformed=RejectCode.GATEWAY_QUANTITY_MALFORMED,
+            off_grid=RejectCode.GATEWAY_QUANTITY_OFF_LOT,
+        )
+        return self.refuse(code, text)
+
+    def check_capacity(self, number: int) -> None:
+        """Compare OrderCapacity (528), if it is given, with what the account is."""
+        value = self.fields.get(tags.ORDER_CAPACITY)
+        account = self.directory.accounts.get(number)
+        if value is not None and account is not None and value != account.capacity:
+            self.refuse(
+                RejectCode.GATEWAY_FIELD_MALFORMED,
+                f"OrderCapacity (528) {shown(value)}: this account's is {account.capacity}",
+            )
+
     def display_quantity(self) -> int:
         """Read DisplayQty (1138), or MaxFloor (111) as FIX 4.4 has it; not both."""
         if tags.DISPLAY_QTY in self.fields and tags.MAX_FLOOR in self.fields:
@@ -200,12 +253,6 @@ class Reader:
                 RejectCode.GATEWAY_FIELD_MALFORMED, f"OrderID {shown(text)} is not one of ours"
             )
         return int(text)
-
-
-def shown(text: str) -> str:
-    """Cut and clean a client's value for a sentence."""
-    clean = _UNPRINTABLE.sub("?", text)
-    return clean if len(clean) <= _SHOWN_MAX else clean[: _SHOWN_MAX - 2] + ".."
 
 
 def _fault(

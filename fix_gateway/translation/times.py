@@ -18,6 +18,12 @@ def timestamp_text(time_ns: int) -> str:
     return f"{_second_text(seconds)}.{nanoseconds // 1000:06d}"
 
 
+def nanosecond_text(time_ns: int) -> str:
+    """Write nanoseconds since the epoch as UTCTimestamp with all nine digits."""
+    seconds, nanoseconds = divmod(time_ns, _SECOND_NS)
+    return f"{_second_text(seconds)}.{nanoseconds:09d}"
+
+
 def timestamp_ns(text: str) -> int | None:
     """Read a UTCTimestamp as nanoseconds since the epoch; None if it is none after 1970."""
     match = _TIMESTAMP.fullmatch(text)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import pytest
 import simplefix
 
+from fix_gateway.translation.times import timestamp_ns
+from messages.trading.codes import RejectCode
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
 from tests.integration.fix_gateway.processes import (
     PASSWORD,
@@ -208,6 +210,143 @@ def test_a_type_that_is_not_offered_is_told_apart_from_one_that_fix_does_not_hav
     assert (text(answer, 35), text(answer, 380), text(answer, 373)) == expected
     sender.send("D", order(name_of("good")))
     assert text(told(sender)[0], 150) == "0"
+
+
+def party(name: str, role: int) -> list[tuple[int, str | int]]:
+    return [(448, name), (447, "D"), (452, role)]
+
+
+def all_of(message: simplefix.FixMessage, *tags: int) -> list[str]:
+    """The values of tags in the order in which they came, repeated ones too."""
+    return [value.decode() for tag, value in message if int(tag) in tags]
+
+
+Pairs = list[tuple[int, str | int]]
+LYING_GROUPS: list[tuple[str, Pairs, str, str]] = [
+    # what is wrong, the end of the message, 371, 373
+    ("fewer than counted", [(453, 2), *party("F", 1)], "453", "16"),
+    ("more than counted", [(453, 1), *party("F", 1), *party("7", 11)], "453", "16"),
+    ("counted and not there", [(453, 1)], "453", "16"),
+    ("not a count", [(453, "x"), *party("F", 1)], "453", "6"),
+    ("another member first", [(453, 1), (447, "D"), (448, "F"), (452, 1)], "453", "16"),
+    ("without its count", party("F", 1), "447", "2"),
+    ("a member that is not ours", [(453, 1), *party("F", 1), (802, 1)], "802", "2"),
+]
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+@pytest.mark.parametrize(
+    ("end", "tag", "reason"),
+    [case[1:] for case in LYING_GROUPS],
+    ids=[case[0] for case in LYING_GROUPS],
+)
+def test_a_group_that_lies_gets_a_session_reject(
+    client: Callable[[str], FixClient],
+    session: str,
+    *,
+    end: list[tuple[int, str | int]],
+    tag: str,
+    reason: str,
+) -> None:
+    sender = client(session)
+    sender.send("D", [*order(name_of("group")), *end])
+    (answer,) = told(sender)
+    assert text(answer, 35) == "3"
+    assert (text(answer, 371), text(answer, 373)) == (tag, reason)
+    sender.send("D", order(name_of("good")))
+    assert text(told(sender)[0], 150) == "0", "the session goes on"
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+@pytest.mark.parametrize(
+    "members",
+    [
+        [(448, "{session}"), (447, "D")],
+        [(448, "{session}"), (447, "?"), (452, 1)],
+        [(448, "{session}"), (447, "D"), (452, 13)],
+    ],
+)
+def test_what_stands_inside_a_group_is_refused_with_a_code(
+    client: Callable[[str], FixClient], session: str, members: list[tuple[int, str | int]]
+) -> None:
+    """QuickFIX looks neither at values inside groups nor for members that are missing."""
+    sender = client(session)
+    own = [(tag, str(value).format(session=session)) for tag, value in members]
+    sender.send("D", [*order(name_of("inside")), (453, 1), *own])
+    (answer,) = told(sender)
+    assert (text(answer, 35), text(answer, 150), text(answer, 5001)) == ("8", "8", "1013")
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_parties_are_taken_and_told(client: Callable[[str], FixClient], session: str) -> None:
+    sender = client(session)
+    named = [(453, 3), *party(session, 1), *party("4711", 11), *party(session, 24)]
+    sender.send("D", [*order(name_of("party")), *named])
+    (placed,) = told(sender)
+    assert text(placed, 150) == "0"
+    assert all_of(placed, 448) == [session, session, session]
+    assert all_of(placed, 452) == ["1", "24", "55"]
+    assert text(placed, 528) == "A"
+    sender.send("D", [*order(name_of("other")), (453, 1), *party("MM1", 1)])
+    (refused,) = told(sender)
+    assert (text(refused, 150), text(refused, 5001)) == ("8", "1007")
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_times_market_and_aggressor_are_told(
+    client: Callable[[str], FixClient], session: str
+) -> None:
+    maker, taker = client("MM1"), client(session)
+    bid = name_of("bid")
+    maker.send("D", order(bid, {44: "61000.00"}))
+    told(maker)
+    before_ns = time.time_ns()
+    taker.send("D", order(name_of("ask"), {54: "2", 44: "61000.00", 59: "3"}))
+    accepted, traded = told(taker, 2)
+    (made,) = told(maker)
+    assert all_of(accepted, 770) == ["2"]
+    (came,) = all_of(accepted, 769)
+    came_ns = timestamp_ns(came)
+    assert came_ns is not None
+    assert before_ns <= came_ns <= time.time_ns()
+    assert len(came.partition(".")[2]) == 9
+    for report, aggressor in ((traded, "Y"), (made, "N")):
+        assert (text(report, 1057), text(report, 29), text(report, 30)) == (aggressor, "1", "XXXX")
+        assert all_of(report, 770) == ["1"]
+        (when,) = all_of(report, 769)
+        assert when.startswith(text(report, 60)), "the sequencer's stamp, with three digits more"
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_a_mass_cancel_of_the_firm_is_told_as_asked(
+    client: Callable[[str], FixClient], session: str
+) -> None:
+    sender = client(session)
+    sender.send("D", order(name_of("open"), {44: "58000.00"}))
+    told(sender)
+    firm: Pairs = [(1461, 1), (1462, session), (1463, "D"), (1464, 1)]
+    sender.send("q", [(11, name_of("all")), (530, "7"), *firm, (60, now_text())])
+    messages = list(sender.messages(quiet_seconds=0.5))
+    report = messages[-1]
+    assert {text(each, 150) for each in messages[:-1]} == {"4"}
+    assert (text(report, 35), text(report, 531)) == ("r", "7")
+    assert text(report, 533) == str(len(messages) - 1)
+    assert (text(report, 1462), text(report, 1369)) == (session, text(report, 5002))
+    other: Pairs = [(1461, 1), (1462, "MM1"), (1463, "D"), (1464, 1)]
+    sender.send("q", [(11, name_of("theirs")), (530, "7"), *other, (60, now_text())])
+    (refused,) = told(sender)
+    assert (text(refused, 35), text(refused, 531), text(refused, 5001)) == ("r", "0", "1007")
+
+
+@pytest.mark.parametrize("session", [OLD, NEW])
+def test_cash_to_spend_is_refused_by_the_core_with_a_code(
+    client: Callable[[str], FixClient], session: str
+) -> None:
+    sender = client(session)
+    sender.send("D", order(name_of("cash"), {38: None, 40: "1", 44: None, 59: "3", 152: "100"}))
+    (refused,) = told(sender)
+    assert (text(refused, 150), text(refused, 103)) == ("8", "11")
+    assert text(refused, 5001) == str(RejectCode.NOT_SUPPORTED.value)
 
 
 @pytest.mark.parametrize("session", [OLD, NEW])

@@ -165,7 +165,7 @@ BAD_ORDERS: list[tuple[Fields, str, int, str]] = [
     ({40: "?"}, SESSION_REJECT, 373, "5"),
     ({60: "yesterday"}, SESSION_REJECT, 373, "6"),
     ({9999: "1"}, SESSION_REJECT, 373, "0"),
-    ({152: "1"}, SESSION_REJECT, 373, "2"),
+    ({75: "20261101"}, SESSION_REJECT, 373, "2"),
     ({44: "-1"}, REPORT, 5001, str(RejectCode.GATEWAY_PRICE_MALFORMED.value)),
     ({44: "1234567890123456789"}, REPORT, 5001, str(RejectCode.GATEWAY_PRICE_MALFORMED.value)),
     ({44: "999999999999999999"}, REPORT, 5001, str(RejectCode.GATEWAY_OUT_OF_RANGE.value)),

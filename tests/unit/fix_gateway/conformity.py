@@ -55,6 +55,10 @@ def _read(
 ) -> tuple[Fields, Groups]:
     members = message.members_in(dialect)
     places = {next(member.tags): member for member in members}
+    order = [tag for member in members for tag in member.tags]
+    # A drop copy is the original with its mark behind it.
+    found = [order.index(tag) for tag, _ in pairs if tag != 797 and tag in places]
+    assert found == sorted(found), f"not in the standard's order: {pairs}"
     fields: Fields = {}
     groups: Groups = {}
     waiting = iter(pairs)

@@ -8,6 +8,8 @@ from fix_gateway.translation.inbound import (
     refuse_rights,
     translate,
 )
+from fix_gateway.translation.raw import Entry
+from fix_gateway.translation.tags import GROUPS
 from messages.layout import plain_text
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
@@ -27,6 +29,7 @@ from messages.trading.terms import OrderFlag, OrderType, Scope, SelfTradePrevent
 from tests.unit.fix_gateway.market import ARRIVAL, directory, request
 
 Changes = dict[int, str | None]
+Groups = dict[int, list[Entry]]
 KINDS: dict[str, type[Command]] = {
     "D": PlaceOrder,
     "F": CancelOrder,
@@ -37,8 +40,9 @@ KINDS: dict[str, type[Command]] = {
 DAY_NS = 86_400 * 10**9
 
 
-def one(kind: str, changes: Changes | None = None) -> Command:
-    records = list(COMMANDS.unpack(translate(request(kind, changes), ARRIVAL, directory())))
+def one(kind: str, changes: Changes | None = None, groups: Groups | None = None) -> Command:
+    fields = request(kind, changes, groups)
+    records = list(COMMANDS.unpack(translate(fields, ARRIVAL, directory())))
     assert len(records) == 1, "a request is one command"
     record = records[0]
     assert isinstance(record, Command)
@@ -139,6 +143,12 @@ BAD = [
     ("D", {110: "0.00001"}, RejectCode.GATEWAY_QUANTITY_OFF_LOT),
     ("D", {111: "NaN"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
     ("D", {111: "0.1", 1138: "0.1"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {152: "5", 40: "1", 44: None}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {152: "5", 38: None}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("D", {152: "1e3", 38: None, 40: "1"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
+    ("D", {152: "0.0000001", 38: None, 40: "1"}, RejectCode.GATEWAY_QUANTITY_OFF_LOT),
+    ("D", {152: "0", 38: None, 40: "1"}, RejectCode.GATEWAY_OUT_OF_RANGE),
+    ("D", {528: "P"}, RejectCode.GATEWAY_FIELD_MALFORMED),
     ("D", {55: "XX"}, RejectCode.GATEWAY_SYMBOL_UNKNOWN),
     ("D", {55: None}, RejectCode.GATEWAY_FIELD_MISSING),
     ("D", {1: "nobody"}, RejectCode.GATEWAY_ACCOUNT_UNKNOWN),
@@ -229,6 +239,115 @@ def test_a_cancel_by_order_id_needs_no_original_id() -> None:
     assert record.order_id == 77
 
 
+def party(name: str, role: str, source: str = "D") -> Entry:
+    return {448: name, 447: source, 452: role}
+
+
+def target(name: str, role: str = "1", source: str = "D") -> Entry:
+    return {1462: name, 1463: source, 1464: role}
+
+
+FIRM, ACCOUNT, TRADER = party("F1", "1"), party("A11", "24"), party("4711", "11")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_request_may_name_its_parties(kind: str) -> None:
+    record = one(kind, {}, {453: [FIRM, TRADER, ACCOUNT]})
+    assert type(record) is KINDS[kind]
+    assert record.account == 11
+
+
+def test_an_order_keeps_its_trader_on_record() -> None:
+    record = one("D", {}, {453: [TRADER]})
+    assert isinstance(record, PlaceOrder)
+    assert record.trader == 4711
+    most = one("D", {}, {453: [party("4294967295", "11")]})
+    assert isinstance(most, PlaceOrder)
+    assert most.trader == 0xFFFF_FFFF
+
+
+def test_a_party_may_say_which_of_several_accounts() -> None:
+    known = directory()
+    known.trading_accounts = {1: {"A11": 11, "A12": 12}}
+    fields = request("D", {}, {453: [party("A12", "24")]})
+    (record,) = COMMANDS.unpack(translate(fields, ARRIVAL, known))
+    assert isinstance(record, PlaceOrder)
+    assert record.account == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "parties", "code"),
+    [
+        ({}, [party("F2", "1")], RejectCode.GATEWAY_ACCOUNT_NOT_ENTITLED),
+        ({}, [party("F1", "13")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("F1", "1", "N")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [FIRM, FIRM], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("A12", "24")], RejectCode.GATEWAY_ACCOUNT_NOT_ENTITLED),
+        ({}, [party("A21", "24")], RejectCode.GATEWAY_ACCOUNT_UNKNOWN),
+        ({1: "A12"}, [ACCOUNT], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("0", "11")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("jim", "11")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("4294967296", "11")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [party("\u0661", "11")], RejectCode.GATEWAY_FIELD_MALFORMED),
+        ({}, [{448: "F1"}], RejectCode.GATEWAY_FIELD_MALFORMED),
+    ],
+)
+def test_a_party_that_is_not_understood_is_refused_and_never_ignored(
+    changes: Changes, parties: list[Entry], code: RejectCode
+) -> None:
+    record = one("D", changes, {453: parties})
+    assert isinstance(record, RecordRefusal)
+    assert record.code == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "instrument"), [({530: "7"}, 0), ({530: "1", 55: "BTC-USD"}, 1)]
+)
+def test_a_mass_cancel_may_reach_the_whole_firm(changes: Changes, instrument: int) -> None:
+    known = directory()
+    known.trading_accounts = {1: {"A12": 12, "A11": 11}}
+    fields = request("q", changes, {1461: [target("F1")]})
+    (record,) = COMMANDS.unpack(translate(fields, ARRIVAL, known))
+    assert isinstance(record, MassCancel)
+    assert (record.scope, record.account, record.instrument) == (Scope.FIRM, 11, instrument)
+
+
+@pytest.mark.parametrize(
+    ("changes", "targets", "code"),
+    [
+        ({}, [target("F2")], RejectCode.GATEWAY_ACCOUNT_NOT_ENTITLED),
+        ({}, [target("A11", "24")], RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+        ({}, [target("F1", "1", "N")], RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+        ({}, [target("F1"), target("F1")], RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+        ({530: "6"}, [target("F1")], RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+        ({1: "A11"}, [target("F1")], RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ],
+)
+def test_other_targets_of_a_mass_cancel_are_refused(
+    changes: Changes, targets: list[Entry], code: RejectCode
+) -> None:
+    record = one("q", changes, {1461: targets})
+    assert isinstance(record, RecordRefusal)
+    assert record.code == code
+
+
+def test_cash_to_spend_goes_to_the_core_which_decides_about_it() -> None:
+    record = one("D", {38: None, 152: "1000.000001", 40: "1", 44: None})
+    assert isinstance(record, PlaceOrder)
+    assert (record.cash_atoms, record.quantity_lots) == (1_000_000_001, 0)
+    assert record.order_flags == OrderFlag.CASH_QUANTITY
+
+
+@pytest.mark.parametrize(("account", "capacity"), [(11, "A"), (21, "P")])
+def test_the_capacity_of_an_order_is_that_of_its_account(account: int, capacity: str) -> None:
+    known = directory()
+    known.trading_accounts = {1: {"own": account}}
+    for said in "AP":
+        fields = request("D", {528: said})
+        (record,) = COMMANDS.unpack(translate(fields, ARRIVAL, known))
+        assert isinstance(record, PlaceOrder if said == capacity else RecordRefusal)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
     (record,) = COMMANDS.unpack(refuse_rights(request(kind), ARRIVAL, directory()))
@@ -258,7 +377,9 @@ def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
                 110,
                 111,
                 126,
+                152,
                 432,
+                528,
                 530,
                 790,
                 1138,
@@ -267,9 +388,20 @@ def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
         ),
         st.none() | st.text(st.characters(exclude_characters="\x01"), max_size=50),
     ),
+    groups=st.fixed_dictionaries(
+        {},
+        optional={
+            count: st.lists(
+                st.dictionaries(st.sampled_from(members), st.text(max_size=40)), max_size=4
+            )
+            for count, members in GROUPS.items()
+        },
+    ),
 )
-def test_whatever_a_client_writes_is_one_whole_record(kind: str, changes: Changes) -> None:
-    one(kind, changes)
+def test_whatever_a_client_writes_is_one_whole_record(
+    kind: str, changes: Changes, groups: Groups
+) -> None:
+    one(kind, changes, groups)
 
 
 def test_openings_and_closings_of_connections() -> None:

@@ -8,7 +8,14 @@ from messages.trading import events
 from messages.trading.codes import RejectCode
 from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
 from messages.trading.identity import client_id
-from messages.trading.terms import CancelReason, OrderStatus, OrderType, Side, TimeInForce
+from messages.trading.terms import (
+    CancelReason,
+    OrderStatus,
+    OrderType,
+    Scope,
+    Side,
+    TimeInForce,
+)
 from tests.unit.fix_gateway.conformity import fields_of
 from tests.unit.fix_gateway.market import COPY, OTHER, TRADER, directory, tags_of
 
@@ -84,6 +91,7 @@ def test_an_accepted_order_is_reported_with_all_its_terms() -> None:
         1138: "0.0100",
         110: "0.0200",
         126: STAMP,
+        528: "A",
         151: "0.5000",
         14: "0",
         6: "0",
@@ -161,9 +169,14 @@ def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
         32: "0.1000",
         851: "1",
         880: "7",
+        1057: "N",
+        528: "A",
+        30: "XRIA",
+        29: "1",
         60: STAMP,
     }
     assert (taker[17], taker[54], taker[39], taker[851]) == ("50S", "2", "2", "2")
+    assert (taker[1057], taker[528]) == ("Y", "P")
     # (2001 x 1000 + 1999 x 2000) / 3000 ticks of 0.05, rounded down ten digits after the point.
     assert taker[6] == "99.9833333333"
     assert messages[COPY] == maker | {797: "Y"}
@@ -226,6 +239,86 @@ def test_an_unasked_cancel_says_why(reason: CancelReason, restated: str) -> None
 def test_other_changes_of_an_order(event: type[events.OrderEvent], execution: str) -> None:
     report = told(event.make(**ORDER, reason=CancelReason.SELF_TRADE))[TRADER]
     assert report[150] == execution
+
+
+FIRM = {448: "F1", 447: "D", 452: "1"}
+ACCOUNT = {448: "A11", 447: "D", 452: "24"}
+SESSION = {448: "S1", 447: "D", 452: "55"}
+
+
+def groups_of(record: events.Event, session: int = TRADER) -> dict[int, list[dict[int, str]]]:
+    (text,) = [each.text for each in told_by(record, directory()) if each.session == session]
+    return fields_of(text)[1]
+
+
+def test_a_report_names_firm_account_and_the_session_that_the_order_came_from() -> None:
+    copied = groups_of(events.OrderAccepted.make(**ORDER), COPY)
+    assert copied[453] == [FIRM, ACCOUNT, SESSION]
+    trade = events.TradeExecuted.make(**TRADE)
+    assert groups_of(trade)[453] == [FIRM, ACCOUNT, SESSION]
+    assert groups_of(trade, OTHER)[453] == [
+        {448: "F2", 447: "D", 452: "1"},
+        {448: "A21", 447: "D", 452: "24"},
+        {448: "S2", 447: "D", 452: "55"},
+    ]
+
+
+def test_parties_that_nobody_knows_are_left_out() -> None:
+    record = events.OrderAccepted.make(**ORDER | {"account": 999})
+    assert groups_of(record)[453] == [SESSION]
+    elsewhere = events.OrderAccepted.make(**ORDER | {"session": 999})
+    assert groups_of(elsewhere, COPY)[453] == [FIRM, ACCOUNT]
+
+
+CAME_NS = WHEN_NS - 1_000
+CAME, WHEN = "20261101-10:00:00.123455789", "20261101-10:00:00.123456789"
+IN = (CAME, "2")
+LIMIT, MARKET, STOP_LIMIT = OrderType.LIMIT, OrderType.MARKET, OrderType.STOP_LIMIT
+IOC = TimeInForce.IMMEDIATE_OR_CANCEL
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "stamps"),
+    [
+        (events.OrderAccepted, {}, [IN, (WHEN, "9")]),
+        (events.OrderAccepted, {"time_in_force": IOC}, [IN]),
+        (events.OrderAccepted, {"order_type": MARKET}, [IN]),
+        (events.OrderAccepted, {"order_type": STOP_LIMIT}, [IN]),
+        (events.OrderAccepted, {"received_at_ns": 0}, [(WHEN, "9")]),
+        (events.OrderTriggered, {"order_type": STOP_LIMIT}, [(WHEN, "9")]),
+        (events.OrderTriggered, {"order_type": OrderType.STOP}, []),
+        (events.OrderAmended, {"kept_priority": 1}, [IN]),
+        (events.OrderAmended, {"kept_priority": 0}, [IN, (WHEN, "8")]),
+        (events.OrderCancelled, {"reason": CancelReason.REQUESTED}, [IN, (WHEN, "3")]),
+        (events.OrderCancelled, {"reason": CancelReason.MASS_CANCEL}, [IN, (WHEN, "3")]),
+        (events.OrderCancelled, {"reason": CancelReason.SELF_TRADE}, [(WHEN, "3")]),
+        (events.OrderCancelled, {"reason": CancelReason.KILL_SWITCH}, [(WHEN, "3")]),
+        (events.OrderExpired, {"reason": CancelReason.DAY_ENDED}, [(WHEN, "3")]),
+        (events.OrderRestated, {"reason": CancelReason.SELF_TRADE}, []),
+        (events.OrderReported, {"origin_session": TRADER}, [IN]),
+    ],
+)
+def test_a_report_says_when_in_nanoseconds(
+    event: type[events.OrderEvent],
+    changes: dict[str, int],
+    stamps: list[tuple[str, str]],
+) -> None:
+    record = event.make(**ORDER | {"received_at_ns": CAME_NS} | changes)
+    said = [(each[769], each[770]) for each in groups_of(record).get(768, [])]
+    assert said == stamps
+
+
+def test_no_side_of_a_trade_learns_when_the_other_sides_request_came() -> None:
+    record = events.TradeExecuted.make(**TRADE, received_at_ns=CAME_NS)
+    for session in (TRADER, OTHER):
+        assert groups_of(record, session)[768] == [{769: WHEN, 770: "1"}]
+
+
+def test_an_auction_has_no_aggressor() -> None:
+    record = events.TradeExecuted.make(**TRADE, is_auction=1)
+    report = told(record)[TRADER]
+    assert report[851] == "4"
+    assert 1057 not in report
 
 
 def test_an_amend_names_both_ids() -> None:
@@ -303,6 +396,12 @@ def test_mass_cancels() -> None:
     assert messages.keys() == {TRADER}
     report = messages[TRADER]
     assert (report[35], report[530], report[531], report[533]) == ("r", "1", "1", "4")
+    assert (report[1], report[1369]) == ("A11", "43")
+    whole = events.MassCancelled.make(number=43, account=11, session=TRADER, scope=Scope.FIRM)
+    report = told(whole)[TRADER]
+    assert (report[530], report[531]) == ("7", "7")
+    assert 1 not in report
+    assert groups_of(whole)[1461] == [{1462: "F1", 1463: "D", 1464: "1"}]
     refused = events.MassCancelRejected.make(
         number=44,
         account=11,

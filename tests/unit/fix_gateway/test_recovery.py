@@ -314,7 +314,7 @@ async def test_a_full_bridge_refuses_and_never_grows() -> None:
     assert len(full) == 3
     assert [answer.split("\x01")[1] for answer in answers] == [f"45={n}" for n in range(4, 10)]
     assert all("\x01380=4\x01" in answer for answer in answers)
-    assert [answer.split("\x01")[-2] for answer in answers] == [f"379=o-{n}" for n in range(4, 10)]
+    assert [answer.split("\x01")[3] for answer in answers] == [f"379=o-{n}" for n in range(4, 10)]
     assert live.refused == set(range(4, 10))
 
 

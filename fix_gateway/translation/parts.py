@@ -1,0 +1,129 @@
+"""The parts that outgoing messages are made of: each writes whole fields, or one field's value.
+
+Prices and quantities carry all digits of their instrument.
+"""
+
+from functools import lru_cache
+
+from fix_gateway.translation import tags
+from fix_gateway.translation.decimal import decimal_text
+from fix_gateway.translation.directory import Directory, Instrument
+from fix_gateway.translation.reasons import code_name
+from fix_gateway.translation.text import safe_text
+from fix_gateway.translation.times import nanosecond_text
+from messages.trading import events
+from messages.trading.terms import OrderStatus, OrderType, Side, TimeInForce
+
+ORDER_STATUS: dict[int, str] = {
+    OrderStatus.PENDING_TRIGGER: tags.ORD_STATUS_NEW,
+    OrderStatus.NEW: tags.ORD_STATUS_NEW,
+    OrderStatus.PARTIALLY_FILLED: tags.ORD_STATUS_PARTIALLY_FILLED,
+    OrderStatus.FILLED: tags.ORD_STATUS_FILLED,
+    OrderStatus.CANCELLED: tags.ORD_STATUS_CANCELED,
+    OrderStatus.EXPIRED: tags.ORD_STATUS_EXPIRED,
+    OrderStatus.REJECTED: tags.ORD_STATUS_REJECTED,
+}
+_ORDER_TYPE: dict[int, str] = {
+    OrderType.LIMIT: tags.ORD_TYPE_LIMIT,
+    OrderType.MARKET: tags.ORD_TYPE_MARKET,
+    OrderType.STOP: tags.ORD_TYPE_STOP,
+    OrderType.STOP_LIMIT: tags.ORD_TYPE_STOP_LIMIT,
+}
+_TIME_IN_FORCE: dict[int, str] = {
+    TimeInForce.DAY: tags.TIME_IN_FORCE_DAY,
+    TimeInForce.GOOD_TILL_CANCEL: tags.TIME_IN_FORCE_GOOD_TILL_CANCEL,
+    TimeInForce.IMMEDIATE_OR_CANCEL: tags.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+    TimeInForce.FILL_OR_KILL: tags.TIME_IN_FORCE_FILL_OR_KILL,
+    TimeInForce.GOOD_TILL_DATE: tags.TIME_IN_FORCE_GOOD_TILL_DATE,
+}
+
+
+def identifier(client_order_id: bytes) -> str:
+    """Write ClOrdID (11)."""
+    return f"11={safe_text(client_order_id) or 'NONE'}\x01"
+
+
+def original(client_order_id: bytes) -> str:
+    """Write OrigClOrdID (41)."""
+    return f"41={safe_text(client_order_id) or 'NONE'}\x01"
+
+
+def account(number: int, directory: Directory) -> str:
+    """Write Account (1); nothing for an account that we never heard of."""
+    found = directory.accounts.get(number)
+    return f"1={found.name}\x01" if found is not None else ""
+
+
+def capacity(number: int, directory: Directory) -> str:
+    """Write OrderCapacity (528); nothing for an account that we never heard of."""
+    found = directory.accounts.get(number)
+    return f"528={found.capacity}\x01" if found is not None else ""
+
+
+def parties(number: int, session: int, directory: Directory) -> str:
+    """Write Parties (453): firm and account, and the session that the order came from."""
+    count, text = 0, ""
+    found = directory.accounts.get(number)
+    if found is not None:
+        firm = directory.firm_names.get(found.firm)
+        if firm:
+            count, text = 1, f"448={firm}\x01447=D\x01452=1\x01"
+        count, text = count + 1, f"{text}448={found.name}\x01447=D\x01452=24\x01"
+    name = directory.session_names.get(session)
+    if name:
+        count, text = count + 1, f"{text}448={name}\x01447=D\x01452=55\x01"
+    return f"453={count}\x01{text}" if count else ""
+
+
+def target_firm(number: int, directory: Directory) -> str:
+    """Write TargetParties (1461): the firm of an account."""
+    found = directory.accounts.get(number)
+    firm = directory.firm_names.get(found.firm) if found is not None else None
+    return f"1461=1\x011462={firm}\x011463=D\x011464=1\x01" if firm else ""
+
+
+def stamps(*times: tuple[int, str]) -> str:
+    """Write TrdRegTimestamps (768): times in nanoseconds, each with its type; zero is no time."""
+    known = [
+        f"769={nanosecond_text(time_ns)}\x01770={kind}\x01"
+        for time_ns, kind in times
+        if time_ns > 0
+    ]
+    return f"768={len(known)}\x01{''.join(known)}" if known else ""
+
+
+def side(value: int) -> str:
+    """Return Side (54)."""
+    return str(value) if value in (Side.BUY, Side.SELL) else tags.SIDE_UNDISCLOSED
+
+
+def order_type(value: int) -> str:
+    """Write OrdType (40), if FIX has a word for it."""
+    return f"40={_ORDER_TYPE[value]}\x01" if value in _ORDER_TYPE else ""
+
+
+def time_in_force(value: int) -> str:
+    """Write TimeInForce (59), if FIX has a word for it."""
+    return f"59={_TIME_IN_FORCE[value]}\x01" if value in _TIME_IN_FORCE else ""
+
+
+def price(ticks: int, unit: Instrument) -> str:
+    """Return a price of an instrument."""
+    return _price_text(ticks, unit.tick_units, unit.price_decimals)
+
+
+@lru_cache(maxsize=4096)
+def _price_text(ticks: int, tick_units: int, decimals: int) -> str:
+    return decimal_text(ticks * tick_units, decimals)
+
+
+def quantity(lots: int, unit: Instrument | None) -> str:
+    """Return a quantity of an instrument."""
+    if unit is None or lots == 0:
+        return "0"
+    return decimal_text(lots * unit.lot_units, unit.quantity_decimals)
+
+
+def sentence(record: events.RefusalRecorded) -> str:
+    """Return Text (58) of what the gateway refused."""
+    return f"{code_name(record.code)}: {safe_text(record.text)}"
