@@ -36,7 +36,7 @@ from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession, align, resume_sending
 from fix_gateway.settings import GatewaySettings, SessionFile
-from fix_gateway.store import Stored, mend_store, read_store
+from fix_gateway.store import Stored, adopt_store, mend_store, read_store
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
@@ -293,6 +293,9 @@ class Gateway:
                 "comp_id": self._settings.comp_id,
                 "counterparty": name,
             }
+            if left := adopt_store(directory, **ours):
+                number = self._sessions[name].number
+                log.warning("dialect_changed", session=number, left=left)
             if cut := mend_store(directory, **ours):
                 log.warning("store_mended", session=self._sessions[name].number, bytes_cut=cut)
             found[name] = read_store(directory, **ours)

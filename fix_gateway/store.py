@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fix_gateway.dialects.names import DIALECTS
 from fix_gateway.translation.outbound import NOWHERE, Place
 from messages.trading.identity import event_number_of
 
@@ -25,6 +26,7 @@ _TAIL_BYTES = _SCAN_MESSAGES_MAX * 40
 _ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
 _EXECUTION_ID = re.compile(rb"\x0117=([1-9][0-9]{0,18}[BS]?)\x01")
 _EVENT_NUMBER = re.compile(rb"\x015002=([1-9][0-9]{0,18})\x01")
+_CHECKSUM_BYTES = len(b"10=000\x01")
 _REFERENCE = re.compile(rb"\x0145=([1-9][0-9]{0,18})\x01")
 _SEQUENCE = re.compile(rb"\x0134=([1-9][0-9]{0,18})\x01")
 
@@ -78,6 +80,71 @@ def mend_store(directory: Path, *, begin_string: str, comp_id: str, counterparty
     if good < size:
         os.truncate(header, good)
     return size - good
+
+
+def adopt_store(
+    directory: Path, *, begin_string: str, comp_id: str, counterparty: str
+) -> str | None:
+    """Take over the store of the dialect that a session spoke before.
+
+    What was not delivered yet is delivered in the new dialect: only BeginString (8) and CheckSum
+    (10) are other ones. The number file comes last and makes the new store count, so a crash in
+    between leaves the old one to begin from again.
+
+    Args:
+        directory: QuickFIX's FileStorePath.
+        begin_string: the session's BeginString (8) from now on.
+        comp_id: ours.
+        counterparty: theirs.
+
+    Returns:
+        The BeginString that was left; None if there was no other one.
+
+    Raises:
+        OSError: the disk.
+    """
+    others = {dialect.begin_string for dialect in DIALECTS.values()} - {begin_string}
+    for other in sorted(others):
+        old = directory / f"{other}-{comp_id}-{counterparty}.seqnums"
+        new = directory / f"{begin_string}-{comp_id}-{counterparty}.seqnums"
+        if not old.exists():
+            continue
+        if not new.exists():
+            mend_store(directory, begin_string=other, comp_id=comp_id, counterparty=counterparty)
+            _rewrite(old, new, begin_string)
+        for suffix in (".seqnums", ".header", ".body", ".session"):
+            old.with_suffix(suffix).unlink(missing_ok=True)
+        return other
+    return None
+
+
+def _rewrite(old: Path, new: Path, begin_string: str) -> None:
+    entries = _ENTRY.finditer(_read(old.with_suffix(".header")))
+    written = 0
+    with (
+        old.with_suffix(".body").open("rb") as source,
+        new.with_suffix(".body").open("wb") as body,
+        new.with_suffix(".header").open("wb") as header,
+    ):
+        for entry in entries:
+            number, offset, length = map(int, entry.groups())
+            source.seek(offset)
+            message = source.read(length)
+            _, _, rest = message.partition(b"\x01")
+            text = b"8=%b\x01%b" % (begin_string.encode("ascii"), rest[:-_CHECKSUM_BYTES])
+            text += b"10=%03d\x01" % (sum(text) % 256)
+            body.write(text)
+            header.write(b"%d,%d,%d " % (number, written, len(text)))
+            written += len(text)
+        for file in (body, header):
+            file.flush()
+            os.fsync(file.fileno())
+    session = old.with_suffix(".session")
+    if session.exists():
+        new.with_suffix(".session").write_bytes(session.read_bytes())
+    fresh = new.with_suffix(".adopted")
+    fresh.write_bytes(old.read_bytes())
+    fresh.replace(new)
 
 
 def read_store(directory: Path, *, begin_string: str, comp_id: str, counterparty: str) -> Stored:

@@ -413,8 +413,12 @@ def test_what_was_missed_is_resent_in_the_sessions_dialect(
 
 @pytest.mark.parametrize(("session", "dialect"), [("MM1", "FIX.4.4"), (NEW, "FIX.5.0SP2")])
 def test_a_quickfix_initiator_trades_with_the_published_dictionaries(
-    venue: Venue, session: str, dialect: str
+    venue: Venue, client: Callable[[str], FixClient], session: str, dialect: str
 ) -> None:
+    seller = client(OLD)
+    terms: dict[int, str | int | None] = {55: "ETH-USD", 54: "2", 38: "0.02", 44: "2900.00"}
+    seller.send("D", order(name_of("ask"), terms))
+    told(seller)
     (venue.directory / "store").mkdir(exist_ok=True)
     run = subprocess.run(
         [
@@ -437,5 +441,42 @@ def test_a_quickfix_initiator_trades_with_the_published_dictionaries(
     assert run.returncode == 0, run.stderr
     said = json.loads(run.stdout.splitlines()[0])
     assert said["rejected"] == [], "the client's dictionary refused a message of ours"
-    kinds = [report["150"] for report in said["told"] if report["35"] == "8"]
-    assert kinds == ["0"] * 5 + ["4"] * 5
+    # Orders of 0.01 each: the first two find the 0.02 on offer, the others are cancelled.
+    kinds = [report.get("150", "9") for report in said["told"]]
+    assert kinds == ["0", "F", "0", "F", "0", "0", "0", "9", "9", "4", "4", "4"]
+    assert [text(each, 150) for each in told(seller, 2)] == ["F", "F"]
+
+
+def test_a_session_may_change_its_dialect_between_runs(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    core, old = Process("core", tmp_path), Process("gateway", tmp_path)
+    new = Process("gateway", tmp_path, GATEWAY)
+    before, after = name_of("before"), name_of("after")
+    client = FixClient(sender=NEW, target="RIALTO", password=PASSWORD)
+    try:
+        core.start()
+        asyncio.run(seed(tmp_path, sessions=session_files()))
+        client.connect("127.0.0.1", old.start())
+        client.logon()
+        client.send("D", order(before))
+        told(client)
+        old.terminate()
+        with pytest.raises(FixClientError, match="the venue is stopping"):
+            client.receive(5.0)
+        assert old.stop() == 0
+        venue = Venue(tmp_path, new.start())
+        changed = venue.unconnected(NEW)
+        changed.next_out, changed.next_in = client.next_out, client.next_in
+        changed.connect("127.0.0.1", venue.port)
+        changed.logon()
+        (missed,) = told(changed)
+        assert (text(missed, 8), text(missed, 11), text(missed, 378)) == ("FIXT.1.1", before, "12")
+        changed.send("D", order(after))
+        assert [text(each, 11) for each in told(changed)] == [after], "nothing comes twice"
+        assert (changed.gaps, changed.resends_asked) == (1, 0), "both sides' numbers go on"
+        changed.logout()
+    finally:
+        client.abort()
+        old.close()
+        new.close()
+        core.close()

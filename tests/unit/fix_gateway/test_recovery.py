@@ -25,7 +25,7 @@ from fix_gateway.sessions import (
     resume_sending,
 )
 from fix_gateway.settings import SessionFile
-from fix_gateway.store import Stored, mend_store, place_of, read_store
+from fix_gateway.store import Stored, adopt_store, mend_store, place_of, read_store
 from fix_gateway.translation.outbound import Place
 from tests.unit.fix_gateway.market import directory, request
 
@@ -373,6 +373,60 @@ def test_what_a_full_disk_left_half_written_is_cut_off(
     stored = read_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1")
     assert stored.last.event == (6 if kept == 2 else 7)
     assert mend_store(tmp_path, begin_string="FIX.4.4", comp_id="RIALTO", counterparty="MM1") == 0
+
+
+OURS = {"comp_id": "RIALTO", "counterparty": "MM1"}
+
+
+def framed(number: int, event: str, begin_string: str) -> bytes:
+    text = f"8={begin_string}\x019=14\x0135=8\x0134={number}\x0117={event}\x01".encode()
+    return text + b"10=%03d\x01" % (sum(text) % 256)
+
+
+def old_store(directory: Path) -> list[bytes]:
+    reports = [(1, "70"), (2, "71"), (3, "72")]
+    write(directory, *(framed(*each, "FIX.4.4").decode() for each in reports), numbers="4 : 9")
+    (directory / "FIX.4.4-RIALTO-MM1.session").write_text("20261101-10:00:00")
+    return [framed(*each, "FIXT.1.1") for each in reports]
+
+
+def test_a_session_that_changes_its_dialect_keeps_what_it_has_not_delivered(
+    tmp_path: Path,
+) -> None:
+    whole = old_store(tmp_path)
+    assert adopt_store(tmp_path, begin_string="FIXT.1.1", **OURS) == "FIX.4.4"
+    assert (tmp_path / "FIXT.1.1-RIALTO-MM1.body").read_bytes() == b"".join(whole)
+    stored = read_store(tmp_path, begin_string="FIXT.1.1", **OURS)
+    assert (stored.sender_next, stored.target_next, stored.last.event) == (4, 9, 72)
+    assert mend_store(tmp_path, begin_string="FIXT.1.1", **OURS) == 0
+    assert {path.name.split("-")[0] for path in tmp_path.iterdir()} == {"FIXT.1.1"}
+    assert adopt_store(tmp_path, begin_string="FIXT.1.1", **OURS) is None
+    assert adopt_store(tmp_path, begin_string="FIX.4.4", **OURS) == "FIXT.1.1"
+    assert read(tmp_path).last.event == 72
+
+
+def test_a_crash_while_the_dialect_changes_loses_nothing(tmp_path: Path) -> None:
+    old_store(tmp_path)
+    # Before the number file is there, what was written of the new store counts for nothing.
+    (tmp_path / "FIXT.1.1-RIALTO-MM1.header").write_text("9,0,9 ")
+    (tmp_path / "FIXT.1.1-RIALTO-MM1.body").write_text("half")
+    adopt_store(tmp_path, begin_string="FIXT.1.1", **OURS)
+    new = read_store(tmp_path, begin_string="FIXT.1.1", **OURS)
+    assert (new.sender_next, new.last.event) == (4, 72)
+    # Behind it, what is left of the old one does.
+    old_store(tmp_path)
+    (tmp_path / "FIXT.1.1-RIALTO-MM1.seqnums").write_text("8 : 9")
+    assert adopt_store(tmp_path, begin_string="FIXT.1.1", **OURS) == "FIX.4.4"
+    assert read_store(tmp_path, begin_string="FIXT.1.1", **OURS).sender_next == 8
+    assert not list(tmp_path.glob("FIX.4.4-*"))
+
+
+def test_a_half_written_message_does_not_change_its_dialect(tmp_path: Path) -> None:
+    old_store(tmp_path)
+    body = tmp_path / "FIX.4.4-RIALTO-MM1.body"
+    os.truncate(body, body.stat().st_size - 3)
+    adopt_store(tmp_path, begin_string="FIXT.1.1", **OURS)
+    assert read_store(tmp_path, begin_string="FIXT.1.1", **OURS).last.event == 71
 
 
 def test_a_store_that_is_not_there_needs_no_mending(tmp_path: Path) -> None:
