@@ -114,8 +114,13 @@ class Reader:
         return read_target_firm(self.fields, firm=self._firm_name(), refuse=self.refuse)
 
     def any_account(self) -> int:
-        """Return an account of the session, where it is to do for all of them."""
-        self.trader = read_parties(self.fields, firm=self._firm_name(), refuse=self.refuse).trader
+        """Return an account of the session for a request that is for all of them and names none."""
+        parties = read_parties(self.fields, firm=self._firm_name(), refuse=self.refuse)
+        if parties.account or tags.ACCOUNT in self.fields:
+            return self.refuse(
+                RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "an account or the firm as target, not both"
+            )
+        self.trader = parties.trader
         allowed = self.directory.trading_accounts.get(self.arrival.session, {})
         return min(allowed.values(), default=0)
 

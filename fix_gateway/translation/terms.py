@@ -175,10 +175,6 @@ def read_firm_scope(reader: Reader, scope: int) -> int:
         return reader.refuse(
             RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "a target party goes with 530=1 or 7"
         )
-    if tags.ACCOUNT in reader.fields:
-        return reader.refuse(
-            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "Account (1) or the firm as target, not both"
-        )
     return Scope.FIRM
 
 

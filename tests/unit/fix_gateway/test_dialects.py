@@ -1,7 +1,7 @@
 """The description in ``sessions/dictionary``, what is generated from it, and the standard."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,6 +14,12 @@ from fix_gateway.dialects.names import DIALECTS, FIX_44, FIX_50_SP2, Dialect
 from fix_gateway.dialects.source import DIRECTORY, Field, Group, Message, read_source
 from fix_gateway.dictionary import compose_dictionaries, standard_dictionaries
 from fix_gateway.generate_dialects import ROOT, generated, stale_files
+from fix_gateway.translation.reasons import (
+    CANCEL_REJECT_REASON,
+    MASS_CANCEL_REJECT_REASON,
+    ORDER_REJECT_REASON,
+    RESTATEMENT_REASON,
+)
 from fix_gateway.translation.standard import Standard
 from runtime.toml import SettingsError
 from tests.unit.fix_gateway.conformity import source
@@ -151,6 +157,22 @@ def test_a_groups_members_are_the_standards_in_its_order(group: Group) -> None:
 
 def test_messages_that_nobody_may_send_are_not_described() -> None:
     assert {message.type for message in source().application_messages()} == set("DFGHq89rj")
+
+
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        ("OrdRejReason", ORDER_REJECT_REASON),
+        ("CxlRejReason", CANCEL_REJECT_REASON),
+        ("MassCancelRejectReason", MASS_CANCEL_REJECT_REASON),
+        ("ExecRestatementReason", RESTATEMENT_REASON),
+    ],
+)
+def test_the_reasons_that_codes_have_are_all_described_and_no_others(
+    name: str, reasons: Mapping[int, int]
+) -> None:
+    described = {int(value) for value in source().fields[name].values.values()}
+    assert described == {*reasons.values(), 99}
 
 
 @pytest.mark.parametrize(

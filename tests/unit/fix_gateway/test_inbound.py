@@ -331,6 +331,13 @@ def test_other_targets_of_a_mass_cancel_are_refused(
     assert record.code == code
 
 
+def test_a_party_that_is_an_account_does_not_go_with_the_firm_as_target() -> None:
+    record = one("q", {}, {1461: [target("F1")], 453: [ACCOUNT]})
+    assert isinstance(record, RecordRefusal)
+    assert record.code == RejectCode.GATEWAY_SCOPE_UNSUPPORTED
+    assert type(one("q", {}, {1461: [target("F1")], 453: [FIRM]})) is MassCancel
+
+
 def test_cash_to_spend_goes_to_the_core_which_decides_about_it() -> None:
     record = one("D", {38: None, 152: "1000.000001", 40: "1", 44: None})
     assert isinstance(record, PlaceOrder)
