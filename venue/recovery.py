@@ -77,6 +77,11 @@ class Recovery:
         venue = known or secrets.token_bytes(16)
         if known is None:
             log.info("venue_created", venue=venue.hex())
+        if not journal_scan.end.number and events_scan.end.last:
+            # The journal begins, durably, before the first event is made: no power cut does this.
+            raise StateMismatchError(
+                f"the event log ends with event {events_scan.end.last}, and there is no journal"
+            )
         journal = self._open(Stream.JOURNAL, journal_scan.end, venue, None)
         if journal_scan.end.number <= 1 and journal_scan.end.offset <= HEAD_SIZE:
             self._begin_journal(journal, venue)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from core.engine import NativeEngine
 from messages.trading import commands as c
+from messages.trading.terms import Phase, SelfTradePrevention
+from tests.crash.killed_core import records as cut_records
 from tests.native.comparison import Pair
 from tests.native.streams import Disturber, WideFlow
 from tests.property.credit_cycles import CreditCycles
@@ -28,6 +30,7 @@ from tests.property.snapshot_damage import (
     flow_case,
     some_damages,
 )
+from tests.unit.engine.scenario import ALICE, Market
 from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
 
@@ -90,6 +93,26 @@ def test_what_one_command_leaves_undone_is_done_alike(
         if step % 500 == 499:
             pair.restart_native()
     pair.exchange_states()
+
+
+def test_many_rounds_of_an_uncross_take_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 200
+    monkeypatch.setattr(bounds, "STEPS_PER_COMMAND_MAX", steps)
+    market = Market(phase=Phase.PRE_OPEN)
+    market.send(c.SetAccountLimits, account=ALICE, open_orders_max=900)
+    market.sell(1, at=1)
+    for price in range(900, 100, -1):
+        mode = SelfTradePrevention.CANCEL_INCOMING
+        market.buy(1, at=price, self_trade_prevention=mode)
+    market.phase(Phase.CONTINUOUS)
+    advanced = 0
+    while market.engine.next_deadline():
+        market.send(c.AdvanceTime)
+        advanced += 1
+    assert advanced > 20, "the bound was not met"
+    pair = Pair(steps)
+    pair.give_all(cut_records(bytes(market.journal)))
+    pair.check()
 
 
 def test_batches_of_any_size_make_no_difference(chance: random.Random) -> None:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from messages.trading.events import AuctionUncrossed, IndicativePriceChanged
+from venue.reference import bounds
 from venue.reference.book import Book, BookSide, Level
 from venue.reference.event_writer import shape
 from venue.reference.instruments import Instrument
@@ -67,6 +68,17 @@ def _crossing(side: BookSide, opposite_ticks: int) -> list[Level]:
     return list(takewhile(lambda level: level.price_ticks <= opposite_ticks, side))
 
 
+def _crossing_orders(book: Book) -> int:
+    """Return how many orders a round looks at."""
+    if not book.is_crossed:
+        return 0
+    bid, ask = book.bids.best, book.asks.best
+    assert bid is not None
+    assert ask is not None
+    levels = _crossing(book.bids, ask.price_ticks) + _crossing(book.asks, bid.price_ticks)
+    return sum(level.orders for level in levels)
+
+
 def _quantities(levels: list[Level]) -> dict[int, int]:
     return {level.price_ticks: sum(order.leaves_lots for order in level) for level in levels}
 
@@ -87,16 +99,17 @@ def uncross(venue: VenueState, instrument: Instrument, *, is_auction: bool) -> N
     """Execute all that crosses, each round at one price, until the book is not crossed.
 
     One round is enough unless self-trade prevention took orders away: what is still crossed
-    then gets a price of its own. Each step removes or reduces an order, so the work is bounded
-    by what is in the book; and by what one command may do, after which the book may still be
-    crossed. When a call auction ends (``is_auction``) the result is said even when nothing
-    trades.
+    then gets a price of its own. Each step removes or reduces an order, and looking at orders
+    takes steps as well, so the work is bounded by what one command may do, after which the book
+    may still be crossed. When a call auction ends (``is_auction``) the result is said even when
+    nothing trades.
     """
     book = instrument.book
     is_first = True
     while (book.is_crossed and venue.steps_left) or (is_first and is_auction):
         is_first = False
         price_ticks = equilibrium(book, reference_ticks=instrument.reference_ticks).price_ticks
+        venue.steps_left -= min(venue.steps_left, _crossing_orders(book) // bounds.ORDERS_PER_STEP)
         trades, volume_lots = _execute_at(venue, book, price_ticks) if price_ticks else (0, 0)
         venue.events.emit(
             _AUCTION_UNCROSSED,

@@ -7,6 +7,10 @@ feed (256 MiB). Docs: docs/matching.md, "How much one command does".
 STEPS_PER_COMMAND_MAX: int = 20_000
 """Trades, self-trade preventions and triggered stops of one command together."""
 
+ORDERS_PER_STEP: int = 64
+"""Orders that a round of an uncross looks at for one step: self-trade prevention can make a round
+for each order, and each looks at all that cross."""
+
 OPEN_ORDERS_MAX: int = 500_000
 """The most that ConfigureVenue may allow: one command can cancel or expire all of them."""
 

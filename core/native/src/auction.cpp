@@ -11,13 +11,18 @@ namespace core {
 
 namespace {
 
+// Orders that a round looks at for one step: self-trade prevention can make a round for each
+// order, and each looks at all that cross.
+constexpr std::size_t ORDERS_PER_STEP = 64;
+
 struct PriceLots {
   std::int64_t price_ticks;
   std::int64_t lots;
 };
 
 // The levels of a side, best first, that reach the other side's best price.
-std::vector<PriceLots> crossing(Venue& venue, BookSide& side, std::int64_t opposite_ticks) {
+std::vector<PriceLots> crossing(Venue& venue, BookSide& side, std::int64_t opposite_ticks,
+                                std::size_t& looked_at) {
   std::vector<PriceLots> found;
   std::int64_t price_ticks = side.best_ticks();
   for (Level* level = &side.best();
@@ -28,6 +33,7 @@ std::vector<PriceLots> crossing(Venue& venue, BookSide& side, std::int64_t oppos
       lots += venue.orders.hot(index).leaves_lots;
     }
     found.push_back({price_ticks, lots});
+    looked_at += level->orders;
   }
   return found;
 }
@@ -70,14 +76,14 @@ void keep_only(std::vector<Equilibrium>& candidates, Keep keep) {
 // The auction price among the prices of orders from the best ask to the best bid: the largest
 // volume; then the smallest surplus; then, with every surplus on the buy side, the highest, on the
 // sell side, the lowest; then the nearest to the reference price; then the higher.
-Equilibrium equilibrium(Venue& venue, Instrument& instrument) {
+Equilibrium equilibrium(Venue& venue, Instrument& instrument, std::size_t& looked_at) {
   Book& book = instrument.book;
   if (!book.is_crossed()) {
     return {};
   }
   std::vector<Equilibrium> candidates =
-      candidates_of(crossing(venue, book.bids, book.asks.best_ticks()),
-                    crossing(venue, book.asks, book.bids.best_ticks()));
+      candidates_of(crossing(venue, book.bids, book.asks.best_ticks(), looked_at),
+                    crossing(venue, book.asks, book.bids.best_ticks(), looked_at));
   std::int64_t volume_lots = 0;
   for (const Equilibrium& each : candidates) {
     volume_lots = std::max(volume_lots, each.volume_lots);
@@ -175,7 +181,10 @@ void uncross(Venue& venue, Instrument& instrument, bool is_auction) {
   bool is_first = true;
   while ((instrument.book.is_crossed() && venue.steps_left != 0) || (is_first && is_auction)) {
     is_first = false;
-    const std::int64_t price_ticks = equilibrium(venue, instrument).price_ticks;
+    std::size_t looked_at = 0;
+    const std::int64_t price_ticks = equilibrium(venue, instrument, looked_at).price_ticks;
+    venue.steps_left -= static_cast<std::uint32_t>(
+        std::min<std::size_t>(venue.steps_left, looked_at / ORDERS_PER_STEP));
     const Executed executed =
         price_ticks != 0 ? execute_at(venue, instrument, price_ticks) : Executed{};
     auto& event = venue.events.emit_zeroed<events::AuctionUncrossed>();
@@ -192,7 +201,8 @@ void uncross(Venue& venue, Instrument& instrument, bool is_auction) {
 }
 
 void publish_indicative(Venue& venue, Instrument& instrument) {
-  const Equilibrium now = equilibrium(venue, instrument);
+  std::size_t looked_at = 0;  // the interval bounds how often this is done
+  const Equilibrium now = equilibrium(venue, instrument, looked_at);
   if (now == instrument.indicative) {
     return;
   }

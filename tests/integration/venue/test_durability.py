@@ -206,6 +206,20 @@ async def test_a_lost_tail_of_the_journal_is_noticed_by_the_event_log(tmp_path: 
     assert await run_core(settings, CountingEngine(), asyncio.Event(), MetricsInMemory()) == 65
 
 
+@pytest.mark.parametrize("durability", ["disk", "process"])
+async def test_a_venue_without_its_journal_does_not_begin_anew(
+    tmp_path: Path, durability: str
+) -> None:
+    settings = settings_in(tmp_path, durability=durability)
+    await make_history(settings, 100)
+    journal = Path(settings.directory) / "journal"
+    for path in journal.iterdir():
+        path.unlink()
+    with pytest.raises(StateMismatchError, match="there is no journal"):
+        recovered(settings)
+    assert not list(journal.glob("0*.log"))
+
+
 async def test_events_that_are_missing_are_made_again(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     await make_history(settings, 500)

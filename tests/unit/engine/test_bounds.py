@@ -235,6 +235,33 @@ def test_an_uncross_beyond_the_bound_goes_on_as_an_auction(market: Market, phase
     assert market.engine.next_deadline() == 0
 
 
+def test_rounds_of_an_uncross_take_steps_for_what_they_look_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "STEPS_PER_COMMAND_MAX", 20)
+    monkeypatch.setattr(bounds, "ORDERS_PER_STEP", 1)
+    market = Market(phase=Phase.PRE_OPEN)
+    market.sell(1, at=1)
+    for price in range(110, 100, -1):
+        mode = SelfTradePrevention.CANCEL_INCOMING
+        market.buy(1, at=price, self_trade_prevention=mode)
+    # Each bid is a round of its own, and is cancelled. Of 20 steps the first look takes 11 and
+    # the cancel one; the second look takes the rest, and nothing can be done.
+    lines = without_levels(market.phase(Phase.CONTINUOUS))
+    assert lines == [
+        "cancelled 2 SELF_TRADE",
+        "uncrossed 0@0 in 0",
+        "uncrossed 0@0 in 0",
+        "phase CALL_AUCTION OPERATOR until +0",
+    ]
+    commands = 0
+    while market.engine.next_deadline():
+        lines = without_levels(market.send(c.AdvanceTime))
+        commands += 1
+    assert commands == 4
+    assert lines[-1] == "phase CONTINUOUS SCHEDULE"
+
+
 def test_what_else_is_due_waits_its_turn(market: Market) -> None:
     market.buy(STEPS, at=100, display_lots=1)
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 1)
