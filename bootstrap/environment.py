@@ -51,11 +51,11 @@ class Environment:
         if self._is_ready(needs) and self._core.is_built():
             return
         check_machine()
-        with _exclusive(self.requirements):
+        with _exclusive(self.requirements) as lock:
             if not self._is_ready(needs):  # another run may have made it meanwhile
                 self._make(needs)
             if not self._core.is_built():
-                self._core.build(self.python)
+                self._core.build(self.python, lock=lock)
 
     def become(self, module: str, arguments: Sequence[str]) -> NoReturn:
         """Replace this process by ``python -m module``, in the caller's working directory."""
@@ -145,7 +145,8 @@ def check_machine() -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path) -> Iterator[int]:
+    """Hold the lock of a folder; gives its descriptor."""
     # The folder itself is locked, so no lock file is left in the checkout.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -154,6 +155,6 @@ def _exclusive(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             say("another run is making the environment; waiting for it")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

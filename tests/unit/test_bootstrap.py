@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from bootstrap import environment, quickfix_wheel
 from bootstrap.console import SetupError
 from bootstrap.environment import Environment, Needs
+from bootstrap.native_core import NativeCore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,3 +122,31 @@ def test_the_cached_wheel_is_whole() -> None:
     assert len(recorded) == 1
     assert {"quickfix.py", "quickfix44.py"} <= set(names)
     assert any(name.endswith("share/quickfix/FIX44.xml") for name in names)
+
+
+def change_a_source(checkout: Path) -> None:
+    with (checkout / "core" / "native" / "src" / "engine.cpp").open("a") as source:
+        source.write("// one line more\n")
+
+
+def cut_the_module(checkout: Path) -> None:
+    [module] = (checkout / "core").glob("_native*.so")
+    with module.open("r+b") as file:
+        file.truncate(1000)
+
+
+def remove_the_module(checkout: Path) -> None:
+    [module] = (checkout / "core").glob("_native*.so")
+    module.unlink()
+
+
+@pytest.mark.parametrize("damage", [change_a_source, cut_the_module, remove_the_module])
+def test_the_native_core_is_built_again_when_anything_of_it_has_changed(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    shutil.copytree(ROOT / "core", tmp_path / "core")
+    (tmp_path / "build" / "core").mkdir(parents=True)
+    shutil.copy(ROOT / "build" / "core" / "rialto-stamp", tmp_path / "build" / "core")
+    assert NativeCore(tmp_path).is_built()
+    damage(tmp_path)
+    assert not NativeCore(tmp_path).is_built()
