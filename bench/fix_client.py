@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final, cast
 
+from exchange.demo.logon_proof import LogonKey
+
 BEGIN: Final = b"8=FIX.4.4\x019="
 SOH: Final = b"\x01"
 
@@ -24,8 +26,8 @@ class LoadClient(asyncio.Protocol):
 
     def __init__(self, sender: str, target: str, acknowledged: Acknowledged) -> None:
         self._head = f"\x0149={sender}\x0152=".encode()
-        self._target = f"\x0156={target}\x01".encode()
-        self._sender = sender
+        self._tail = f"\x0156={target}\x01".encode()
+        self._sender, self._target = sender, target
         self._acknowledged = acknowledged
         self._buffer = b""
         self._next_number = 1
@@ -52,11 +54,18 @@ class LoadClient(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def log_on(self, password: str) -> None:
+    def log_on(self, key: LogonKey) -> None:
         """Send the logon, with an interval so long that no heartbeat falls into a measurement."""
-        self.send(
-            b"A", f"98=0\x01108=300\x01141=Y\x01553={self._sender}\x01554={password}\x01".encode()
+        sent_at = self._time()
+        proof = key.fields(
+            sender=self._sender,
+            target=self._target,
+            number=self._next_number,
+            sending_time=sent_at.decode(),
         )
+        fields = [(98, "0"), (108, "300"), (141, "Y"), *proof]
+        body = "".join(f"{tag}={value}\x01" for tag, value in fields)
+        self.send(b"A", body.encode(), sent_at=sent_at)
 
     def log_out(self) -> None:
         """Say goodbye."""
@@ -67,14 +76,14 @@ class LoadClient(asyncio.Protocol):
         assert self._transport is not None
         self._transport.abort()
 
-    def send(self, kind: bytes, body: bytes) -> None:
-        """Number, frame and send a message."""
+    def send(self, kind: bytes, body: bytes, *, sent_at: bytes = b"") -> None:
+        """Number, frame and send a message; its SendingTime is the present unless given."""
         if self.failure is not None:
             raise self.failure
         assert self._transport is not None
         text = b"".join(
-            (b"35=", kind, b"\x0134=", b"%d" % self._next_number, self._head, self._time(),
-             self._target, body)
+            (b"35=", kind, b"\x0134=", b"%d" % self._next_number, self._head,
+             sent_at or self._time(), self._tail, body)
         )  # fmt: skip
         self._next_number += 1
         framed = b"%b%d\x01%b" % (BEGIN, len(text), text)

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.fix_client import LoadClient, LoadError
 from exchange.demo.latency import LatencyHistogram
+from exchange.demo.logon_proof import LogonKey
 
 MID_TICKS: Final = 6_000_000
 SYMBOL: Final = "BTC-USD"
@@ -80,13 +81,13 @@ class Load:
         """Fills that the sessions were told of, two to a trade."""
         return sum(client.executions for client in self._clients)
 
-    async def open(self, host: str, port: int, secrets: dict[str, str]) -> None:
+    async def open(self, host: str, port: int, keys: dict[str, LogonKey]) -> None:
         """Log every session on."""
         loop = asyncio.get_running_loop()
-        for name, password in secrets.items():
+        for name, key in keys.items():
             client = LoadClient(name, self._target, self._acknowledged)
             await loop.create_connection(lambda client=client: client, host, port)  # type: ignore[misc]
-            client.log_on(password)
+            client.log_on(key)
             async with asyncio.timeout(10):
                 await client.logged_on
             self._clients.append(client)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+import fix_gateway.guard.service
 import fix_gateway.service
 import settlement.service
 import venue.follower
 import venue.service
 from exchange.books import database_dsn
 from exchange.configuration import Configuration
-from exchange.counterparties import session_secrets
 from exchange.state import ProcessPage, State
-from exchange.venue_settings import venue_settings
+from exchange.venue_settings import fix_doors, guard_settings, venue_settings
 from fix_gateway.settings import GatewaySettings, read_sessions
 from runtime.feed import LinkFeed
 from runtime.link import Link
@@ -138,8 +138,7 @@ async def _run_fix_gateway(
         principal=table.principals["fix_gateway"].number,
         comp_id=table.fix.comp_id,
         market=table.fix.market,
-        host=table.fix.host,
-        port=table.fix.port,
+        doors=fix_doors(state),
         state=state.fix,
         dictionaries=places.sessions / "dictionary",
     )
@@ -154,7 +153,6 @@ async def _run_fix_gateway(
     gateway = fix_gateway.service.Gateway(
         settings,
         sessions=sessions,
-        secrets=session_secrets(state, sessions),
         registry=registry,
     )
     async with _page(
@@ -165,9 +163,23 @@ async def _run_fix_gateway(
         health=gateway.health,
         port=table.observability.fix_port,
     ) as announce:
-        await gateway.run(
-            dial, stop, listening=lambda port: announce({"fix": f"{table.fix.host}:{port}"})
-        )
+        await gateway.run(dial, stop, listening=lambda: announce({}))
+    return EXIT_OK
+
+
+async def _run_fix_guard(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
+    registry = CollectorRegistry()
+    settings = guard_settings(configuration, places.sessions, places.state)
+    guard = fix_gateway.guard.service.Guard(settings, registry)
+    async with _page(
+        configuration,
+        places,
+        name="fix_guard",
+        registry=registry,
+        health=guard.health,
+        port=configuration.venue.observability.fix_guard_port,
+    ) as announce:
+        await guard.run(stop, listening=announce)
     return EXIT_OK
 
 
@@ -206,5 +218,6 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "core": _run_core,
     "follower": _run_follower,
     "settlement": _run_settlement,
+    "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,
 }

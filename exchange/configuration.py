@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from fix_gateway.guard.settings import Limits
 from runtime.toml import SettingsError, read_toml
 from venue.settings import (
     BatchSettings,
@@ -48,12 +49,22 @@ class CoreTable(Strict, frozen=True):
 
 
 class FixTable(Strict, frozen=True):
-    """``[fix]``: the FIX acceptor."""
+    """``[fix]``: who we are in FIX."""
+
+    comp_id: str = "RIALTO"
+    market: str = "XXXX"
+
+
+class FixGuardTable(Strict, frozen=True):
+    """``[fix_guard]``: the public FIX ports, and what a client may take."""
 
     host: str = "127.0.0.1"
     port: Port = 0
-    comp_id: str = "RIALTO"
-    market: str = "XXXX"
+    tls_host: str = ""
+    tls_port: Port = 0
+    certificate_file: str = ""
+    key_file: str = ""
+    limits: Limits = Limits()
 
 
 class SettlementTable(Strict, frozen=True):
@@ -78,6 +89,7 @@ class ObservabilityTable(Strict, frozen=True):
     core_port: Port = 0
     follower_port: Port = 0
     settlement_port: Port = 0
+    fix_guard_port: Port = 0
     fix_port: Port = 0
 
 
@@ -120,6 +132,7 @@ class VenueFile(Strict, frozen=True):
     durability: Literal["disk", "process"]
     core: CoreTable
     fix: FixTable
+    fix_guard: FixGuardTable
     settlement: SettlementTable
     postgres: PostgresTable
     observability: ObservabilityTable

@@ -6,6 +6,7 @@
     postgres/                                         the embedded server's data
     fix/                                              QuickFIX's store and our position in it
     secrets/                                          one file each, readable by the owner only
+    secrets/fix/                                      the keys of each FIX session
     run/                                              sockets, locks, one page about each process
     logs/
 """
@@ -62,6 +63,7 @@ class State:
         self.postgres = self.root / "postgres"
         self.fix = self.root / "fix"
         self.secrets = self.root / "secrets"
+        self.fix_keys = self.secrets / "fix"
         self.run = self.root / "run"
         self.logs = self.root / "logs"
 
@@ -73,8 +75,12 @@ class State:
 
     @property
     def core_socket(self) -> Path:
-        """Where the core's Unix socket is: here, or in a short place where our path is too long."""
-        path = self.run / "core.sock"
+        """Where the core's Unix socket is."""
+        return self.socket("core.sock")
+
+    def socket(self, name: str) -> Path:
+        """Say where a Unix socket is: here, or in a short place where our path is too long."""
+        path = self.run / name
         if len(os.fsencode(path)) <= UNIX_PATH_BYTES_MAX:
             return path
         short = Path(tempfile.gettempdir()) / f"rialto-{os.getuid()}"
@@ -82,7 +88,8 @@ class State:
         status = short.lstat()
         if status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise StateError(f"{short}: not a directory of ours alone, and the socket goes there")
-        return short / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:24]}.sock"
+        of_ours = hashlib.sha256(os.fsencode(path)).hexdigest()[:24]
+        return short / f"{of_ours}.sock"
 
     def token(self, principal: str) -> bytes:
         """Return a principal's secret, made on first use."""

@@ -1,12 +1,13 @@
 """What the core is told, and whether everything that starts would accept its configuration."""
 
-import ipaddress
 import os
 from pathlib import Path
 
 from exchange.configuration import Configuration, read_configuration
 from exchange.state import State
-from fix_gateway.settings import SessionFile, read_sessions
+from fix_gateway.guard.settings import GuardSettings
+from fix_gateway.guard.tls import check_plain_host, server_context
+from fix_gateway.settings import Doors, SessionFile, networks, read_sessions
 from runtime.toml import SettingsError
 from venue.errors import ConfigurationError
 from venue.settings import Principal, VenueSettings, check_settings
@@ -58,16 +59,37 @@ def read_and_check(
         check_settings(venue_settings(configuration, state))
     except ConfigurationError as error:
         raise SettingsError(f"{where}: {error}") from error
-    if not _is_loopback(configuration.venue.fix.host):
-        raise SettingsError(
-            f"{where}: $.fix.host: {configuration.venue.fix.host} is not a loopback address; "
-            "plain FIX is not served to a network"
-        )
+    guard = configuration.venue.fix_guard
+    check_plain_host(guard.host)
+    networks(where, "fix_guard.limits.addresses", guard.limits.addresses)
+    if guard.tls_host:
+        files = guard_settings(configuration, sessions, state)
+        server_context(files.certificate_file, files.key_file, trusted_pem="")
     return configuration, read_sessions(sessions)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def fix_doors(state: State) -> Doors:
+    """Say where guard and gateway meet."""
+    return Doors(
+        fix=state.socket("fix.sock"),
+        control=state.socket("fix_control.sock"),
+        credential=state.run / "fix.credential",
+    )
+
+
+def guard_settings(configuration: Configuration, sessions: Path, state: State) -> GuardSettings:
+    """Return what the guard is told; relative files of certificates are of the state's secrets."""
+    table = configuration.venue.fix_guard
+    return GuardSettings(
+        comp_id=configuration.venue.fix.comp_id,
+        host=table.host,
+        port=table.port,
+        tls_host=table.tls_host,
+        tls_port=table.tls_port,
+        certificate_file=state.secrets / table.certificate_file if table.certificate_file else None,
+        key_file=state.secrets / table.key_file if table.key_file else None,
+        doors=fix_doors(state),
+        sessions=sessions,
+        keys=state.fix_keys,
+        limits=table.limits,
+    )

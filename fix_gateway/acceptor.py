@@ -1,4 +1,4 @@
-"""QuickFIX: its settings, its callbacks, and its one socket, kept on loopback.
+"""QuickFIX: its settings, its callbacks, and its one socket, which no network reaches.
 
 Errors:
     StoreError: what must be kept could not be written; a report would be lost, so we stop.
@@ -6,7 +6,6 @@ Errors:
 
 import contextlib
 import hmac
-import ipaddress
 import os
 import socket
 import stat
@@ -26,6 +25,7 @@ from runtime.process import EXIT_DISK
 from runtime.toml import SettingsError
 
 _PARK_SECONDS_MAX = 2.0
+_BACKLOG = 128
 
 Answer = TypeVar("Answer")
 
@@ -250,7 +250,7 @@ class Channel:
 
 
 class FixAcceptor:
-    """A SocketAcceptor for some sessions, listening on one loopback address only."""
+    """A SocketAcceptor for some sessions, listening on one Unix socket only."""
 
     def __init__(
         self,
@@ -269,15 +269,7 @@ class FixAcceptor:
             callbacks: the gateway's.
             dictionaries: by the dialect's name; FIX 4.4's too, which our own session speaks.
             pacemaker_secret: the password of our own session.
-
-        Raises:
-            SettingsError: the address is not loopback.
         """
-        if not ipaddress.ip_address(settings.host).is_loopback:
-            raise SettingsError(
-                f"[fix] host {settings.host}: QuickFIX listens on loopback only; "
-                "the network's side is the guard's"
-            )
         self._settings = settings
         self._application = FixApplication(
             callbacks,
@@ -307,29 +299,31 @@ class FixAcceptor:
             for counterparty, dialect in dialects.items()
         }
         self._application.channels = self.channels
-        self.port = 0
+        self.is_listening = False
         self._listener = 0
         self._other_end: socket.socket | None = None
 
-    def start(self) -> int:
-        """Listen, and return the port.
+    def start(self) -> None:
+        """Listen.
 
         Raises:
-            SettingsError: the address is in use or not ours to listen on.
+            SettingsError: the socket's path cannot be used.
         """
-        host, port = self._settings.host, self._settings.port
+        path = self._settings.doors.fix
+        path.unlink(missing_ok=True)
+        outer = socket.socket(socket.AF_UNIX)
         try:
-            outer = socket.create_server((host, port), backlog=128)
+            outer.bind(str(path))
+            path.chmod(0o600)
+            outer.listen(_BACKLOG)
         except OSError as error:
-            raise SettingsError(
-                f"config/venue.toml: [fix] port {port} on {host}: {error.strerror}"
-            ) from error
+            outer.close()
+            raise SettingsError(f"{path}: {error.strerror or error}") from error
         outer.setblocking(False)
-        self.port = int(outer.getsockname()[1])
         self._acceptor.start()
         self._listener = _replace_listener(self._inner_port, outer)
         outer.close()
-        return self.port
+        self.is_listening = True
 
     def park(self) -> None:
         """Stop listening, once every session is logged out; the process is expected to end.
@@ -348,7 +342,7 @@ class FixAcceptor:
         self._acceptor.thisown = False
         # After a failure clients may still be there. QuickFIX must be done with them, and with
         # us, before the interpreter ends under its thread.
-        for _descriptor, connection in _sockets_on(self.port):
+        for _descriptor, connection in _sockets_at(str(self._settings.doors.fix)):
             with connection, contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + _PARK_SECONDS_MAX
@@ -416,7 +410,7 @@ def _free_port() -> int:
 
 
 def _replace_listener(inner_port: int, outer: socket.socket) -> int:
-    """Put our loopback listener in the place of QuickFIX's, which is open to every network.
+    """Put our Unix listener in the place of QuickFIX's, which is open to every network.
 
     QuickFIX 1.16.0 always binds INADDR_ANY. It knows its listener by descriptor number, so we
     put ours under that number and the wide one is closed. Its thread may still be waiting on the
@@ -425,7 +419,7 @@ def _replace_listener(inner_port: int, outer: socket.socket) -> int:
     Returns:
         The descriptor number under which QuickFIX listens.
     """
-    for descriptor, probe in _sockets_on(inner_port):
+    for descriptor, probe in _sockets_at(inner_port):
         with probe:
             if not probe.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 continue
@@ -437,8 +431,11 @@ def _replace_listener(inner_port: int, outer: socket.socket) -> int:
     raise AssertionError(f"QuickFIX does not listen on port {inner_port}")
 
 
-def _sockets_on(port: int) -> Iterator[tuple[int, socket.socket]]:
-    """Yield our descriptors of TCP sockets on a local port, each with a duplicate to close."""
+def _sockets_at(place: int | str) -> Iterator[tuple[int, socket.socket]]:
+    """Yield our descriptors of sockets on a local TCP port, or of a Unix listener's path.
+
+    Each comes with a duplicate to close.
+    """
     for entry in list(Path("/proc/self/fd").iterdir()):
         descriptor = int(entry.name)
         try:
@@ -447,7 +444,8 @@ def _sockets_on(port: int) -> Iterator[tuple[int, socket.socket]]:
             found = socket.socket(fileno=os.dup(descriptor))
         except OSError:
             continue  # closed since it was listed
-        if found.family == socket.AF_INET and found.getsockname()[1] == port:
+        name = found.getsockname()
+        if (name[1] if found.family == socket.AF_INET else name) == place:
             yield descriptor, found
         else:
             found.close()

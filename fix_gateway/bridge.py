@@ -30,6 +30,8 @@ from messages.trading.terms import CLIENT_ID_LENGTH_MAX
 log = structlog.get_logger()
 
 _REFUSED = "logon refused"
+_NEVER_THROTTLED = frozenset({"F", "q"})
+"""Who takes risk away is never told to wait."""
 
 
 class Request(NamedTuple):
@@ -53,7 +55,9 @@ class Bridge:
         loop: asyncio.AbstractEventLoop,
         messages_max: int,
         session_messages_max: int,
+        credential: str,
         keep_reset: Callable[[int, int], None],
+        skip_numbers: Callable[[LiveSession, int], None],
         wake: Callable[[], None],
         answer: Callable[[LiveSession, str], None],
         fail: Callable[[Exception], None],
@@ -67,8 +71,10 @@ class Bridge:
             messages_max: requests that may wait for the loop; more are refused.
             session_messages_max: how many of them may be one session's, so that a session which
                 floods us is refused before it takes the others' places.
+            credential: what the guard proves by that a Logon comes from it.
             keep_reset: puts a session's number and new epoch on the disk; OSError if it cannot.
                 Called on QuickFIX's thread.
+            skip_numbers: leaves out so many of our numbers to a session; on QuickFIX's thread.
             wake: called on the loop when requests wait.
             answer: gives a message to a session; called on QuickFIX's thread.
             fail: called on the loop when a callback broke an invariant.
@@ -78,7 +84,9 @@ class Bridge:
         self._loop = loop
         self._messages_max = messages_max
         self._session_messages_max = session_messages_max
+        self._credential = credential.encode()
         self._keep_reset = keep_reset
+        self._skip_numbers = skip_numbers
         self._wake = wake
         self._answer = answer
         self._fail = fail
@@ -86,7 +94,7 @@ class Bridge:
         self._is_woken = False
         self.is_available = False
         """Whether the core is there: without it no Logon is accepted and no request is taken."""
-        self.full_count = 0
+        self.full_count = self.throttled_count = 0
         self.logon_counts = {"accepted": 0, "refused": 0}
 
     def __len__(self) -> int:
@@ -108,18 +116,22 @@ class Bridge:
         self._loop.call_soon_threadsafe(self._fail, error)
 
     def logon_asked(self, counterparty: str, message: str) -> str | None:
-        """Judge a Logon: known, entitled, heartbeat within bounds, core there."""
+        """Judge a Logon that the guard hands on: really the guard's, heartbeat, core there.
+
+        Beside its credential the guard says how many Logouts it sent this client since the last
+        accepted Logon. Of those QuickFIX knows nothing, but many clients count them, whatever
+        number they have, and would find ours too low ever after. So we leave out as many: who did
+        not count them sees a gap, which is filled.
+        """
         session = self._sessions[counterparty]
         try:
             fields = parse(message)
         except MalformedMessageError:
             return self._refused_logon(session, _REFUSED, "malformed")
-        # One sentence for every wrong name and password: nothing tells which it was.
-        name = fields.get(tags.USERNAME, "").encode("utf-8", "replace")
-        password = fields.get(tags.PASSWORD, "").encode("utf-8", "replace")
-        is_name = hmac.compare_digest(name, session.file.sender_comp_id.encode("ascii"))
-        is_secret = hmac.compare_digest(password, session.secret)
-        if not (is_name & is_secret):
+        credential, _, skipped = fields.get(tags.PASSWORD, "").partition(".")
+        is_guard = hmac.compare_digest(credential.encode("utf-8", "replace"), self._credential)
+        is_name = fields.get(tags.USERNAME, "") == session.file.sender_comp_id
+        if not (is_guard and is_name and skipped.isascii() and skipped.isdigit()):
             return self._refused_logon(session, _REFUSED, "credentials")
         if not self.is_available:
             text = "the venue is not available, try again"
@@ -137,6 +149,7 @@ class Bridge:
             )
         if fields.get(tags.RESET_SEQ_NUM_FLAG) == "Y":
             return self._reset(session)
+        self._skip_numbers(session, int(skipped))
         return None
 
     def logout_received(self, counterparty: str) -> None:
@@ -196,6 +209,11 @@ class Bridge:
             # Sent again after we died: it was refused before it was sequenced, and stays so.
             self._refuse(session, sequence, _sent(fields))
             return True
+        if kind not in _NEVER_THROTTLED and not session.throttle.take(received_at_ns):
+            self.throttled_count += 1
+            session.refuse(sequence)
+            self._answer(session, throttled(_sent(fields), sequence, session, received_at_ns))
+            return True
         arrival = session.arrival(sequence, received_at_ns)
         if session.file.kind == "drop_copy":
             record = refuse_rights(fields, arrival, self._directory)
@@ -242,6 +260,25 @@ def not_sequenced(sent: Sent, *, sequence: int, code: int) -> str:
         f"58={code_name(code)}: not processed, send it again under a new number\x01"
         f"5001={int(code)}\x01"
     )
+
+
+def throttled(sent: Sent, sequence: int, session: LiveSession, now_ns: int) -> str:
+    """Build the BusinessMessageReject for a request above the session's rate (380=8).
+
+    It says the limit in the standard's throttle group: reject (1611=2) above an inbound rate
+    (1612=0) of so many messages (1613) in so many (1614) seconds (1615=0).
+    """
+    limit, code = session.file.throttle, RejectCode.MESSAGE_RATE_EXCEEDED
+    wait_ms = -(-session.throttle.wait_ns(now_ns) // 1_000_000)
+    text = (
+        f"35=j\x0145={sequence}\x01372={sent.message_type}\x01"
+        f"380={tags.BUSINESS_REJECT_REASON_THROTTLE_LIMIT_EXCEEDED}\x015001={int(code)}\x01"
+        f"58={code_name(code)}: limit {limit.messages} in {limit.seconds} s, room in {wait_ms} ms; "
+        f"not processed, send it again under a new number\x01"
+        f"1610=1\x011611=2\x011612=0\x011613={limit.messages}\x011614={limit.seconds}\x01"
+        f"1615=0\x01"
+    )
+    return text + (f"379={sent.client_order_id}\x01" if sent.client_order_id else "")
 
 
 def _sent(fields: Fields) -> Sent:

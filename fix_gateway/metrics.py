@@ -50,6 +50,9 @@ class Metrics:
         self.bridge_full = Gauge(
             "fix_bridge_full", "Requests refused because too many waited", registry=registry
         )
+        self.throttled = Gauge(
+            "fix_throttled", "Requests refused above their session's rate", registry=registry
+        )
         self.engine_silence = Gauge(
             "fix_engine_silence_seconds", "Since QuickFIX last answered", registry=registry
         )
@@ -77,4 +80,5 @@ class Metrics:
         for outcome, count in bridge.logon_counts.items():
             self.logons.labels(outcome).set(count)
         self.bridge_full.set(bridge.full_count)
+        self.throttled.set(bridge.throttled_count)
         self.engine_silence.set(silence_seconds)

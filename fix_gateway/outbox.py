@@ -106,6 +106,11 @@ class Outbox:
         except StoreError as error:
             self._loop.call_soon_threadsafe(self._fail, error)
 
+    def skip_numbers(self, session: LiveSession, count: int) -> None:
+        """Leave out so many of our numbers; on QuickFIX's thread, before a Logon is answered."""
+        if count:
+            self._channel(session).sender_next += count
+
     def _send(self, requests: Sequence[Request]) -> None:
         link = self.link
         if link is None or not requests:

@@ -10,6 +10,7 @@ looked at. That the answer comes shows that the thread is alive.
 import asyncio
 import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
@@ -33,11 +34,11 @@ class Pacemaker:
         self._number = 0
         self._writer: asyncio.StreamWriter | None = None
 
-    async def run(self, host: str, port: int) -> None:
+    async def run(self, socket: Path) -> None:
         """Beat until cancelled, connecting again whenever the connection is lost."""
         while True:
             try:
-                reader, self._writer = await asyncio.open_connection(host, port)
+                reader, self._writer = await asyncio.open_unix_connection(str(socket))
                 await self._beat_on(reader)
             except (OSError, asyncio.IncompleteReadError):
                 pass

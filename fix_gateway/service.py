@@ -11,6 +11,7 @@ Errors:
 """
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from fix_gateway.checkpoint import (
     SessionMark,
     boot_identity,
 )
+from fix_gateway.control import control, keep_credential
 from fix_gateway.dialects.names import FIX_44
 from fix_gateway.dictionary import Dictionaries, compose_dictionaries
 from fix_gateway.metrics import Metrics
@@ -45,6 +47,7 @@ from runtime.process import EXIT_CONFIGURATION, EXIT_INVARIANT
 
 log = structlog.get_logger()
 
+_REOPEN_SECONDS = 0.05
 _LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
 
 _NOT_ACCEPTED = (
@@ -74,7 +77,6 @@ class Gateway:
         settings: GatewaySettings,
         *,
         sessions: Mapping[str, SessionFile],
-        secrets: Mapping[str, bytes],
         registry: CollectorRegistry,
     ) -> None:
         """Put the parts together; nothing happens before ``run``.
@@ -82,16 +84,16 @@ class Gateway:
         Args:
             settings: where to listen and to keep state.
             sessions: the counterparties' files, by any name.
-            secrets: each session's password, by its ``secret_file``.
             registry: gets the gateway's metrics.
         """
         self._settings = settings
         self._metrics = Metrics(registry)
-        self._listening: Callable[[int], None] = lambda _port: None
+        self._listening: Callable[[], None] = lambda: None
+        self._credential = secrets.token_hex(32)
+        """What the guard is known by; new with each of our starts."""
         self._sessions = {
             file.sender_comp_id: LiveSession(
                 file,
-                secrets[file.secret_file],
                 settings.principal,
                 messages_max=settings.bridge_messages_max,
             )
@@ -113,7 +115,9 @@ class Gateway:
             loop=self._loop,
             messages_max=settings.bridge_messages_max,
             session_messages_max=settings.session_messages_max,
+            credential=self._credential,
             keep_reset=self._resets.write,
+            skip_numbers=self._outbox.skip_numbers,
             wake=self._woken,
             answer=self._outbox.answer,
             fail=self._fail,
@@ -155,14 +159,14 @@ class Gateway:
         connect: LinkFactory,
         stop: asyncio.Event,
         *,
-        listening: Callable[[int], None] = lambda _port: None,
+        listening: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, carry, and begin again after each lost link, until asked to stop.
 
         Args:
             connect: makes one link to the core.
             stop: set to log everyone out, finish what is in hand, and return.
-            listening: told the port once clients may log on.
+            listening: called once clients may log on.
 
         Raises:
             SettingsError: configuration. DamagedCheckpointError, StrangeVenueError, AheadOfVenue,
@@ -175,18 +179,8 @@ class Gateway:
         self._prepare()
         stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
         try:
-            while not stop.is_set():
-                link = await self._connected(connect, stopping)
-                if link is None:
-                    break
-                try:
-                    await self._resume(link)
-                    await self._carry(link, stopping)
-                except (LinkLost, LinkRefused) as error:
-                    await self._suspend(error)
-                finally:
-                    self._outbox.link = None
-                    await link.close()
+            async with control(self._settings.doors, self._credential, self._log_out):
+                await self._carry_on(connect, stopping)
         finally:
             stopping.cancel()
             if self._pace is not None:
@@ -195,6 +189,21 @@ class Gateway:
             if self._acceptor is not None:
                 self._acceptor.park()
         log.info("fix_gateway_stopped", through=self._publisher.position if self._publisher else 0)
+
+    async def _carry_on(self, connect: LinkFactory, stopping: "asyncio.Task[bool]") -> None:
+        """Carry over one link after another until asked to stop."""
+        while not stopping.done():
+            link = await self._connected(connect, stopping)
+            if link is None:
+                return
+            try:
+                await self._resume(link)
+                await self._carry(link, stopping)
+            except (LinkLost, LinkRefused) as error:
+                await self._suspend(error)
+            finally:
+                self._outbox.link = None
+                await link.close()
 
     def _prepare(self) -> None:
         state = self._settings.state
@@ -207,6 +216,7 @@ class Gateway:
             for dialect in {FIX_44, *(each.file.spoken for each in self._sessions.values())}
         }
         self._checkpoint.read()
+        keep_credential(self._settings.doors, self._credential)
 
     async def _connected(
         self, connect: LinkFactory, stopping: "asyncio.Task[bool]"
@@ -239,7 +249,7 @@ class Gateway:
         assert self._publisher is not None
         assert self._acceptor is not None
         positions = {source: (epoch, number) for source, epoch, number in welcome.positions}
-        is_start = self._acceptor.port == 0
+        is_start = not self._acceptor.is_listening
         for name, channel in self._acceptor.channels.items():
             session = self._sessions[name]
             expected = align(
@@ -265,12 +275,12 @@ class Gateway:
         for channel in self._acceptor.channels.values():
             channel.open()
         if is_start:
-            port = self._acceptor.start()
+            self._acceptor.start()
             self._pace = self._loop.create_task(
-                self._pacemaker.run(self._settings.host, port), name="fix_gateway.pacemaker"
+                self._pacemaker.run(self._settings.doors.fix), name="fix_gateway.pacemaker"
             )
-            log.info("fix_gateway_listening", port=port, after=self._publisher.position)
-            self._listening(port)
+            log.info("fix_gateway_listening", after=self._publisher.position)
+            self._listening()
 
     def _check_lineage(self, welcome: Welcome) -> None:
         mark = self._checkpoint.last
@@ -453,6 +463,24 @@ class Gateway:
                     await self._changed.wait()
             except TimeoutError:
                 self._pacemaker.beat()
+
+    def _log_out(self, name: str, text: str) -> bool:
+        """Log one client out for the guard; it may come back once it is gone."""
+        channel = self._acceptor.channels.get(name) if self._acceptor is not None else None
+        if channel is None or not channel.is_logged_on:
+            return False
+        channel.close(text)
+        self._pacemaker.beat()
+        deadline = self._loop.time() + self._settings.logout_seconds_max
+
+        def open_again() -> None:
+            if channel.is_logged_on and self._loop.time() < deadline:
+                self._loop.call_later(_REOPEN_SECONDS, open_again)
+            else:
+                channel.open()
+
+        open_again()
+        return True
 
     def _woken(self) -> None:
         """Send to the core what waits; called on the loop, once a burst."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fix_gateway.checkpoint import SessionMark
 from fix_gateway.settings import SESSION_ID_MAX, SessionFile
 from fix_gateway.store import Stored
+from fix_gateway.token_bucket import TokenBucket
 from fix_gateway.translation.outbound import NOWHERE, Place
 from fix_gateway.translation.request import Arrival
 from messages.trading.identity import source_number
@@ -36,7 +37,6 @@ class LiveSession:
     """One FIX session. QuickFIX's thread and the loop's both read it; see ``bridge``."""
 
     file: SessionFile
-    secret: bytes
     principal: int
     epoch: int = 1
     connection: int = 0
@@ -51,10 +51,17 @@ class LiveSession:
     """Messages given to the loop; QuickFIX's thread alone writes it."""
     taken: int = 0
     """Messages that the loop took; the loop alone writes it."""
+    throttle: TokenBucket = field(init=False)
     refused: set[int] = field(default_factory=set)
     """Numbers that were answered "not processed": they are never sequenced. See ``refuse``."""
     _refused_in_order: deque[int] = field(default_factory=deque)
     _sent: dict[tuple[int, int], Sent] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with the whole throttle free."""
+        table = self.file.throttle
+        interval_ns = table.seconds * 1_000_000_000 // table.messages if table.messages else 0
+        self.throttle = TokenBucket(burst=table.messages, interval_ns=interval_ns)
 
     @property
     def number(self) -> int:

@@ -1,10 +1,13 @@
 """What a file under ``sessions/`` may say, and what the gateway is told about itself.
 
-A session's file seeds a new venue with its firm, accounts, limits and rights, and tells the
-gateway who may log on. What the venue knows is changed later only by ``admin apply``; comp ids,
-secrets and heartbeats are the gateway's own and are read at its start.
+A session's file seeds a new venue with its firm, accounts, limits and rights, and tells guard and
+gateway who may log on. What the venue knows is changed later only by ``admin apply``. Comp ids,
+heartbeats and throttles are the gateway's own and are read at its start; addresses and
+certificates are the guard's, which reads them again whenever they change.
 """
 
+import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +24,7 @@ Identifier = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
 CompId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,31}$")]
 MarketId = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{4}$")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+Network = Annotated[str, msgspec.Meta(max_length=49)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,30}[!-~])?$")]
 SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
@@ -83,15 +87,24 @@ class HeartbeatTable(Strict, frozen=True, kw_only=True):
     seconds_max: HeartbeatSeconds = 300
 
 
+class ThrottleTable(Strict, frozen=True, kw_only=True):
+    """``[throttle]``: requests of the session in so many seconds; zero messages for no limit."""
+
+    messages: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 1
+
+
 class SessionFile(Strict, frozen=True, kw_only=True):
     """``sessions/<NAME>.toml``: one FIX session of a counterparty."""
 
     id: SessionNumber
     kind: Literal["order_entry", "drop_copy"]
     sender_comp_id: CompId
-    secret_file: FileName
+    addresses: tuple[Network, ...] = ()
+    client_certificate_file: FileName | None = None
     dialect: DialectName = "FIX.4.4"
     heartbeat: HeartbeatTable = HeartbeatTable()
+    throttle: ThrottleTable = ThrottleTable()
     cancel_on_disconnect: Literal["none", "session", "account"] = "session"
     disconnect_grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
     firm: FirmTable
@@ -103,6 +116,17 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     def spoken(self) -> Dialect:
         """The dialect that the session speaks."""
         return DIALECTS[self.dialect]
+
+
+class Doors(Strict, frozen=True, kw_only=True):
+    """Where guard and gateway meet: two Unix sockets and a file, open to their own user only."""
+
+    fix: Path
+    """QuickFIX's only socket."""
+    control: Path
+    """Where the guard asks the gateway to log a client out."""
+    credential: Path
+    """What the gateway lets the guard in by; new at each of its starts."""
 
 
 RESERVED_COMP_IDS = frozenset({"RIALTO-PACEMAKER"})
@@ -117,8 +141,7 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     market: MarketId = "XXXX"
     """LastMkt (30): the venue's ISO 10383 code; XXXX says that it has none."""
 
-    host: str
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    doors: Doors
     state: Path
     dictionaries: Path
     bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
@@ -187,6 +210,23 @@ def copied_accounts(file: SessionFile, files: dict[str, SessionFile]) -> list[in
     ]
 
 
+def networks(
+    where: Path, key: str, texts: Iterable[str]
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Read networks in CIDR notation.
+
+    Raises:
+        SettingsError: naming file, key and reason.
+    """
+    found = []
+    for at, text in enumerate(texts):
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise SettingsError(f"{where}: $.{key}[{at}]: {error}") from error
+    return tuple(found)
+
+
 def _once(where: Path, key: str, value: int | str, seen: dict[int | str, str], name: str) -> None:
     other = seen.get(value)
     if other is not None:
@@ -195,6 +235,7 @@ def _once(where: Path, key: str, value: int | str, seen: dict[int | str, str], n
 
 
 def _check_kind(where: Path, file: SessionFile) -> None:
+    networks(where, "addresses", file.addresses)
     if file.heartbeat.seconds_min > file.heartbeat.seconds_max:
         raise SettingsError(f"{where}: $.heartbeat.seconds_min: above seconds_max")
     if file.sender_comp_id in RESERVED_COMP_IDS:

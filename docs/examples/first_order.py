@@ -5,6 +5,10 @@
 Every run begins its numbers anew (141=Y), because it keeps none; a real client keeps them.
 """
 
+import base64
+import hashlib
+import hmac
+import json
 import socket
 import sys
 from datetime import UTC, datetime
@@ -26,9 +30,12 @@ class FirstClient:
     def send(self, kind: str, *fields: tuple[int, str]) -> None:
         """Send a message with its header."""
         self._number += 1
+        number, time = str(self._number), now()
         header = [(8, "FIX.4.4"), (35, kind), (49, "INST1"), (56, "RIALTO")]
+        if kind == "A":
+            fields += tuple(proof("A", "INST1", "RIALTO", number, time))
         message = FixMessage()
-        for tag, value in [*header, (34, str(self._number)), (52, now()), *fields]:
+        for tag, value in [*header, (34, number), (52, time), *fields]:
             message.append_pair(tag, value)
         self._line.sendall(message.encode())
 
@@ -47,11 +54,19 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
 
 
+def proof(*signed: str) -> list[tuple[int, str]]:
+    """Prove a Logon by the shared secret that the venue made for INST1 at its first start."""
+    ring = json.loads(Path(STATE, "secrets", "fix", "INST1.json").read_text())
+    key = [key for key in ring["keys"] if not key["revoked_at_ns"]][-1]
+    secret, payload = base64.b64decode(key["material"]), "\x01".join(signed).encode()
+    text = base64.b64encode(hmac.new(secret, payload, hashlib.sha256).digest()).decode()
+    return [(553, key["id"]), (95, str(len(text))), (96, text)]
+
+
 def main() -> None:
     """Log on, order, log out."""
-    secret = Path(STATE, "secrets", "fix-INST1.secret").read_text().strip()
     client = FirstClient()
-    client.send("A", (98, "0"), (108, "30"), (141, "Y"), (553, "INST1"), (554, secret))
+    client.send("A", (98, "0"), (108, "30"), (141, "Y"))
     client.receive()
     client.send(
         "D",

@@ -57,11 +57,12 @@ def venue_report(state: State) -> dict[str, Any]:
             "health": health,
         }
     venue = _venue_status(state)
-    fix = processes["fix_gateway"]
+    fix, guard = processes["fix_gateway"], processes["fix_guard"]
     return {
         "healthy": venue is not None and all(each["healthy"] for each in processes.values()),
         "state": str(state.root),
-        "fix_address": fix["addresses"].get("fix", ""),
+        "fix_address": guard["addresses"].get("fix", ""),
+        "fixs_address": guard["addresses"].get("fixs", ""),
         "processes": processes,
         "venue": venue,
         "sessions": fix.get("health", {}).get("sessions", {}),

@@ -80,6 +80,8 @@ def _supervisor(
             postgres,
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
+            # Stopped after the gateway, whose farewells go through it.
+            ProcessChild("fix_guard", state, settings, arguments),
             ProcessChild("fix_gateway", state, settings, arguments),
         ],
         seed=seed,
@@ -99,10 +101,12 @@ def _welcome(state: State, options: argparse.Namespace, *, already: int = 0) -> 
         where = ", ".join(process["addresses"].values())
         table.add_row(name, str(process["pid"] or "-"), where or process.get("trouble", ""))
     console.print(table)
+    fix, fixs = report["fix_address"], report["fixs_address"]
     stop = f"kill {already} stops everything" if already else "Ctrl-C stops everything"
     console.print(
-        f"FIX 4.4: connect to [bold]{report['fix_address']}[/bold], TargetCompID RIALTO; "
-        f"sessions are in {options.sessions}, their passwords in {state.secrets}.\n"
+        f"FIX 4.4: connect to [bold]{fix}[/bold]{f', over TLS to {fixs}' if fixs else ''}, "
+        f"TargetCompID RIALTO; sessions are in {options.sessions}, "
+        f"their keys in {state.fix_keys}.\n"
         f"Next: ./rialto status, ./rialto admin --help, ./rialto demo. {stop}.",
         soft_wrap=True,
     )

@@ -22,6 +22,7 @@ from exchange.demo.fix_codec import (
     encode,
     utc_timestamp,
 )
+from exchange.demo.logon_proof import LogonKey
 from exchange.demo.sequence_store import MemorySequenceStore, SentMessage, SequenceStore
 
 Body = Sequence[tuple[int, str]]
@@ -60,8 +61,7 @@ class SessionSettings:
 
     sender: str
     target: str
-    username: str
-    password: str
+    key: LogonKey
     heartbeat_seconds: int = 10
     unsent_bytes_max: int = 1 << 20
     logon_seconds: float = 10.0
@@ -101,7 +101,7 @@ class FixSession:
             reset: begin again at one in both directions (ResetSeqNumFlag).
 
         Raises:
-            LogonRefusedError: a wrong password, an unknown session, a number too low.
+            LogonRefusedError: a wrong key, an unknown session, a number too low.
             SessionLostError: nobody answers.
         """
         assert not self.is_open
@@ -212,8 +212,6 @@ class _Connection(asyncio.Protocol):
             (98, "0"),
             (108, str(self._settings.heartbeat_seconds)),
             *([(141, "Y")] if reset else []),
-            (553, self._settings.username),
-            (554, self._settings.password),
         ]
         self._send("A", body)
 
@@ -246,6 +244,15 @@ class _Connection(asyncio.Protocol):
         number = self._store.outgoing_next
         sending_time = utc_timestamp(time.time_ns())
         body = tuple(fields)
+        if message_type == "A":
+            body += tuple(
+                self._settings.key.fields(
+                    sender=self._settings.sender,
+                    target=self._settings.target,
+                    number=number,
+                    sending_time=sending_time,
+                )
+            )
         is_application = message_type not in _ADMINISTRATIVE
         # Remembered before it leaves: a number that may have been seen is never used again.
         self._store.record_sent(

@@ -10,6 +10,7 @@ from exchange.configuration import read_configuration
 from exchange.demo import funding
 from exchange.demo.fix_session import SessionSettings
 from exchange.demo.flow import SYMBOLS
+from exchange.demo.logon_proof import read_key
 from exchange.demo.market import Market, markets_of
 from exchange.demo.recorded import SYMBOL
 from exchange.demo.temporary_venue import Places
@@ -110,12 +111,9 @@ def _settings(
         raise DemoError(f"there is no session file {name}.toml")
     file = files[name]
     try:
-        password = (state.secrets / file.secret_file).read_text().strip()
+        key = read_key(state.fix_keys / f"{file.sender_comp_id}.json")
     except OSError as error:
         raise DemoError(f"{error.filename}: {error.strerror}") from error
-    return SessionSettings(
-        sender=file.sender_comp_id,
-        target=target,
-        username=file.sender_comp_id,
-        password=password,
-    )
+    except LookupError as error:
+        raise DemoError(str(error)) from error
+    return SessionSettings(sender=file.sender_comp_id, target=target, key=key)

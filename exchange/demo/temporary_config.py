@@ -78,6 +78,7 @@ def _recorded_instruments(instruments: Table) -> None:
 
 
 def _unthrottled(session: Table) -> None:
+    session["throttle"] = {"messages": 0}
     for account in session.get("account", []):
         account["limits"].update(open_orders_max=200_000, message_burst=0, messages_per_second=0)
 

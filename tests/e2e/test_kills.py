@@ -12,10 +12,9 @@ import pytest
 
 from exchange.books import database_dsn
 from exchange.configuration import read_configuration
-from exchange.counterparties import session_secrets
 from exchange.demo.fix_codec import Fields, utc_timestamp
 from exchange.demo.fix_session import FixSession, FixSessionError, SessionSettings
-from fix_gateway.settings import read_sessions
+from exchange.demo.logon_proof import read_key
 from tests.e2e.venue_run import VenueRun, until
 
 CL_ORD_ID, EXEC_ID, ORDER_ID, EXEC_TYPE, BUSINESS_REJECT_REF_ID = 11, 17, 37, 150, 379
@@ -36,14 +35,11 @@ class Trader:
     asked: int = 0
 
     def make(self) -> FixSession:
-        sessions = read_sessions(self.run.sessions)
-        secrets = session_secrets(self.run.state, sessions)
         return FixSession(
             SessionSettings(
                 sender=self.name,
                 target="RIALTO",
-                username=self.name,
-                password=secrets[sessions[self.name].secret_file].decode(),
+                key=read_key(self.run.state.fix_keys / f"{self.name}.json"),
             ),
             self.take,
         )
@@ -168,7 +164,7 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
 
 @pytest.mark.parametrize(
     "victims",
-    [["core", "fix_gateway"], ["postgres", "settlement", "follower"], ["supervisor"]],
+    [["core", "fix_gateway", "fix_guard"], ["postgres", "settlement", "follower"], ["supervisor"]],
     ids="+".join,
 )
 async def test_killed_in_mid_flow_nothing_acknowledged_is_lost(

@@ -78,13 +78,13 @@ class VenueRun:
 
     def pids(self) -> dict[str, int]:
         """Return each running process's id."""
-        names = ("postgres", "core", "follower", "settlement", "fix_gateway")
+        names = ("postgres", "core", "follower", "settlement", "fix_guard", "fix_gateway")
         pages = {name: self.state.page(name) for name in names}
         return {name: page.pid for name, page in pages.items() if page is not None}
 
     def fix_address(self) -> tuple[str, int]:
         """Return where the FIX acceptor listens, once it does."""
-        page = self.state.page("fix_gateway")
+        page = self.state.page("fix_guard")
         if page is None or "fix" not in page.addresses:
             return "127.0.0.1", 0
         host, _, port = page.addresses["fix"].rpartition(":")

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 
 import simplefix
 
+from exchange.demo.logon_proof import LogonKey
+
 Pairs = Iterable[tuple[int, str | int]]
 
 _ADMINISTRATIVE = frozenset({"0", "1", "2", "3", "4", "5", "A"})
@@ -35,7 +37,7 @@ class FixClient:
         *,
         sender: str,
         target: str,
-        password: str,
+        key: LogonKey | None,
         heartbeat_seconds: int = 30,
         begin_string: str = "FIX.4.4",
         version: str = "9",
@@ -46,7 +48,7 @@ class FixClient:
         Args:
             sender: our comp id, which is our user name too.
             target: the venue's comp id.
-            password: the session's secret.
+            key: what our Logons are proved by; None for one without a proof.
             heartbeat_seconds: HeartBtInt (108).
             begin_string: BeginString (8).
             version: DefaultApplVerID (1137) of a FIXT Logon; none if it is empty.
@@ -69,7 +71,7 @@ class FixClient:
         """How often the venue asked us to send again."""
         self.last_text = ""
         """Text (58) of the last Logout."""
-        self._password = password
+        self.key = key
         self._begin_string = begin_string
         self._version = version if begin_string == "FIXT.1.1" else ""
         self._heartbeat_seconds = heartbeat_seconds
@@ -82,21 +84,25 @@ class FixClient:
         self._ready: deque[simplefix.FixMessage] = deque()
         self._sent_at = self.heard_at = 0.0
         self._is_test_pending = False
+        self._is_leaving = False
 
-    def connect(self, host: str, port: int, *, timeout: float = 5.0) -> None:
+    def connect(self, host: str, port: int, *, timeout: float = 5.0, source: str = "") -> None:
         """Open a connection; the session's numbers go on.
 
         Raises:
             OSError: nobody listens.
         """
         self.abort()
-        self._socket = socket.create_connection((host, port), timeout=timeout)
+        self._socket = socket.create_connection(
+            (host, port), timeout=timeout, source_address=(source, 0)
+        )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._parser = simplefix.FixParser()
         self._ahead.clear()
         self._asked_through = 0
         self.heard_at = time.monotonic()
-        self._is_test_pending = False
+        self._is_test_pending = self._is_leaving = False
+        self.last_text = ""
 
     def logon(self, *, is_reset: bool = False, timeout: float = 5.0, wait: bool = True) -> None:
         """Log on, and wait for the answer.
@@ -110,9 +116,6 @@ class FixClient:
         pairs: list[tuple[int, str | int]] = [(98, 0), (108, self._heartbeat_seconds)]
         if is_reset:
             pairs.append((141, "Y"))
-        pairs.append((553, self.sender))
-        if self._password:
-            pairs.append((554, self._password))
         if self._version:
             pairs.append((1137, self._version))
         self._transmit("A", pairs)
@@ -151,6 +154,7 @@ class FixClient:
 
     def logout(self, *, timeout: float = 5.0) -> None:
         """Say goodbye, wait for the answer, and close."""
+        self._is_leaving = True
         with contextlib.suppress(FixClientError):
             self._transmit("5", [])
             deadline = time.monotonic() + timeout
@@ -175,13 +179,20 @@ class FixClient:
         self, message_type: str, pairs: Pairs, *, number: int, sent_again: str = ""
     ) -> bytes:
         """Encode a message under a number; ``sent_again`` is the first sending's time."""
-        message = simplefix.FixMessage()
+        message, sent_at = simplefix.FixMessage(), now_text()
+        if message_type == "A" and self.key is not None:
+            pairs = [
+                *pairs,
+                *self.key.fields(
+                    sender=self.sender, target=self.target, number=number, sending_time=sent_at
+                ),
+            ]
         message.append_pair(8, self._begin_string, header=True)
         message.append_pair(35, message_type, header=True)
         message.append_pair(49, self.sender, header=True)
         message.append_pair(56, self.target, header=True)
         message.append_pair(34, number, header=True)
-        message.append_pair(52, now_text(), header=True)
+        message.append_pair(52, sent_at, header=True)
         if sent_again:
             message.append_pair(43, "Y", header=True)
             message.append_pair(122, sent_again, header=True)
@@ -222,7 +233,9 @@ class FixClient:
             return
         except OSError as error:
             self.abort()
-            raise FixClientError(f"connection lost: {error}") from error
+            # Our answer to its Logout may meet a closed port.
+            why = f"disconnected: {self.last_text}" if self.last_text else "connection lost"
+            raise FixClientError(f"{why}: {error}") from error
         finally:
             if self._socket is not None:
                 self._socket.settimeout(5.0)
@@ -298,8 +311,9 @@ class FixClient:
                 self._resend(message)
         elif kind == "5":
             self.last_text = text(message, 58)
-            with contextlib.suppress(FixClientError):
-                self._transmit("5", [])
+            if not self._is_leaving:
+                with contextlib.suppress(FixClientError):
+                    self._transmit("5", [])
             self.is_logged_on = False
         elif kind not in _ADMINISTRATIVE or kind == "3":
             self._ready.append(message)

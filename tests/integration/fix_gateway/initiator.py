@@ -1,6 +1,6 @@
 """A QuickFIX initiator as a process of its own: an independent client with its own session layer.
 
-Its arguments are port, comp id, password, directory, count and dialect. It sends orders, waits for
+Its arguments are port, comp id, directory, count and dialect. It sends orders, waits for
 their reports, cancels them all, and prints what it was told as JSON.
 """
 
@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import quickfix as fix
+
+from tests.integration.fix_gateway.processes import KEY
 
 SETTINGS = """[DEFAULT]
 ConnectionType=initiator
@@ -43,9 +45,9 @@ AppDataDictionary={DICTIONARIES}/RIALTO50SP2.xml
 class Client(fix.Application):
     """Keeps what it is told."""
 
-    def __init__(self, name: str, password: str) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self._name, self._password = name, password
+        self._name = name
         self.logged_on = threading.Event()
         self.told: list[dict[str, str]] = []
         self.rejected: list[str] = []
@@ -58,8 +60,15 @@ class Client(fix.Application):
     def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
         kind = message.getHeader().getField(35)
         if kind == "A":
-            message.setField(553, self._name)
-            message.setField(554, self._password)
+            header = message.getHeader()
+            proof = KEY.fields(
+                sender=self._name,
+                target="RIALTO",
+                number=int(header.getField(34)),
+                sending_time=header.getField(52),
+            )
+            for tag, value in proof:
+                message.setField(tag, value)
         elif kind == "3":
             self.rejected.append(message.toString())
 
@@ -78,7 +87,7 @@ def order(begin: str, name: str, kind: str, fields: dict[int, str]) -> fix.Messa
 
 
 def main(*arguments: str) -> int:
-    port, name, password, directory, count, dialect = arguments
+    port, name, directory, count, dialect = arguments
     path = Path(directory) / "initiator.cfg"
     path.write_text(
         SETTINGS.format(
@@ -89,7 +98,7 @@ def main(*arguments: str) -> int:
         + DIALECTS[dialect]
     )
     settings = fix.SessionSettings(str(path))
-    client = Client(name, password)
+    client = Client(name)
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
     initiator.start()
     assert client.logged_on.wait(10), "no logon"

@@ -11,7 +11,6 @@ SESSIONS = """
 id = {id}
 kind = "{kind}"
 sender_comp_id = "{name}"
-secret_file = "{name}.secret"
 [heartbeat]
 seconds_min = 1
 [firm]

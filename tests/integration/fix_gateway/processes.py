@@ -1,9 +1,10 @@
-"""A core and a gateway as processes of their own, to be killed and started again by tests.
+"""A core, a gateway and its guard as processes, to be killed and started again by tests.
 
-``python -m tests.integration.fix_gateway.processes core|gateway DIRECTORY`` is one of them.
+``python -m tests.integration.fix_gateway.processes core|guard|gateway DIRECTORY`` is one of them.
 """
 
 import asyncio
+import base64
 import signal
 import subprocess
 import sys
@@ -16,16 +17,22 @@ import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from exchange.configuration import read_configuration
+from exchange.demo.logon_proof import LogonKey
 from exchange.wanted import wanted_definitions
+from fix_gateway.guard.key_files import KeyFiles
+from fix_gateway.guard.keys import Key, KeyRing
+from fix_gateway.guard.service import Guard
+from fix_gateway.guard.settings import GuardSettings
 from fix_gateway.ports import RefusalHandler
 from fix_gateway.service import Gateway
-from fix_gateway.settings import GatewaySettings, SessionFile, read_sessions
+from fix_gateway.settings import Doors, GatewaySettings, SessionFile, read_sessions
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.commands import COMMANDS
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import Phase
 from runtime.link import Link
+from runtime.observability import observability
 from runtime.process import run_process
 from venue.engines import create_engine
 from venue.metrics import MetricsInMemory
@@ -36,7 +43,9 @@ ROOT = Path(__file__).parents[3]
 CONFIG, SESSIONS = ROOT / "config", ROOT / "sessions"
 DICTIONARIES = SESSIONS / "dictionary"
 ADMIN, GATEWAY = 2, 3
-PASSWORD = "a secret of the tests"
+KEY = LogonKey("tests-1", "hmac-sha256", bytes(range(64, 96)))
+"""What every session of the tests proves itself by."""
+
 _TOKEN = bytes(range(32))
 _TRADING = (
     "PlaceOrder",
@@ -56,12 +65,23 @@ class Process:
     def __init__(self, kind: str, directory: Path, *arguments: str) -> None:
         self.kind = kind
         self.directory = directory
-        self._arguments = arguments
+        self.arguments = arguments
         self._log = (directory / f"{kind}.log").open("ab")
         self._child: subprocess.Popen[bytes] | None = None
+        self.guard = Process("guard", directory, *arguments) if kind == "gateway" else None
+        """A gateway's front, which lives on when the gateway is killed."""
 
     def start(self) -> int:
-        """Start, and return what it listens on (a port, or the gateway's) once it does."""
+        """Start, and return the port that clients connect to once it serves them.
+
+        A gateway's is its guard's, which is started with it for the first time.
+        """
+        if self.guard is not None and self.guard._child is None:
+            self.guard.start()
+        self._serve()
+        return int((self.directory / "guard.port").read_text()) if self.guard is not None else 0
+
+    def _serve(self) -> None:
         page = self.directory / f"{self.kind}.port"
         page.unlink(missing_ok=True)
         self._child = subprocess.Popen(
@@ -73,7 +93,7 @@ class Process:
                 "tests.integration.fix_gateway.processes",
                 self.kind,
                 str(self.directory),
-                *self._arguments,
+                *self.arguments,
             ],
             cwd=ROOT,
             stdout=self._log,
@@ -84,7 +104,6 @@ class Process:
             if self._child.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.kind} did not start:\n{self.log()[-3000:]}")
             time.sleep(0.01)
-        return int(page.read_text())
 
     @property
     def pid(self) -> int:
@@ -117,17 +136,33 @@ class Process:
         return (self.directory / f"{self.kind}.log").read_text()
 
     def close(self) -> None:
+        if self.guard is not None:
+            self.guard.close()
         if self._child is not None and self._child.poll() is None:
             self.kill()
         self._log.close()
 
 
 def prepare(directory: Path) -> None:
-    """Write the principals' secrets."""
+    """Write the principals' secrets and the sessions' keys."""
     for name in ("admin", "fix_gateway"):
         path = directory / f"{name}.token"
         path.write_text(_TOKEN.hex())
         path.chmod(0o600)
+
+    files = KeyFiles(directory / "keys")
+    material = base64.b64encode(KEY.material).decode()
+    key = Key(id=KEY.id, kind="hmac-sha256", material=material, added_at_ns=1)
+    for file in session_files().values():
+        files.write(KeyRing(session=file.sender_comp_id, keys=(key,)))
+
+
+def doors(directory: Path) -> Doors:
+    return Doors(
+        fix=directory / "fix.sock",
+        control=directory / "control.sock",
+        credential=directory / "credential",
+    )
 
 
 def address(directory: Path) -> str:
@@ -248,8 +283,7 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
         {
             "principal": GATEWAY,
             "comp_id": "RIALTO",
-            "host": "127.0.0.1",
-            "port": 0,
+            "doors": doors(directory),
             "state": str(directory / "fix"),
             "dictionaries": str(DICTIONARIES),
             **overrides,
@@ -268,12 +302,45 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
             settings,
             sessions=sessions,
             registry=registry,
-            secrets={file.secret_file: PASSWORD.encode() for file in sessions.values()},
         )
-        await gateway.run(
-            connect, stop, listening=lambda port: announce(directory, "gateway", port)
-        )
+        await gateway.run(connect, stop, listening=lambda: announce(directory, "gateway", 1))
         (directory / "gateway.metrics").write_bytes(generate_latest(registry))
+        return 0
+
+    return run_process(main)
+
+
+def guard_main(directory: Path, overrides: dict[str, Any]) -> int:
+    """Run the guard; of what the gateway was told, only the dialects and limits are its affair."""
+    registry, sessions = CollectorRegistry(), directory / "sessions"
+    sessions.mkdir(exist_ok=True)
+    for path in SESSIONS.glob("*.toml"):
+        dialect = overrides.get("dialects", {}).get(path.stem, "FIX.4.4")
+        (sessions / path.name).write_text(f'dialect = "{dialect}"\n{path.read_text()}')
+    settings = msgspec.convert(
+        {
+            "comp_id": "RIALTO",
+            "host": "127.0.0.1",
+            "port": 0,
+            "doors": doors(directory),
+            "sessions": str(sessions),
+            "keys": str(directory / "keys"),
+            "limits": overrides.get("limits", {}),
+        },
+        GuardSettings,
+        dec_hook=lambda kind, value: kind(value),
+    )
+
+    async def main(stop: asyncio.Event) -> int:
+        guard = Guard(settings, registry)
+
+        def listening(addresses: dict[str, str]) -> None:
+            announce(directory, "guard", int(addresses["fix"].rpartition(":")[2]))
+
+        shown = observability(registry, guard.health, host="127.0.0.1", port=0)
+        async with shown as port:
+            (directory / "guard.metrics_port").write_text(str(port))
+            await guard.run(stop, listening=listening)
         return 0
 
     return run_process(main)
@@ -293,4 +360,5 @@ if __name__ == "__main__":
     kind, where, *rest = sys.argv[1:]
     if kind == "core":
         sys.exit(core_main(Path(where), rest[0] if rest else "process"))
-    sys.exit(gateway_main(Path(where), msgspec.json.decode(rest[0]) if rest else {}))
+    run_it = guard_main if kind == "guard" else gateway_main
+    sys.exit(run_it(Path(where), msgspec.json.decode(rest[0]) if rest else {}))

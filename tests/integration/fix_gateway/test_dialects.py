@@ -16,7 +16,7 @@ from fix_gateway.translation.times import timestamp_ns
 from messages.trading.codes import RejectCode
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
 from tests.integration.fix_gateway.processes import (
-    PASSWORD,
+    KEY,
     ROOT,
     Process,
     prepare,
@@ -39,7 +39,7 @@ class Venue(NamedTuple):
         return FixClient(
             sender=name,
             target="RIALTO",
-            password=PASSWORD,
+            key=KEY,
             heartbeat_seconds=10,
             begin_string=begin_string or BEGIN.get(name, "FIX.4.4"),
             version=version,
@@ -376,9 +376,9 @@ def test_an_application_version_for_one_message_alone_is_refused(
     [
         (NEW, "FIXT.1.1", "6", "1137"),
         (NEW, "FIXT.1.1", "10", "1137"),
-        (NEW, "FIXT.1.1", "", "no reason given|1137"),
-        (NEW, "FIX.4.4", "", "no reason given"),
-        (OLD, "FIXT.1.1", "9", "no reason given"),
+        (NEW, "FIXT.1.1", "", "no reason given"),
+        (NEW, "FIX.4.4", "", "must be FIXT.1.1"),
+        (OLD, "FIXT.1.1", "9", "must be FIX.4.4"),
     ],
 )
 def test_a_logon_in_another_version_is_refused_and_disturbs_nobody(
@@ -427,7 +427,6 @@ def test_a_quickfix_initiator_trades_with_the_published_dictionaries(
             "tests.integration.fix_gateway.initiator",
             str(venue.port),
             session,
-            PASSWORD,
             str(venue.directory),
             "5",
             dialect,
@@ -452,7 +451,7 @@ def test_a_session_may_change_its_dialect_between_runs(tmp_path: Path) -> None:
     core, old = Process("core", tmp_path), Process("gateway", tmp_path)
     new = Process("gateway", tmp_path, GATEWAY)
     before, after = name_of("before"), name_of("after")
-    client = FixClient(sender=NEW, target="RIALTO", password=PASSWORD)
+    client = FixClient(sender=NEW, target="RIALTO", key=KEY)
     try:
         core.start()
         asyncio.run(seed(tmp_path, sessions=session_files()))

@@ -17,7 +17,7 @@ from messages.trading import events
 from tests.conftest import SEED
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
 from tests.integration.fix_gateway.processes import (
-    PASSWORD,
+    KEY,
     Process,
     history,
     prepare,
@@ -36,9 +36,7 @@ class Trader(threading.Thread):
         self, name: str, directory: Path, *, sells: bool, is_watcher: bool = False
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self.client = FixClient(
-            sender=name, target="RIALTO", password=PASSWORD, heartbeat_seconds=5
-        )
+        self.client = FixClient(sender=name, target="RIALTO", key=KEY, heartbeat_seconds=5)
         self.sent: list[str] = []
         self.log: list[simplefix.FixMessage] = []
         self.losses = 0
@@ -63,7 +61,7 @@ class Trader(threading.Thread):
             raise
 
     def _connect(self) -> None:
-        port = int((self._directory / "gateway.port").read_text())
+        port = int((self._directory / "guard.port").read_text())
         self.client.connect("127.0.0.1", port, timeout=1)
         self.client.logon(timeout=3)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from exchange.demo.logon_proof import LogonKey
 from messages.layout import plain_text
 from messages.trading import events
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
 from tests.integration.fix_gateway.processes import (
-    PASSWORD,
+    KEY,
     Process,
     history,
     prepare,
@@ -24,6 +25,7 @@ from tests.integration.fix_gateway.processes import (
 # No checkpoint of the gateway's own comes between what the tests do to its files.
 RARELY = '{"checkpoint_seconds": 60}'
 ORDERS = 30
+NOBODY = LogonKey("nobody", "hmac-sha256", bytes(32))
 
 
 class Venue:
@@ -33,7 +35,7 @@ class Venue:
         self.directory = directory
         self.core = Process("core", directory)
         self.gateway = Process("gateway", directory, RARELY)
-        self.client = FixClient(sender="INST1", target="RIALTO", password=PASSWORD)
+        self.client = FixClient(sender="INST1", target="RIALTO", key=KEY)
         self.placed = 0
 
     @property
@@ -41,7 +43,7 @@ class Venue:
         return self.directory / "fix"
 
     def log_on(self, *, is_reset: bool = False) -> None:
-        port = int((self.directory / "gateway.port").read_text())
+        port = int((self.directory / "guard.port").read_text())
         self.client.connect("127.0.0.1", port)
         self.client.logon(is_reset=is_reset)
 
@@ -128,14 +130,13 @@ def test_a_strangers_reset_and_a_restart_run_nothing_twice(venue: Venue) -> None
     venue.log_on()
     venue.trade(ORDERS)
     venue.client.logout()
-    stranger = FixClient(sender="INST1", target="RIALTO", password="guess")
-    stranger.connect("127.0.0.1", int((venue.directory / "gateway.port").read_text()))
+    stranger = FixClient(sender="INST1", target="RIALTO", key=NOBODY)
+    stranger.connect("127.0.0.1", int((venue.directory / "guard.port").read_text()))
     with pytest.raises(FixClientError, match="logon refused"):
         stranger.logon(is_reset=True)
     venue.gateway.kill()
     venue.gateway.start()
-    # The stranger set our numbers back too (docs/protocols/fix.md, "QuickFIX underneath").
-    venue.client.next_in = 1
+    # Neither side's numbers moved: nothing of a stranger's reaches QuickFIX.
     first_new = venue.client.next_out
     venue.log_on()
     venue.trade(1)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from exchange.demo.logon_proof import LogonKey
 from tests.integration.fix_gateway.fix_client import now_text
 from tests.integration.fix_gateway.processes import (
-    PASSWORD,
+    KEY,
     Process,
     prepare,
     seed,
@@ -23,6 +24,7 @@ from tests.integration.fix_gateway.processes import (
 
 SOH = "\x01"
 SECONDS_MAX = 3.0
+NOBODY = LogonKey("nobody", "hmac-sha256", bytes(32))
 
 
 class RawClient:
@@ -34,21 +36,30 @@ class RawClient:
         self._number = 0
         self._data = b""
 
-    def send(self, kind: str, body: str, *, header: str = "", trailer: str = "") -> None:
+    def send(
+        self,
+        kind: str,
+        body: str,
+        *,
+        header: str = "",
+        trailer: str = "",
+        key: LogonKey | None = None,
+    ) -> None:
         self._number += 1
+        sent_at = now_text()
+        if key is not None:
+            names = {"sender": self._sender, "target": "RIALTO"}
+            proof = key.fields(**names, number=self._number, sending_time=sent_at)
+            body += "".join(f"{tag}={value}|" for tag, value in proof)
         text = (
-            f"35={kind}|34={self._number}|49={self._sender}|52={now_text()}|56=RIALTO|"
+            f"35={kind}|34={self._number}|49={self._sender}|52={sent_at}|56=RIALTO|"
             f"{header}{body}{trailer}"
         ).replace("|", SOH)
         data = f"8=FIX.4.4{SOH}9={len(text)}{SOH}{text}".encode("latin-1")
         self._line.sendall(data + f"10={sum(data) % 256:03d}{SOH}".encode())
 
-    def log_on(self, *, trailer: str = "", name: str = "", secret: str = "") -> None:
-        self.send(
-            "A",
-            f"98=0|108=30|141=Y|553={name or self._sender}|554={secret or PASSWORD}|",
-            trailer=trailer,
-        )
+    def log_on(self, *, trailer: str = "", key: LogonKey = KEY) -> None:
+        self.send("A", "98=0|108=30|141=Y|", trailer=trailer, key=key)
 
     def order(self, name: str, *, header: str = "", trailer: str = "", extra: str = "") -> None:
         body = f"11={name}|55=BTC-USD|54=1|38=0.01|40=2|44=50000.00|59=1|60={now_text()}|{extra}"
@@ -99,7 +110,7 @@ class Stage:
         self.clients: list[RawClient] = []
 
     def client(self, sender: str, *, is_logged_on: bool = True) -> RawClient:
-        port = int((self.directory / "gateway.port").read_text())
+        port = int((self.directory / "guard.port").read_text())
         made = RawClient(port, sender)
         self.clients.append(made)
         if is_logged_on:
@@ -167,10 +178,11 @@ def test_a_hidden_sender_never_acts(stage: Stage, place: dict[str, tuple[int, in
 
 
 @pytest.mark.parametrize("sender", ["MM2", "INST1-DC"])
-def test_a_hidden_name_and_password_do_not_log_on(stage: Stage, sender: str) -> None:
+def test_a_hidden_name_and_proof_do_not_log_on(stage: Stage, sender: str) -> None:
     attacker = stage.client(sender, is_logged_on=False)
-    hidden = data_field(93, 89, f"zz{SOH}49=INST1{SOH}553=INST1{SOH}554={PASSWORD}")
-    attacker.log_on(trailer=hidden, name="nobody", secret="wrong")
+    pairs = KEY.fields(sender="INST1", target="RIALTO", number=1, sending_time=now_text())
+    proof = SOH.join(f"{tag}={value}" for tag, value in pairs)
+    attacker.log_on(trailer=data_field(93, 89, f"zz{SOH}49=INST1{SOH}{proof}"), key=NOBODY)
     assert attacker.receive().get("35") != "A"
     stage.prove_alive(stage.client("MM1"))
 
@@ -191,7 +203,7 @@ def test_what_is_not_fields_ends_nothing(stage: Stage, place: dict[str, tuple[in
 
 def test_a_logon_that_cannot_be_read_is_no_logon(stage: Stage) -> None:
     attacker = stage.client("MM2", is_logged_on=False)
-    attacker.log_on(trailer=data_field(93, 89, f"zz{SOH}boom"), name="nobody", secret="wrong")
+    attacker.log_on(trailer=data_field(93, 89, f"zz{SOH}boom"), key=NOBODY)
     assert attacker.receive().get("35") != "A"
     stage.prove_alive(stage.client("MM1"))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -30,15 +29,6 @@ def refusal(core: Process, overrides: dict[str, object]) -> str:
     finally:
         gateway.close()
         core.close()
-
-
-def test_a_port_in_use_is_told_by_its_key(core: Process) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        said = refusal(core, {"port": port})
-    assert f"[fix] port {port}" in said
-    assert "SettingsError" in said
-    assert "Traceback" not in said
 
 
 def test_a_wrong_secret_is_told_by_its_principal(core: Process) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bench.fix_client import LoadClient, LoadError
 from bench.fix_load import Load, Workload
 from bench.processor_time import process_times_ns
+from exchange.demo.logon_proof import LogonKey
 from tests.unit.demo.fake_acceptor import FakeAcceptor
 
 
@@ -58,6 +59,9 @@ async def test_takers_take_as_much_as_makers_make() -> None:
     assert made == taken
 
 
+KEY = LogonKey("BENCH1-1", "hmac-sha256", b"s" * 32)
+
+
 @pytest.fixture
 async def acceptor() -> AsyncIterator[FakeAcceptor]:
     async with FakeAcceptor() as fake:
@@ -66,9 +70,9 @@ async def acceptor() -> AsyncIterator[FakeAcceptor]:
 
 async def answered(acceptor: FakeAcceptor, load: Load, kind: str = "0") -> None:
     """Let a load log on, and answer its orders until it says goodbye."""
-    opening = asyncio.create_task(load.open(acceptor.host, acceptor.port, {"BENCH1": "secret"}))
+    opening = asyncio.create_task(load.open(acceptor.host, acceptor.port, {"BENCH1": KEY}))
     logon = await acceptor.accept()
-    assert (logon[553], logon[554]) == ("BENCH1", "secret")
+    assert (logon[553], logon[95]) == (KEY.id, "44")
     acceptor.send("A", (98, "0"), (108, "300"))
     await opening
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,14 +17,15 @@ from exchange.demo.fix_session import (
     SessionLostError,
     SessionSettings,
 )
+from exchange.demo.logon_proof import LogonKey
 from exchange.demo.sequence_store import FileSequenceStore, MemorySequenceStore, SentMessage
 from tests.unit.demo.fake_acceptor import FakeAcceptor
 
+KEY = LogonKey("MM1-1", "hmac-sha256", b"s" * 32)
 SETTINGS = SessionSettings(
     sender="MM1",
     target="RIALTO",
-    username="MM1",
-    password="secret",
+    key=KEY,
     heartbeat_seconds=10,
     logon_seconds=3.0,
     logout_seconds=1.0,
@@ -66,12 +69,14 @@ async def logged_on(
     return logon
 
 
-async def test_a_logon_carries_name_password_and_heartbeat(acceptor: FakeAcceptor) -> None:
+async def test_a_logon_carries_its_proof_and_heartbeat(acceptor: FakeAcceptor) -> None:
     client = Client()
     logon = await logged_on(client, acceptor)
     assert client.session.is_open
     wanted = {35: "A", 34: "1", 49: "MM1", 56: "RIALTO", 98: "0", 108: "10"}
-    assert logon | wanted | {553: "MM1", 554: "secret"} == logon
+    payload = f"A\x01MM1\x01RIALTO\x011\x01{logon[52]}".encode()
+    proof = base64.b64encode(hmac.digest(KEY.material, payload, "sha256")).decode()
+    assert logon | wanted | {553: "MM1-1", 95: "44", 96: proof} == logon
     assert 141 not in logon
     client.session.drop()
 
@@ -111,9 +116,7 @@ async def test_a_test_request_is_answered_with_its_text(acceptor: FakeAcceptor) 
 
 
 async def test_silence_is_tested_and_then_ends_the_session(acceptor: FakeAcceptor) -> None:
-    settings = SessionSettings(
-        sender="MM1", target="RIALTO", username="MM1", password="x", heartbeat_seconds=1
-    )
+    settings = SessionSettings(sender="MM1", target="RIALTO", key=KEY, heartbeat_seconds=1)
     client = Client(settings)
     await logged_on(client, acceptor)
     kinds = set()
@@ -263,9 +266,7 @@ async def test_the_venue_may_log_us_out(acceptor: FakeAcceptor) -> None:
 async def test_a_venue_that_reads_nothing_is_not_sent_without_bound(
     acceptor: FakeAcceptor,
 ) -> None:
-    settings = SessionSettings(
-        sender="MM1", target="RIALTO", username="MM1", password="x", unsent_bytes_max=100_000
-    )
+    settings = SessionSettings(sender="MM1", target="RIALTO", key=KEY, unsent_bytes_max=100_000)
     client = Client(settings)
     await logged_on(client, acceptor)
 

@@ -8,6 +8,7 @@ import pytest
 
 from exchange.demo import participant as module
 from exchange.demo.fix_session import SessionSettings
+from exchange.demo.logon_proof import LogonKey
 from exchange.demo.orders import Request
 from exchange.demo.participant import DropCopy, Participant, TooManyReportsError
 from exchange.demo.requests import Terms, cancel, mass_cancel, new_order, order_status
@@ -16,7 +17,8 @@ from tests.unit.demo.fake_acceptor import FakeAcceptor
 from tests.unit.demo.test_flow import MARKETS
 
 BITCOIN = MARKETS["BTC-USD"]
-SETTINGS = SessionSettings(sender="MM1", target="RIALTO", username="MM1", password="secret")
+KEY = LogonKey("MM1-1", "hmac-sha256", b"s" * 32)
+SETTINGS = SessionSettings(sender="MM1", target="RIALTO", key=KEY)
 
 
 def order(client_order_id: str, *, refusal: int | None = None) -> Request:

@@ -37,7 +37,12 @@ def test_the_shipped_configuration_is_sound() -> None:
     [
         ("venue.toml", "[fix]", "[fix]\ncolour = 1", r"venue\.toml: .*`colour` - at `\$\.fix`"),
         ("venue.toml", 'durability = "disk"', "", r"venue\.toml: .*missing.*`durability`"),
-        ("venue.toml", "port = 9878", "port = 65536", r"venue\.toml: .*<= 65535.*\$\.fix\.port"),
+        (
+            "venue.toml",
+            "port = 9878",
+            "port = 65536",
+            r"venue\.toml: .*<= 65535.*fix_guard\.port",
+        ),
         ("venue.toml", 'durability = "disk"', 'durability = "hope"', r"venue\.toml: .*'hope'"),
         ("venue.toml", "[core.batch]", "[core.batch]\nx = 1", r"venue\.toml: .*`x` - at `\$\.core"),
         ("assets.toml", 'symbol = "BTC"', 'symbol = "USD"', r"asset\[1\]: USD is there twice"),

@@ -40,6 +40,7 @@ OWN_MEMBERS = {
     ("OrderMassCancelReport", "EventNumber"),
     ("BusinessMessageReject", "RejectCode"),
     ("BusinessMessageReject", "EventNumber"),
+    ("BusinessMessageReject", "NoThrottles"),
 }
 # Required by us and not by the standard, or the other way round, with the reason.
 OWN_PRESENCE = {

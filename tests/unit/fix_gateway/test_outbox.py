@@ -11,7 +11,7 @@ from fix_gateway.bridge import Request
 from fix_gateway.metrics import Metrics
 from fix_gateway.outbox import Outbox
 from fix_gateway.sessions import LiveSession, Sent
-from fix_gateway.settings import GatewaySettings, SessionFile
+from fix_gateway.settings import Doors, GatewaySettings, SessionFile
 from messages.trading.codes import RejectCode
 from messages.trading.commands import PlaceOrder, QueryOrder
 from runtime.link import LinkLost
@@ -21,8 +21,7 @@ from tests.unit.fix_gateway.market import tags_of
 SETTINGS = GatewaySettings(
     principal=3,
     comp_id="RIALTO",
-    host="127.0.0.1",
-    port=0,
+    doors=Doors(fix=Path(), control=Path(), credential=Path()),
     state=Path(),
     dictionaries=Path(),
     send_bytes_max=4096,
@@ -66,10 +65,9 @@ class Fixture:
             "id": 1,
             "kind": "order_entry",
             "sender_comp_id": "MM1",
-            "secret_file": "s",
             "firm": {"id": 1, "name": "F"},
         }
-        self.live = LiveSession(msgspec.convert(file, SessionFile), b"secret", 3, messages_max=3)
+        self.live = LiveSession(msgspec.convert(file, SessionFile), 3, messages_max=3)
         self.channel = FakeChannel()
         self.outbox = Outbox(
             SETTINGS,

@@ -37,10 +37,9 @@ def session(**changes: object) -> LiveSession:
         "id": 1,
         "kind": "order_entry",
         "sender_comp_id": "MM1",
-        "secret_file": "s",
         "firm": {"id": 1, "name": "F"},
     }
-    return LiveSession(msgspec.convert(fields | changes, SessionFile), b"secret", 3)
+    return LiveSession(msgspec.convert(fields | changes, SessionFile), 3)
 
 
 def write(directory: Path, *messages: str, numbers: str = "") -> None:
@@ -247,19 +246,23 @@ def bridge(
     messages_max: int = 3,
     share: int = 100,
     resets: list[tuple[int, int]] | None = None,
+    skips: list[tuple[int, int]] | None = None,
 ) -> Bridge:
     def keep(session: int, epoch: int) -> None:
         if resets is None:
             raise OSError(28, "No space left on device")
         resets.append((session, epoch))
 
+    skipped = [] if skips is None else skips
     made = Bridge(
         sessions={live.file.sender_comp_id: live for live in lives},
         directory=directory(),
         loop=asyncio.get_running_loop(),
         messages_max=messages_max,
         session_messages_max=share,
+        credential="secret",
         keep_reset=keep,
+        skip_numbers=lambda live, count: skipped.append((live.number, count)),
         wake=lambda: None,
         answer=lambda _session, text: answers.append(text),
         fail=lambda error: answers.append(str(error)),
@@ -268,13 +271,13 @@ def bridge(
     return made
 
 
-LOGON = {35: "A", 49: "MM1", 34: "1", 108: "30", 553: "MM1", 554: "secret", 141: "Y"}
+LOGON = {35: "A", 49: "MM1", 34: "1", 108: "30", 553: "MM1", 554: "secret.0", 141: "Y"}
 
 
 async def test_a_reset_is_on_the_disk_before_it_counts_and_only_if_it_is_authenticated() -> None:
     live, resets = session(), list[tuple[int, int]]()
     made = bridge(live, answers=[], resets=resets)
-    assert made.logon_asked("MM1", message(LOGON | {554: "wrong"})) is not None
+    assert made.logon_asked("MM1", message(LOGON | {554: "wrong.0"})) is not None
     assert (live.epoch, resets) == (1, [])
     assert made.logon_asked("MM1", message(LOGON)) is None
     assert (live.epoch, resets) == (2, [(1, 2)])

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fix_gateway.settings import (
+    Doors,
     GatewaySettings,
     copied_accounts,
     read_sessions,
@@ -37,7 +38,9 @@ def test_the_demo_sessions_are_good() -> None:
         ("id = 1\nkind", "id = 2\nkind", "$.id: 2 is in MM1.toml already"),
         ('sender_comp_id = "MM1"', 'sender_comp_id = "A B"', "$.sender_comp_id"),
         ('sender_comp_id = "MM1"', 'sender_comp_id = "RIALTO-PACEMAKER"', "the venue's own"),
-        ('secret_file = "fix-MM1.secret"', 'secret_file = "../x"', "$.secret_file"),
+        ("[firm]", 'addresses = ["10.0.0.1/8"]\n[firm]', "$.addresses[0]: 10.0.0.1/8 has host"),
+        ("[firm]", 'client_certificate_file = "../x"\n[firm]', "$.client_certificate_file"),
+        ("messages = 5000", "messages = -1", "$.throttle.messages"),
         ("disconnect_grace_seconds = 0", "disconnect_grace_second = 0", "disconnect_grace_second"),
         ("id = 1001", "id = 1002", "$.account[0].id: 1002 is in MM1.toml already"),
         ("[firm]\nid = 1\n", "[firm]\nid = 2\n", "$.firm.name"),
@@ -84,8 +87,7 @@ def test_one_session_has_a_quarter_of_the_places_unless_configured(
     settings = GatewaySettings(
         principal=3,
         comp_id="RIALTO",
-        host="127.0.0.1",
-        port=0,
+        doors=Doors(fix=Path(), control=Path(), credential=Path()),
         state=Path(),
         dictionaries=Path(),
         bridge_messages_max=whole,

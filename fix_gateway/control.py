@@ -1,0 +1,86 @@
+"""The guard's way to have a client logged out by QuickFIX, whose numbers a Logout has to follow.
+
+A Unix socket beside QuickFIX's. Each connection brings one line of JSON (``Farewell``) and gets
+``done`` or ``unknown``.
+"""
+
+import asyncio
+import hmac
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from fix_gateway.guard.upstream import CONTROL_BYTES_MAX, CONTROL_SECONDS_MAX, Farewell
+from fix_gateway.settings import Doors
+from runtime.toml import SettingsError
+
+log = structlog.get_logger()
+
+_TRIES, _TRY_SECONDS = 10, 0.05
+
+LogOut = Callable[[str, str], bool]
+"""Logs a session out with a text; False when it is not logged on."""
+
+
+def keep_credential(doors: Doors, credential: str) -> None:
+    """Put the credential of this run where the guard finds it, readable by our user only.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    unfinished = doors.credential.with_suffix(f".{os.getpid()}")
+    try:
+        unfinished.unlink(missing_ok=True)
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(credential + "\n")
+        unfinished.replace(doors.credential)
+    except OSError as error:
+        raise SettingsError(f"{doors.credential}: {error.strerror}") from error
+
+
+@asynccontextmanager
+async def control(doors: Doors, credential: str, log_out: LogOut) -> AsyncIterator[None]:
+    """Serve the guard while the block runs.
+
+    Raises:
+        SettingsError: the socket's path cannot be used.
+    """
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(CONTROL_SECONDS_MAX):
+                request = msgspec.json.decode(await reader.readline(), type=Farewell)
+            is_guard = hmac.compare_digest(request.credential.encode(), credential.encode())
+            is_done = is_guard and await _logged_out(log_out, request)
+            log.info("farewell_asked", is_done=is_done)
+            writer.write(b"done\n" if is_done else b"unknown\n")
+        except (TimeoutError, ValueError, OSError):
+            pass  # whoever does not keep to the form is owed no answer
+        finally:
+            writer.close()
+
+    doors.control.unlink(missing_ok=True)
+    try:
+        server = await asyncio.start_unix_server(
+            answer, str(doors.control), limit=CONTROL_BYTES_MAX
+        )
+    except OSError as error:
+        raise SettingsError(f"{doors.control}: {error.strerror or error}") from error
+    doors.control.chmod(0o600)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def _logged_out(log_out: LogOut, request: Farewell) -> bool:
+    """Log a session out; one whose Logon QuickFIX has answered just now is not yet logged on."""
+    for _ in range(_TRIES):
+        if log_out(request.session, request.text):
+            return True
+        await asyncio.sleep(_TRY_SECONDS)
+    return False

@@ -1,0 +1,97 @@
+"""TLS 1.3 for the public port, and whose certificate a client has shown."""
+
+import ipaddress
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from runtime.toml import SettingsError
+
+
+def check_plain_host(host: str) -> None:
+    """Let plain TCP be served on loopback only.
+
+    Raises:
+        SettingsError: another address is asked for.
+    """
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise SettingsError(
+            f"config/venue.toml: [fix_guard] host {host}: plain FIX is served on loopback "
+            "addresses only; a network is served by tls_host with certificate_file and key_file"
+        )
+
+
+def server_context(
+    certificate_file: Path | None, key_file: Path | None, *, trusted_pem: str
+) -> ssl.SSLContext:
+    """Make the context of one TLS port.
+
+    A client is asked for its certificate and need not have one: which session must is known only
+    after its Logon. What it shows has to be trusted by some session, or the handshake fails.
+
+    Args:
+        certificate_file: PEM, the venue's certificate with its chain.
+        key_file: PEM, its key.
+        trusted_pem: the certificates of all sessions that ask for one; may be empty.
+
+    Raises:
+        SettingsError: a file is missing, or is not what it should be.
+    """
+    if certificate_file is None or key_file is None:
+        raise SettingsError(
+            "config/venue.toml: [fix_guard] tls_host needs certificate_file and key_file"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_COMPRESSION
+    try:
+        context.load_cert_chain(certificate_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"config/venue.toml: [fix_guard] {certificate_file}, {key_file}: {error}"
+        ) from error
+    if trusted_pem:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        # A pinned certificate is trusted by itself, whoever issued it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=trusted_pem)
+    return context
+
+
+def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
+    """Read the certificates that open one session.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    try:
+        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def is_shown(der: bytes | None, accepted: tuple[x509.Certificate, ...]) -> bool:
+    """Say whether a peer's certificate is one of those accepted, or issued by one of them.
+
+    Args:
+        der: as OpenSSL verified it; None when the peer showed none.
+        accepted: the session's.
+    """
+    if der is None:
+        return False
+    shown = x509.load_der_x509_certificate(der)
+    return any(shown == each or _is_issued_by(shown, each) for each in accepted)
+
+
+def _is_issued_by(shown: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        shown.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""The guard's end of a connection to QuickFIX, and its word to the gateway beside it."""
+
+import asyncio
+from typing import Protocol, cast
+
+import msgspec
+
+from fix_gateway.settings import Doors
+
+CONTROL_SECONDS_MAX = 2.0
+CONTROL_BYTES_MAX = 4096
+
+
+class Farewell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the guard asks of the gateway: log this session out, and tell it why."""
+
+    credential: str
+    session: str
+    text: str
+
+
+class Downstream(Protocol):
+    """The client's end, as QuickFIX's end sees it."""
+
+    def from_upstream(self, data: bytes) -> None:
+        """Take bytes of QuickFIX's."""
+        ...
+
+    def upstream_lost(self) -> None:
+        """Take note that QuickFIX hung up."""
+        ...
+
+    def upstream_is_full(self, *, is_full: bool) -> None:
+        """Take note of whether QuickFIX takes what is written."""
+        ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """QuickFIX's end of one client's connection."""
+
+    def __init__(self, client: Downstream) -> None:
+        """Wait for the connection."""
+        self._client = client
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what QuickFIX says."""
+        self._client.from_upstream(data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Hand on that QuickFIX is gone."""
+        self._transport = None
+        self._client.upstream_lost()
+
+    def pause_writing(self) -> None:
+        """Let the client wait."""
+        self._client.upstream_is_full(is_full=True)
+
+    def resume_writing(self) -> None:
+        """Let the client go on."""
+        self._client.upstream_is_full(is_full=False)
+
+    def write(self, data: bytes) -> None:
+        """Send to QuickFIX; nothing once it has hung up."""
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Hang up, after what was written; repeating it is harmless."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def ask_farewell(doors: Doors, *, session: str, text: str) -> bool:
+    """Have the gateway log a session out; False when it does not answer."""
+    try:
+        async with asyncio.timeout(CONTROL_SECONDS_MAX):
+            credential = await asyncio.to_thread(doors.credential.read_text)
+            request = Farewell(credential=credential.strip(), session=session, text=text)
+            reader, writer = await asyncio.open_unix_connection(str(doors.control))
+            try:
+                writer.write(msgspec.json.encode(request) + b"\n")
+                return await reader.readline() == b"done\n"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
