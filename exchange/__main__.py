@@ -16,7 +16,7 @@ COMMANDS = {
     "check": "check configuration and sessions, and compare a running venue with them",
     "replay": "replay the journal from its beginning and print the state's digest",
     "reconcile": "compare engine, ledger and order history",
-    "admin": "operate: definitions, money, limits, phases, kill switches, sessions",
+    "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",
     "run": "run one process of the venue; the supervisor does this",
 }
 

@@ -1,4 +1,4 @@
-"""Operate the venue: definitions, money, limits, phases, kill switches, sessions."""
+"""Operate the venue: definitions, money, limits, phases, kill switches, sessions, keys."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from exchange import directory
+from exchange.commands import keys
 from exchange.commands.check import report
 from exchange.definitions import compare, grants_too_many
 from exchange.directory import Directory
@@ -100,13 +101,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name == "kill":
             switch.add_argument("--keep-orders", action="store_true", help="leave them open")
     _action(actions, "sessions", "list sessions with their rights", _sessions)
+    keys.configure(actions)
     revoke = _action(actions, "revoke", "take a session's rights on an account away", _revoke)
     revoke.add_argument("session", help="name or number")
     revoke.add_argument("account", help="name or number")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry out one action over a link to the core."""
+    """Carry out one action, over a link to the core unless it is about files of ours."""
+    if getattr(options, "is_local", False):
+        return int(options.action(options))
 
     async def act() -> int:
         async with OperatorLink.open(State(options.state)) as operator:
