@@ -9,6 +9,7 @@ PARTS: Final = {
     "path": "an order from a socket to its acknowledgement, beside sync and socket",
     "journal": "groups through the native log writer, beside the bare disk",
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
+    "attacks": "what an honest FIX session notices while others attack",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }
 

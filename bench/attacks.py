@@ -1,0 +1,195 @@
+"""What an honest session notices while others attack: its latency, and the processes' memory.
+
+    ./rialto bench attacks [--seconds N] [--only NAME] [--json]
+
+One session trades, an order every few milliseconds, first while nothing else happens and then
+during each attack, which runs in a process of its own on the same two processors. A quiet figure
+is taken before each attack, so that each row has its own to be compared with. Memory is the
+largest resident size during the attack above that before it.
+"""
+
+import argparse
+import asyncio
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from bench.attack_peers import NAMES, VICTIM
+from bench.fix import FIRM, percentiles_us, say, write_venue
+from bench.fix_load import Load, Workload
+from exchange.commands.status import venue_report
+from exchange.demo.funding import fund
+from exchange.demo.logon_proof import read_key
+from exchange.demo.temporary_venue import running_venue
+from exchange.directory import Directory
+from exchange.operator_link import OperatorLink
+from exchange.state import State
+from runtime.logs import configure_logs
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RATE: Final = 100.0
+WATCHED: Final = ("fix_guard", "fix_gateway")
+_SAMPLE_SECONDS: Final = 0.1
+
+
+class Stage:
+    """A running venue, and the victim's way into it."""
+
+    def __init__(self, state: State) -> None:
+        report = venue_report(state)
+        self._state = state
+        host, _, port = str(report["fix_address"]).rpartition(":")
+        self._host, self._port = host, int(port)
+        processes = report["processes"]
+        self._pids = {name: processes[name]["pid"] for name in WATCHED}
+        self._metrics_port = processes["fix_guard"]["metrics_port"]
+        self._peak: dict[str, int] = {}
+        self._load = Load(Workload(is_trading=False), target="RIALTO")
+
+    async def open(self) -> None:
+        """Log the victim on."""
+        key = read_key(self._state.fix_keys / f"{VICTIM}.json")
+        await self._load.open(self._host, self._port, {VICTIM: key})
+
+    async def close(self) -> None:
+        """Log the victim out."""
+        await self._load.close()
+
+    async def latency(self, seconds: float) -> dict[str, float]:
+        """Trade for a while, and say how long acknowledgements took."""
+        outcome = await self._load.open_loop(rate=RATE, seconds=seconds)
+        return percentiles_us(outcome.latency)
+
+    async def under(self, name: str, seconds: float) -> dict[str, Any]:
+        """Trade during an attack, beside a quiet figure taken before it."""
+        quiet = await self.latency(seconds)
+        before, cut = self._memory(), self._cut()
+        attacker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.attack_peers", name, self._host, str(self._port)),
+            *(str(seconds + 1.0), str(self._state.fix_keys)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        await asyncio.sleep(0.5)
+        sampling = asyncio.create_task(self._largest(before))
+        attacked = await self.latency(seconds)
+        told, _ = await attacker.communicate()
+        sampling.cancel()
+        largest = {key: max(before[key], value) for key, value in self._memory().items()}
+        self._peak = {key: max(largest[key], self._peak[key]) for key in largest}
+        reasons = {key: int(value - cut.get(key, 0)) for key, value in self._cut().items()}
+        return {
+            "attack": name,
+            "done": int(told or b"0"),
+            "quiet": quiet,
+            "attacked": attacked,
+            "memory_mib": {
+                key: round((self._peak[key] - before[key]) / 2**20, 1) for key in before
+            },
+            "cut": {key: value for key, value in reasons.items() if value},
+        }
+
+    async def _largest(self, before: dict[str, int]) -> None:
+        self._peak = dict(before)
+        while True:
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            now = self._memory()
+            self._peak = {key: max(self._peak[key], now[key]) for key in now}
+
+    def _memory(self) -> dict[str, int]:
+        found = {}
+        for name, pid in self._pids.items():
+            pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+            found[name] = int(pages) * 4096
+        return found
+
+    def _cut(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics") as page:
+            lines = page.read().decode().splitlines()
+        found = {}
+        for line in lines:
+            for kind in ("fix_guard_cut_total{reason=", "fix_guard_logons_total{outcome="):
+                if line.startswith(kind):
+                    label, _, value = line.removeprefix(kind).partition("} ")
+                    found[label.strip('"')] = float(value)
+        return found
+
+
+async def measure(names: tuple[str, ...], *, seconds: float, folder: Path) -> list[dict[str, Any]]:
+    """Start a venue and carry out the attacks, one after another."""
+    places = write_venue(folder)
+    say("starting a venue ...")
+    rows = []
+    async with running_venue(places, log_file=folder / "up.log"):
+        state = State(places.state)
+        amounts = {
+            (f"{FIRM}{number}-{role}", asset): amount
+            for number in (1, 2)
+            for role in "MT"
+            for asset, amount in (("USD", "1000000000"), ("BTC", "100000"))
+        }
+        async with OperatorLink.open(state) as operator:
+            await fund(operator, Directory(await operator.definitions()), amounts)
+        stage = await asyncio.to_thread(Stage, state)
+        await stage.open()
+        await stage.latency(1.0)
+        for name in names:
+            say(f"{name.replace('_', ' ')} ...")
+            rows.append(await stage.under(name, seconds))
+        await stage.close()
+    return rows
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print the figures for people."""
+    say("")
+    print("The victim's latency in microseconds, quiet and attacked; memory in MiB above before.\n")
+    latency = f"{'p50':>6}{'p99':>7}{'max':>8}"
+    print(
+        f"{'attack':<20}{'done':>8} | {latency} | {latency} | {'guard':>6}{'gateway':>8}"
+        "  cut off or refused"
+    )
+    for row in rows:
+        quiet, attacked, memory = row["quiet"], row["attacked"], row["memory_mib"]
+        figures = " | ".join(
+            f"{each['p50_us']:>6.0f}{each['p99_us']:>7.0f}{each['max_us']:>8.0f}"
+            for each in (quiet, attacked)
+        )
+        cut = ", ".join(f"{key} {value}" for key, value in sorted(row["cut"].items()))
+        print(
+            f"{row['attack'].replace('_', ' '):<20}{row['done']:>8} | {figures} | "
+            f"{memory['fix_guard']:>6}{memory['fix_gateway']:>8}  {cut}"
+        )
+
+
+def main() -> int:
+    """Run the attacks and print what the victim noticed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each attack (default 5)")
+    parser.add_argument("--only", choices=NAMES, help="one attack")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    options = parser.parse_args()
+    configure_logs("bench", level="error")
+    folder = Path(tempfile.mkdtemp(prefix=f"rialto-attacks-{secrets.token_hex(2)}-"))
+    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
+    names = (options.only,) if options.only else NAMES
+    try:
+        rows = uvloop.run(measure(names, seconds=options.seconds, folder=folder))
+    finally:
+        shutil.rmtree(folder)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print_table(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
