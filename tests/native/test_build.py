@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.core_books import ADD, Step
+from bench.core_records import MID_TICKS, Encoder
 from core.generate_layouts import HEADER, generate
+from messages.trading.terms import Side
 from tests.native.streams import WideFlow
 from tests.property.flow import Flow
 from venue.reference.engine import ReferenceEngine
@@ -28,7 +31,7 @@ SANITIZED_COMMANDS = 20_000
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the C++ tests with both sanitizers; return where they are."""
     folder = tmp_path_factory.mktemp("sanitized")
-    targets = ("core_unit", "core_fuzz", "core_replay", "core_journal")
+    targets = ("core_unit", "core_fuzz", "core_replay", "core_memory", "core_journal")
     build(folder, "-DCORE_SANITIZE=ON", *targets)
     return folder
 
@@ -72,6 +75,14 @@ def test_the_stub_says_what_the_module_has(tmp_path: Path) -> None:
     # that a user meets.
     allowed.write_text(r"core\._native\.([A-Z]|find_)\w+" + "\n", encoding="utf-8")
     run(sys.executable, "-m", "mypy.stubtest", "core._native", "--allowlist", str(allowed))
+
+
+def test_memory_that_the_kernel_refuses_is_told(sanitized: Path, tmp_path: Path) -> None:
+    encoder = Encoder()
+    orders = (Step(ADD, Side.BUY, number, MID_TICKS, 1) for number in range(1, 3000))
+    path = tmp_path / "commands"
+    path.write_bytes(encoder.set_up() + encoder.records(orders))
+    run(str(sanitized / "core_memory"), str(path))
 
 
 def test_the_journal_keeps_its_promises(sanitized: Path) -> None:

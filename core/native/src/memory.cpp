@@ -33,4 +33,18 @@ void* map_pages(std::size_t bytes) {
   return begin + ahead;
 }
 
+void* move_pages(void* from, std::size_t bytes, std::size_t new_bytes) {
+  void* place = map_pages(new_bytes);
+  // Moved and made longer at once, so that it stays one mapping: kernels before 6.17 move no more
+  // than one at a time.
+  if (::mremap(from, bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED) {
+    // `place` is not unmapped: the kernel may have done that, and others may stand there by now.
+    throw std::bad_alloc();
+  }
+  if (new_bytes >= LARGE_PAGE) {
+    ::madvise(place, new_bytes, MADV_HUGEPAGE);
+  }
+  return place;
+}
+
 }  // namespace core

@@ -27,11 +27,17 @@ namespace core {
 // is finding the page. Throws std::bad_alloc.
 [[nodiscard]] void* map_pages(std::size_t bytes);
 
+// Make what was mapped longer, where there is room for it; return where it is now. What is new is
+// zero. Throws std::bad_alloc, and then all is where and as it was.
+[[nodiscard]] void* move_pages(void* from, std::size_t bytes, std::size_t new_bytes);
+
 // A zeroed array in pages of its own. Growing moves pages, not bytes, so it takes microseconds
 // whatever the size; it may move the array, so no address is kept across it.
 template <class Item>
 class MappedArray {
   static_assert(std::is_trivially_copyable_v<Item>);
+  static constexpr std::size_t FEWEST = 1024;
+  static_assert(FEWEST * sizeof(Item) % 4096 == 0, "an array is made of whole pages");
 
  public:
   MappedArray() = default;
@@ -50,20 +56,19 @@ class MappedArray {
     }
   }
 
-  // Make room for at least `size` items; new ones are all zero bytes.
+  // Make room for at least `size` items; new ones are all zero bytes. Throws std::bad_alloc, and
+  // then the array is as it was.
   [[gnu::noinline]] void grow(std::size_t size) {
     if (size <= size_) {
       return;
     }
-    std::size_t wanted = size_ == 0 ? 1024 : size_;
+    std::size_t wanted = size_ == 0 ? FEWEST : size_;
     while (wanted < size) {
       wanted *= 2;
     }
-    void* place = map_pages(wanted * sizeof(Item));
-    if (items_ != nullptr) {
-      ::mremap(items_, bytes(), bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, place);
-    }
-    items_ = static_cast<Item*>(place);
+    const std::size_t wanted_bytes = wanted * sizeof(Item);
+    items_ = static_cast<Item*>(items_ == nullptr ? map_pages(wanted_bytes)
+                                                  : move_pages(items_, bytes(), wanted_bytes));
     size_ = wanted;
   }
 
