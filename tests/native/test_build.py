@@ -69,14 +69,6 @@ def test_the_sanitized_engine_says_what_the_reference_says(
     assert paths[2].read_bytes() == reference.snapshot()
 
 
-def test_the_stub_says_what_the_module_has(tmp_path: Path) -> None:
-    allowed = tmp_path / "allowed"
-    # nanobind's classes have a metaclass of their own, and its functions a type, which is nothing
-    # that a user meets.
-    allowed.write_text(r"core\._native\.([A-Z]|find_)\w+" + "\n", encoding="utf-8")
-    run(sys.executable, "-m", "mypy.stubtest", "core._native", "--allowlist", str(allowed))
-
-
 def test_memory_that_the_kernel_refuses_is_told(sanitized: Path, tmp_path: Path) -> None:
     encoder = Encoder()
     orders = (Step(ADD, Side.BUY, number, MID_TICKS, 1) for number in range(1, 3000))
