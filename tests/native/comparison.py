@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from core.engine import NativeEngine
+from messages.layout import RECORD_PREFIX
 from messages.trading.commands import COMMANDS
 from messages.trading.events import EVENTS
 from tests.property.flow import GATEWAYS
@@ -13,26 +15,32 @@ from venue.reference.engine import ReferenceEngine
 
 
 class Pair:
-    """Two engines that must agree; ``compared`` counts the commands that both were given."""
+    """Two engines that must agree; ``compared`` counts, by kind, the commands both were given."""
 
     def __init__(self, steps_per_command_max: int | None = None) -> None:
         self.steps_per_command_max = steps_per_command_max
         self.reference: Engine = ReferenceEngine()
         self.native: Engine = self.new_native()
-        self.compared = 0
+        self.compared: Counter[int] = Counter()
 
     def new_native(self) -> NativeEngine:
         """Return an empty native engine."""
         return NativeEngine(steps_per_command_max=self.steps_per_command_max)
 
-    def give(self, commands: bytes, told: bytes | None = None) -> None:
-        """Apply commands to both (to the native one alone where the other's events are given)."""
-        expected = self.reference.apply(commands) if told is None else told
-        got = self.native.apply(commands)
-        self.compared += 1
+    def give(self, command: bytes, told: bytes | None = None) -> bytes:
+        """Apply a command to both (to the native one alone where the other's events are given).
+
+        Returns:
+            The events, which are the same.
+        """
+        expected = self.reference.apply(command) if told is None else told
+        got = self.native.apply(command)
         if got != expected:
-            raise AssertionError(explain(commands, expected, got))
+            raise AssertionError(explain(command, expected, got))
         assert self.native.next_deadline() == self.reference.next_deadline()
+        _, kind = RECORD_PREFIX.unpack_from(command)
+        self.compared[kind] += 1
+        return expected
 
     def give_all(self, commands: Iterable[bytes]) -> None:
         """Apply commands one by one."""
@@ -70,10 +78,10 @@ class Pair:
         self.check()
 
 
-def explain(commands: bytes, expected: bytes, got: bytes) -> str:
-    """Say which commands made the engines differ, and what each answered."""
+def explain(command: bytes, expected: bytes, got: bytes) -> str:
+    """Say which command made the engines differ, and what each answered."""
     lines = ["the engines differ on:"]
-    lines += [f"  {record}" for record in COMMANDS.unpack(commands)]
+    lines += [f"  {record}" for record in COMMANDS.unpack(command)]
     lines += ["reference:", *(f"  {record}" for record in EVENTS.unpack(expected))]
     lines += ["native:", *(f"  {record}" for record in EVENTS.unpack(got))]
     return "\n".join(lines)
