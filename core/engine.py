@@ -63,7 +63,8 @@ class NativeEngine:
             How many bytes were written. ``out`` is made longer when it is too short for them.
 
         Raises:
-            ValueError, RuntimeError: as ``apply`` does.
+            ValueError: as ``apply`` does, and when ``out`` overlaps the commands.
+            RuntimeError: as ``apply`` does.
         """
         return self._engine.apply_into(commands, out)
 

@@ -130,6 +130,21 @@ def test_batches_of_any_size_make_no_difference(chance: random.Random) -> None:
         assert bytes(again) == b"".join(told)
 
 
+def test_events_are_not_written_over_the_commands(chance: random.Random) -> None:
+    commands = [command for command, _ in Flow(chance.getrandbits(32)).run(ReferenceEngine(), 50)]
+    engine = NativeEngine()
+    before = engine.snapshot()
+    same = bytearray(b"".join(commands))
+    for shared in (same, memoryview(same), memoryview(same)[-len(commands[-1]) :]):
+        with pytest.raises(ValueError, match="overlaps"):
+            engine.apply_into(shared, same)
+    assert engine.snapshot() == before
+    assert same == b"".join(commands)
+    empty = bytearray()
+    assert engine.apply_into(empty, empty) == 0
+    assert engine.apply_into(same, bytearray(same)) > 0
+
+
 def test_a_malformed_batch_is_refused_whole(chance: random.Random) -> None:
     commands = [command for command, _ in Flow(chance.getrandbits(32)).run(ReferenceEngine(), 500)]
     engine = NativeEngine()

@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -68,6 +69,13 @@ nb::object apply(core::Engine& engine, nb::handle commands) {
   return nb::steal(result);
 }
 
+// Whether two buffers share a byte: events written over commands would become commands.
+bool overlap(const Buffer& one, const Buffer& other) {
+  const auto first = reinterpret_cast<std::uintptr_t>(one.data());
+  const auto second = reinterpret_cast<std::uintptr_t>(other.data());
+  return first < second + other.size() && second < first + one.size();
+}
+
 std::size_t apply_into(core::Engine& engine, nb::handle commands, nb::handle out) {
   if (!PyByteArray_Check(out.ptr())) {
     throw nb::type_error("out is not a bytearray");
@@ -78,6 +86,9 @@ std::size_t apply_into(core::Engine& engine, nb::handle commands, nb::handle out
   bool is_in_place = false;
   {
     const Buffer lent(out, PyBUF_WRITABLE);
+    if (overlap(input, lent)) {
+      throw nb::value_error("out overlaps the commands");
+    }
     {
       const nb::gil_scoped_release release;
       outcome = engine.apply(input.bytes(), {lent.data(), lent.size()}, events);
