@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 
@@ -96,8 +97,10 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
       return malformed("the record is cut short");
     }
     const commands::Header& command = header_at(begin + at);
+    // A number, because past the end there is nothing that a pointer may point to.
+    const std::uintptr_t ahead = reinterpret_cast<std::uintptr_t>(begin) + at + FETCH_AHEAD;
     for (std::size_t line = 0; line < 192; line += 64) {
-      fetch(begin + at + FETCH_AHEAD + line);
+      fetch(reinterpret_cast<const void*>(ahead + line));
     }
     std::uint64_t prefix = 0;
     std::memcpy(&prefix, &command, sizeof(prefix));
