@@ -23,6 +23,11 @@ template <class Event>
 [[gnu::always_inline]] inline void fill_order_state(Event& event, const Venue& venue,
                                                     const HotOrder& order,
                                                     const ColdOrder& cold) noexcept {
+  static_assert(offsetof(Event, connection) == offsetof(Event, session) + 4);
+  static_assert(offsetof(Event, reason) == offsetof(Event, side) + 6);
+  static_assert(offsetof(Event, filled_value) == offsetof(Event, filled_lots) + 8);
+  static_assert(offsetof(Event, expire_at_ns) == offsetof(Event, stop_price_ticks) + 24);
+  static_assert(sizeof(Event::client_order_id) == 40);
   event.account = venue.accounts[order.account].number;
   copy_together<8>(CORE_FIELD(event, Event, session), CORE_CONST_FIELD(cold, ColdOrder, session));
   event.instrument = venue.instruments[order.instrument]->number;
@@ -39,18 +44,14 @@ template <class Event>
   copy_together<40>(CORE_FIELD(event, Event, client_order_id),
                     &venue.client_ids.node(cold.ids.current).text);
 }
-static_assert(offsetof(events::OrderAccepted, connection) ==
-              offsetof(events::OrderAccepted, session) + 4);
 static_assert(offsetof(ColdOrder, connection) == offsetof(ColdOrder, session) + 4);
+static_assert(offsetof(ColdOrder, filled_value) == offsetof(ColdOrder, filled_lots) + 8);
+static_assert(offsetof(ColdOrder, expire_at_ns) == offsetof(ColdOrder, stop_price_ticks) + 24);
+static_assert(offsetof(HotOrder, reason) == offsetof(HotOrder, side) + 6);
 static_assert(offsetof(commands::PlaceOrder, connection) ==
               offsetof(commands::PlaceOrder, session) + 4);
 static_assert(offsetof(commands::PlaceOrder, expire_at_ns) ==
               offsetof(commands::PlaceOrder, stop_price_ticks) + 24);
-static_assert(offsetof(events::OrderAccepted, reason) ==
-              offsetof(events::OrderAccepted, side) + 6);
-static_assert(offsetof(events::OrderAccepted, expire_at_ns) ==
-              offsetof(events::OrderAccepted, filled_lots) + 40);
-static_assert(offsetof(ColdOrder, expire_at_ns) == offsetof(ColdOrder, filled_lots) + 40);
 
 template <class Event>
 [[gnu::always_inline]] inline Event& emit_order(Venue& venue, std::uint32_t index) {
