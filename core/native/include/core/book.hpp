@@ -126,7 +126,6 @@ class BookSide {
   }
 
   [[nodiscard]] bool has_far_levels() const noexcept { return far_ != nullptr; }
-  [[nodiscard]] std::size_t far_levels() const noexcept { return far_ ? far_->levels.size() : 0; }
 
  private:
   using FarLevels = std::pmr::map<std::int64_t, Level>;

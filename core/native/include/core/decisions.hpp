@@ -8,9 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#elif defined(__SSE2__)
+#if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -45,25 +43,7 @@ struct Refused {
 // Whether a 40-byte field holds 1 to 36 printable ASCII characters, zero-padded.
 [[nodiscard, gnu::always_inline]] inline bool is_client_id(const Text<40>& text) noexcept {
   const char* data = text.data();
-#if defined(__AVX2__)
-  constexpr std::uint64_t ALL = (std::uint64_t{1} << 40) - 1;
-  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data));
-  const __m128i last = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + 32));
-  const auto bits = [](__m256i most, __m128i rest) {
-    return static_cast<std::uint32_t>(_mm256_movemask_epi8(most)) |
-           static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm_movemask_epi8(rest))) << 32;
-  };
-  // Signed bytes above 31 but for 127: what is negative is no character either.
-  const std::uint64_t text_bits =
-      bits(_mm256_andnot_si256(_mm256_cmpeq_epi8(first, _mm256_set1_epi8(127)),
-                               _mm256_cmpgt_epi8(first, _mm256_set1_epi8(31))),
-           _mm_andnot_si128(_mm_cmpeq_epi8(last, _mm_set1_epi8(127)),
-                            _mm_cmpgt_epi8(last, _mm_set1_epi8(31))));
-  const std::uint64_t zero_bits = bits(_mm256_cmpeq_epi8(first, _mm256_setzero_si256()),
-                                       _mm_cmpeq_epi8(last, _mm_setzero_si128()));
-  return ((text_bits | zero_bits) & ALL) == ALL && text_bits != 0 &&
-         (text_bits & (text_bits + 1)) == 0 && text_bits < std::uint64_t{1} << 36;
-#elif defined(__SSE2__)
+#if defined(__SSE2__)
   const __m128i space = _mm_set1_epi8(31);
   const __m128i beyond = _mm_set1_epi8(127);
   const auto printable = [&](__m128i bytes) {

@@ -158,7 +158,6 @@ class Slab {
 
   [[nodiscard]] Item& operator[](std::uint32_t index) noexcept { return items_[index]; }
   [[nodiscard]] const Item& operator[](std::uint32_t index) const noexcept { return items_[index]; }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return items_.size() * sizeof(Item); }
 
  private:
   static constexpr std::size_t FETCHED = 8;  // how many are on their way to the cache
