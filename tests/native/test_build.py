@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.core_books import ADD, Step
-from bench.core_records import MID_TICKS, Encoder
 from core.generate_layouts import HEADER, generate
-from messages.trading.terms import Side
 from tests.native.streams import WideFlow
+from tests.native.warm_stream import warm_stream
 from tests.property.flow import Flow
 from venue.reference.engine import ReferenceEngine
 
@@ -69,12 +67,15 @@ def test_the_sanitized_engine_says_what_the_reference_says(
     assert paths[2].read_bytes() == reference.snapshot()
 
 
-def test_memory_that_the_kernel_refuses_is_told(sanitized: Path, tmp_path: Path) -> None:
-    encoder = Encoder()
-    orders = (Step(ADD, Side.BUY, number, MID_TICKS, 1) for number in range(1, 3000))
+@pytest.mark.parametrize("name", ["simple", "xcore"])
+def test_a_warm_engine_asks_for_no_memory_and_a_growing_one_says_when_it_gets_none(
+    sanitized: Path, tmp_path: Path, name: str
+) -> None:
+    """Orders placed, cancelled, moved and immediate; one seed, as tables may double anywhere."""
+    commands, warm = warm_stream(name, seed=1)
     path = tmp_path / "commands"
-    path.write_bytes(encoder.set_up() + encoder.records(orders))
-    run(str(sanitized / "core_memory"), str(path))
+    path.write_bytes(commands)
+    run(str(sanitized / "core_memory"), str(path), str(warm))
 
 
 def test_the_journal_keeps_its_promises(sanitized: Path) -> None:

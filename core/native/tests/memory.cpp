@@ -1,6 +1,7 @@
-// Growing keeps what there is, also when the kernel refuses: core_memory COMMANDS
+// When the engine asks for memory, and what it does when there is none: core_memory COMMANDS WARM
 //
-// COMMANDS make a venue that outgrows its first pages. Prints nothing but failures.
+// COMMANDS make a venue that outgrows its first pages; after the first WARM of them it has what the
+// rest needs. Prints nothing but failures.
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,20 @@
 namespace {
 
 bool is_move_refused = false;
+std::uint64_t asked = 0;  // how often anybody asked for memory
 
 }  // namespace
+
+// Those with an alignment are not counted apart: the core's only aligned records are in pages.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++asked;
+  if (void* place = std::malloc(size != 0 ? size : 1); place != nullptr) {
+    return place;
+  }
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* place) noexcept { std::free(place); }
+[[gnu::noinline]] void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 // The linker puts these in the place of the system's.
 extern "C" {
@@ -29,10 +43,12 @@ void* __real_mmap(void*, std::size_t, int, int, int, off_t);
 void* __real_mremap(void*, std::size_t, std::size_t, int, ...);
 
 void* __wrap_mmap(void* place, std::size_t size, int rights, int flags, int file, off_t offset) {
+  ++asked;
   return __real_mmap(place, size, rights, flags, file, offset);
 }
 
 void* __wrap_mremap(void* from, std::size_t size, std::size_t new_size, int flags, void* place) {
+  ++asked;
   if (is_move_refused) {
     errno = ENOMEM;
     return MAP_FAILED;
@@ -122,24 +138,48 @@ std::vector<char> read_file(const char* path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Apply commands one by one; stop at the first that is not done.
-core::Status apply_all(core::Engine& engine, std::span<const std::byte> commands) {
-  core::Bytes room(1 << 20);
-  for (std::size_t at = 0; at < commands.size();) {
+using Commands = std::vector<std::span<const std::byte>>;
+
+Commands split(std::span<const std::byte> data) {
+  Commands found;
+  while (!data.empty()) {
     std::uint16_t length = 0;
-    std::memcpy(&length, commands.data() + at, sizeof(length));
+    std::memcpy(&length, data.data(), sizeof(length));
+    found.push_back(data.first(length));
+    data = data.subspan(length);
+  }
+  return found;
+}
+
+// Apply commands one by one; stop at the first that is not done.
+core::Status apply_all(core::Engine& engine, std::span<const std::span<const std::byte>> commands) {
+  static core::Bytes room(1 << 20);
+  for (const std::span<const std::byte> command : commands) {
     std::span<const std::byte> events;
-    const core::Outcome outcome =
-        engine.apply(commands.subspan(at, length), {room.data(), room.size()}, events);
+    const core::Outcome outcome = engine.apply(command, {room.data(), room.size()}, events);
     if (outcome.status != core::Status::DONE) {
       return outcome.status;
     }
-    at += length;
   }
   return core::Status::DONE;
 }
 
-void test_an_engine_that_cannot_grow_says_so(std::span<const std::byte> commands) {
+void test_a_warm_engine_asks_for_no_memory(const Commands& commands, std::size_t warm) {
+  const std::span all(commands);
+  core::Engine engine({1, core::STEPS_PER_COMMAND_MAX});
+  REQUIRE(warm < all.size());
+  REQUIRE(apply_all(engine, all.first(warm)) == core::Status::DONE);
+  const std::uint64_t before = asked;
+  REQUIRE(before != 0);
+  REQUIRE(apply_all(engine, all.subspan(warm)) == core::Status::DONE);
+  if (asked != before) {
+    std::fprintf(stderr, "asked for memory %llu times\n",
+                 static_cast<unsigned long long>(asked - before));
+    std::exit(1);
+  }
+}
+
+void test_an_engine_that_cannot_grow_says_so(const Commands& commands) {
   core::Engine engine({1, core::STEPS_PER_COMMAND_MAX});
   is_move_refused = true;
   REQUIRE(apply_all(engine, commands) == core::Status::OUT_OF_MEMORY);
@@ -152,14 +192,15 @@ void test_an_engine_that_cannot_grow_says_so(std::span<const std::byte> commands
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 2) {
-    std::fprintf(stderr, "usage: core_memory COMMANDS\n");
+  if (count != 3) {
+    std::fprintf(stderr, "usage: core_memory COMMANDS WARM\n");
     return 64;
   }
   const std::vector<char> recorded = read_file(arguments[1]);
-  const auto commands = std::as_bytes(std::span(recorded));
+  const Commands commands = split(std::as_bytes(std::span(recorded)));
   test_an_array_keeps_its_items_and_stays_one_mapping();
   test_an_array_that_cannot_move_is_as_it_was();
   test_an_engine_that_cannot_grow_says_so(commands);
+  test_a_warm_engine_asks_for_no_memory(commands, std::strtoull(arguments[2], nullptr, 10));
   return 0;
 }
