@@ -52,7 +52,8 @@ class LogWriter:
             syncs_each_group: durable before ``written`` is called; otherwise every
                 ``sync_seconds``, beside the writing.
             sync_seconds: how much time a power cut may cost where groups are not synced.
-            queued_bytes_max: no more than this waits to be written; one entry always may.
+            queued_bytes_max: no more than this, frames' heads included, waits to be told as
+                written; one entry always may. Memory may hold twice as much.
             written: called on the loop with the last number that is written, and durable if
                 groups are synced.
             observe_sync: called on the loop with the seconds that a sync took.

@@ -9,7 +9,9 @@ from messages.layout import Record
 from messages.trading.commands import COMMANDS, AdvanceTime, GroupHeader, LinkLost
 from messages.trading.identity import SOURCE_BITS
 from runtime.link_frames import FRAME_SIZE_MAX, parse_address
+from runtime.log_format import FRAME_SIZE
 from venue.errors import ConfigurationError
+from venue.rolling import CHECK
 
 SEQUENCER = 1
 """The sequencer's own principal number."""
@@ -23,7 +25,6 @@ COMMANDS_BY_NAME = {
 
 
 COMMAND_BYTES_MAX = max(record.LENGTH for record in COMMANDS.by_kind.values())
-CHECK_BYTES_MAX = 128
 EVENTS_IN_FLIGHT_BYTES_MAX = 1 << 30
 
 
@@ -58,9 +59,13 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def journal_bytes_max(self) -> int:
-        """What can wait for the journal: all batches in flight, each with its check."""
-        batch_bytes_max = self.commands_max * COMMAND_BYTES_MAX + CHECK_BYTES_MAX
-        return (self.batches_in_flight_max + 1) * batch_bytes_max
+        """What can wait for the journal: all batches in flight, each a frame, and their checks.
+
+        One check more than batches: that of a batch which the loop has let go already.
+        """
+        check_bytes = FRAME_SIZE + CHECK.size
+        batch_bytes_max = FRAME_SIZE + self.commands_max * COMMAND_BYTES_MAX
+        return self.batches_in_flight_max * (batch_bytes_max + check_bytes) + check_bytes
 
     @property
     def event_bytes_max(self) -> int:

@@ -85,7 +85,7 @@ struct LogWriter::State {
   std::condition_variable writer_wake;
   std::condition_variable house_wake;
   Group gathering;
-  std::size_t writing_bytes = 0;
+  std::size_t queued_bytes = 0;  // of what is submitted and not told to be written
   std::uint64_t last_queued;
   Progress progress;
   bool is_stopping = false;
@@ -137,7 +137,6 @@ bool LogWriter::State::write_group() {
       return false;
     }
     std::swap(gathering, writing);
-    writing_bytes = writing.size_bytes();
   }
   const std::size_t count = writing.frames().size();
   const std::size_t step = options.syncs_each_group ? 1 : count;
@@ -149,7 +148,6 @@ bool LogWriter::State::write_group() {
   }
   writing.clear();
   const std::lock_guard lock(mutex);
-  writing_bytes = 0;
   return !is_failed;
 }
 
@@ -178,6 +176,8 @@ Fault LogWriter::State::write_frames(std::size_t from, std::size_t to) {
   {
     const std::lock_guard lock(mutex);
     if (!is_failed) {
+      // Before it is told: whoever hears of it may submit as much again at once.
+      queued_bytes -= writing.size_bytes(from, to);
       progress.last = log->last();
       progress.marks.insert(progress.marks.end(), marks.begin(), marks.end());
     }
@@ -306,12 +306,14 @@ Submitted LogWriter::submit(const Entry& entry) {
       state.last_queued = entry.last;
       return Submitted::QUEUED;
     }
-    const std::size_t queued = state.gathering.size_bytes() + state.writing_bytes;
-    if (queued > 0 && queued + entry.payload.size() > state.options.queued_bytes_max) {
+    const std::size_t needed = FRAME_SIZE + entry.payload.size();
+    if (state.queued_bytes > 0 && state.queued_bytes + needed > state.options.queued_bytes_max) {
       return Submitted::FULL;
     }
     was_empty = state.gathering.empty();
+    const std::size_t before = state.gathering.size_bytes();
     state.gathering.add(entry, state.options.syncs_each_group);
+    state.queued_bytes += state.gathering.size_bytes() - before;
     state.last_queued = entry.last;
   }
   if (was_empty) {

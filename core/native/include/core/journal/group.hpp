@@ -45,6 +45,10 @@ class Group {
 
   [[nodiscard]] bool empty() const noexcept { return frames_.empty(); }
   [[nodiscard]] std::size_t size_bytes() const noexcept { return used_; }
+  // Of frames `from` to `to`.
+  [[nodiscard]] std::size_t size_bytes(std::size_t from, std::size_t to) const noexcept {
+    return (to < frames_.size() ? frames_[to].at : used_) - frames_[from].at;
+  }
   [[nodiscard]] const std::vector<Frame>& frames() const noexcept { return frames_; }
   [[nodiscard]] std::byte* bytes_at(std::size_t at) noexcept { return bytes_.get() + at; }
 

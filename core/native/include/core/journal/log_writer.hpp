@@ -19,8 +19,10 @@ struct WriterOptions {
   std::string name;                 // of the log, for its threads
   bool syncs_each_group = true;     // durable before it is said to be written
   std::chrono::nanoseconds sync_interval{};  // otherwise so often, beside the writing
-  std::size_t queued_bytes_max = 0;          // one entry always fits
-  CrashPoint crash_point;                    // may be empty
+  // Of frames, heads included, that are submitted and not told to be written; one always fits.
+  // What is told is kept until its group ends, so memory may hold twice as much.
+  std::size_t queued_bytes_max = 0;
+  CrashPoint crash_point;  // may be empty
 };
 
 enum class Submitted {
