@@ -82,7 +82,8 @@ class LogWriter:
 
         Raises:
             AssertionError: more would be queued than was said.
-            ValueError: it does not follow the last one, or cannot be a frame.
+            ValueError: it does not follow the last one, cannot be a frame, or comes after the
+                writer was told to stop.
         """
         is_queued = self._native.submit(*entry)
         assert is_queued, f"{self._name}: more is queued than may be, at number {entry.first}"

@@ -314,6 +314,9 @@ class LogWriter {
     if (submitted == journal::Submitted::REFUSED) {
       throw nb::value_error("the entry does not follow the last one, or cannot be a frame");
     }
+    if (submitted == journal::Submitted::ENDED) {
+      throw nb::value_error("the writer was told to stop");
+    }
     return submitted == journal::Submitted::QUEUED;
   }
 

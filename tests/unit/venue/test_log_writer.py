@@ -229,6 +229,16 @@ async def test_an_entry_out_of_order_is_refused_where_it_is_submitted() -> None:
         await heard.through(2)
 
 
+async def test_what_comes_after_the_end_is_refused_and_not_lost_in_silence() -> None:
+    disk = Disk()
+    async with writing(open_log(disk)) as (writer, heard):
+        writer.submit(entry(1))
+    with pytest.raises(ValueError, match="told to stop"):
+        writer.submit(entry(2))
+    assert heard.last == 1
+    assert len(frames_of(disk)) == 1
+
+
 @pytest.mark.parametrize("syncs_each_group", [True, False])
 async def test_a_disk_that_fails_is_told_once_with_its_reason(syncs_each_group: bool) -> None:
     failed = 0

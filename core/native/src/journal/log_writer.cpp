@@ -306,6 +306,9 @@ Submitted LogWriter::submit(const Entry& entry) {
       state.last_queued = entry.last;
       return Submitted::QUEUED;
     }
+    if (state.is_stopping) {
+      return Submitted::ENDED;  // the writer may be past its last look at the queue
+    }
     const std::size_t needed = FRAME_SIZE + entry.payload.size();
     if (state.queued_bytes > 0 && state.queued_bytes + needed > state.options.queued_bytes_max) {
       return Submitted::FULL;

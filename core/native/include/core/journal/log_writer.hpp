@@ -29,6 +29,7 @@ enum class Submitted {
   QUEUED,
   REFUSED,  // it cannot follow what is there
   FULL,     // more would be queued than may be
+  ENDED,    // the writer was told to stop
 };
 
 // What happened since it was last asked for.
