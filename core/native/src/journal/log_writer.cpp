@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -72,7 +73,9 @@ struct LogWriter::State {
   void keep_house_once();
   void sync_beside();
   Fault sync();
-  void fail(Fault fault);
+  void fail(Fault fault) noexcept;
+  template <class Work>
+  void fail_if_thrown(Work work) noexcept;
   void tell() const noexcept;
   [[nodiscard]] bool is_ending() const noexcept { return is_stopping || is_failed; }
 
@@ -99,15 +102,11 @@ struct LogWriter::State {
 void LogWriter::State::write_until_stopped() {
   name_this_thread(options.name);
   std::thread housekeeper;
-  try {
+  fail_if_thrown([&] {
     housekeeper = std::thread([this] { keep_house(); });
     while (write_group()) {
     }
-  } catch (const std::bad_alloc&) {
-    fail({ENOMEM, false, options.name});
-  } catch (const std::system_error& error) {
-    fail({error.code().value(), false, options.name});
-  }
+  });
   {
     const std::lock_guard lock(mutex);
     is_stopping = true;
@@ -116,11 +115,13 @@ void LogWriter::State::write_until_stopped() {
   if (housekeeper.joinable()) {
     housekeeper.join();
   }
-  if (is_failed) {
-    log->abandon();
-  } else if (Fault failed = log->close()) {
-    fail(std::move(failed));
-  }
+  fail_if_thrown([&] {
+    if (is_failed) {  // without the lock: only the two threads write it, and one has ended
+      log->abandon();
+    } else if (Fault failed = log->close()) {
+      fail(std::move(failed));
+    }
+  });
   {
     const std::lock_guard lock(mutex);
     progress.is_done = true;
@@ -191,8 +192,8 @@ Fault LogWriter::State::write_frames(std::size_t from, std::size_t to) {
 }
 
 void LogWriter::State::keep_house() {
-  name_this_thread(options.name + "-house");
-  try {
+  fail_if_thrown([&] {
+    name_this_thread(options.name + "-house");
     std::unique_lock lock(mutex);
     while (!is_ending()) {
       lock.unlock();
@@ -207,9 +208,7 @@ void LogWriter::State::keep_house() {
         house_wake.wait_for(lock, options.sync_interval, is_wanted);
       }
     }
-  } catch (const std::bad_alloc&) {
-    fail({ENOMEM, false, options.name});
-  }
+  });
 }
 
 // Make the next segment, and sync where groups are not.
@@ -219,7 +218,7 @@ void LogWriter::State::keep_house_once() {
     fail(std::move(failed));
     return;
   }
-  if (failed.is_full != is_full) {
+  if (failed.is_full != is_full) {  // which nobody else writes
     const std::lock_guard lock(mutex);
     is_full = progress.is_full = failed.is_full;
     progress.full_reason = std::move(failed.what);
@@ -253,7 +252,7 @@ Fault LogWriter::State::sync() {
 }
 
 // The first fault is told; after it nothing is asked of the storage any more.
-void LogWriter::State::fail(Fault fault) {
+void LogWriter::State::fail(Fault fault) noexcept {
   {
     const std::lock_guard lock(mutex);
     if (!is_failed) {
@@ -264,6 +263,20 @@ void LogWriter::State::fail(Fault fault) {
   writer_wake.notify_one();
   house_wake.notify_one();
   tell();
+}
+
+// A thread's edge: what is thrown here would end the process without a word.
+template <class Work>
+void LogWriter::State::fail_if_thrown(Work work) noexcept {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    fail({ENOMEM, false, {}});
+  } catch (const std::system_error& error) {
+    fail({error.code().value() != 0 ? error.code().value() : FOREIGN, false, {}});
+  } catch (...) {
+    fail({FOREIGN, false, {}});
+  }
 }
 
 void LogWriter::State::tell() const noexcept {
