@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 #include "bindings.hpp"
@@ -30,26 +31,49 @@ class Raised {
     error_.reset();
   }
 
-  // Do something in Python; returns as a Storage's calls do.
+  // Do something in Python; returns as a Storage's calls do. Whatever is thrown ends here: above
+  // is a thread that knows no exceptions.
   template <class Call>
-  int try_call(Call call) {
+  int try_call(Call call) noexcept {
     const nb::gil_scoped_acquire gil;
+    try {
+      return call_and_keep(call);
+    } catch (...) {  // not even the reason can be kept
+      forget();
+      return journal::FOREIGN;
+    }
+  }
+
+  // The reason of an error with this number, if it was Python's; what else is kept was the reason
+  // of one that nobody waited for.
+  [[nodiscard]] nb::object take(int number) {
+    nb::object kept = std::exchange(error_, nb::object());
+    return number_ == number ? kept : nb::object();
+  }
+  void forget() noexcept { error_.reset(); }
+
+ private:
+  template <class Call>
+  int call_and_keep(Call call) {
     try {
       call();
       return 0;
     } catch (nb::python_error& error) {
-      error_ = nb::borrow(error.value());
-      const nb::object number = nb::getattr(error_, "errno", nb::none());
-      int found = 0;
-      const bool is_number = nb::isinstance<nb::int_>(number) && nb::try_cast(number, found);
-      return is_number && found > 0 ? found : journal::FOREIGN;
+      return keep(nb::borrow(error.value()));
+    } catch (const std::bad_cast&) {
+      return keep(nb::handle(PyExc_TypeError)("a log called Python and got what it cannot use"));
     }
   }
+  int keep(nb::object error) {
+    error_ = std::move(error);
+    const nb::object number = nb::getattr(error_, "errno", nb::none());
+    int found = 0;
+    const bool is_number = nb::isinstance<nb::int_>(number) && nb::try_cast(number, found);
+    return number_ = is_number && found > 0 ? found : journal::FOREIGN;
+  }
 
-  [[nodiscard]] nb::object take() { return std::exchange(error_, nb::object()); }
-
- private:
   nb::object error_;
+  int number_ = 0;
 };
 
 using SharedRaised = std::shared_ptr<Raised>;
@@ -89,6 +113,7 @@ class PythonFile final : public journal::File {
       const auto got = nb::cast<nb::bytes>((*file_).attr("read")(data.size(), offset));
       is_whole = got.size() == data.size();
       std::memcpy(data.data(), got.c_str(), std::min(got.size(), data.size()));
+      raised_->forget();  // what is short was not raised
     });
     return error == 0 && !is_whole ? EIO : error;
   }
@@ -141,7 +166,8 @@ class PythonStorage final : public journal::Storage {
   }
   std::string describe(const std::string& name) override {
     std::string described = name;
-    static_cast<void>(raised_->try_call([&] {
+    Raised ignored;  // it is asked for to tell of another error, which is the one that counts
+    static_cast<void>(ignored.try_call([&] {
       described = nb::cast<std::string>((*storage_).attr("describe")(name));
     }));
     return described;
@@ -156,7 +182,7 @@ PyObject* no_room_error = nullptr;  // the class, made with the module and kept 
 
 // The exception that says what failed: Python's own, where it was Python that failed.
 nb::object to_exception(const journal::Fault& fault, Raised& raised) {
-  nb::object own = raised.take();
+  nb::object own = raised.take(fault.error_number);
   if (fault.is_full) {
     return nb::handle(no_room_error)(fault.what);
   }

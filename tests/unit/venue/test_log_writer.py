@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -80,7 +80,11 @@ class Heard:
         await until(lambda: self.is_over or self.last >= last)
 
 
-def open_log(storage: Storage, history: LogHistory | None = None) -> SegmentedLog:
+def open_log(
+    storage: Storage,
+    history: LogHistory | None = None,
+    clock_ns: Callable[[], int] = lambda: 7,
+) -> SegmentedLog:
     scan = LogScan(storage, Stream.JOURNAL, venue=VENUE)
     for _ in scan.frames():
         pass
@@ -90,7 +94,7 @@ def open_log(storage: Storage, history: LogHistory | None = None) -> SegmentedLo
         scan.end,
         venue=VENUE,
         segment_bytes=SEGMENT_BYTES,
-        clock_ns=lambda: 7,
+        clock_ns=clock_ns,
         mark=None if history is None else history.mark,
     )
 
@@ -283,6 +287,53 @@ async def test_a_segment_that_is_gone_is_named(tmp_path: Path) -> None:
     assert cause.errno == errno.ENOENT
     assert cause.filename == str(tmp_path / "journal" / "spare")
     assert not heard.written
+
+
+@pytest.mark.parametrize("clock", [lambda: "noon", lambda: 1 << 70, lambda: 1 // 0])
+async def test_a_clock_that_is_none_fails_the_log_and_says_why(
+    clock: Callable[[], int],
+) -> None:
+    async with failing(open_log(Disk(), clock_ns=clock), "journal: ") as (writer, heard):
+        writer.submit(entry(1))
+        await heard.through(1)
+    assert heard.task is not None
+    error = heard.task.exception()
+    assert error is not None
+    assert isinstance(error.__cause__, (TypeError, ZeroDivisionError)), error.__cause__
+    assert not heard.written
+
+
+class ShortDisk(SimulatedStorage):
+    """A disk that gives fewer bytes than it has, and cannot even name its files."""
+
+    def open(self, name: str, *, create: bool = False) -> SimulatedFile:
+        found = super().open(name, create=create)
+        setattr(found, "read", lambda _size, _offset: b"")  # noqa: B010  # of this one file
+        return found
+
+    def describe(self, name: str) -> str:
+        raise LookupError(name)
+
+
+def test_an_error_that_nobody_waits_for_is_no_reason_of_another() -> None:
+    whole, disk = SimulatedStorage(), ShortDisk()
+    log = open_log(whole)
+    log.append([entry(1)])
+    log.sync()
+    end = LogScan(whole, Stream.JOURNAL, venue=VENUE)
+    assert len(list(end.frames())) == 1
+    disk._seen = whole._seen
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        SegmentedLog(
+            disk,
+            Stream.JOURNAL,
+            end.end,
+            venue=VENUE,
+            segment_bytes=SEGMENT_BYTES,
+            clock_ns=lambda: 7,
+        )
+    assert raised.value.errno == errno.EIO
+    assert raised.value.filename == segment_name(1)
 
 
 async def test_a_full_disk_is_told_and_room_is_told_too() -> None:
