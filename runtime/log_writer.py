@@ -5,7 +5,7 @@ call. The loop never waits for a disk: an eventfd tells it what is there now.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -125,23 +125,43 @@ class LogWriter:
 
     def _take(self) -> None:
         """Take note of what the threads have done since."""
-        last, is_done, full_reason, failure, syncs, marks = self._native.take()
+        is_done, failure = False, None
+        try:
+            last, is_done, full_reason, failure, syncs, marks = self._native.take()
+            self._tell(last, full_reason, syncs, marks)
+        except Exception as error:  # noqa: BLE001  # a callback's edge: the process must end
+            self._end(error)
+        if failure is not None:
+            failed = LogFailedError(f"{self._name}: {failure}")
+            failed.__cause__ = failure
+            self._end(failed)
+        if is_done:
+            self._done.set()
+            if not self._ended.done():
+                self._ended.set_result(None)
+
+    def _tell(
+        self,
+        last: int,
+        full_reason: str | None,
+        syncs: Sequence[float],
+        marks: Sequence[tuple[int, int, int]],
+    ) -> None:
+        """Pass on what there is, unless somebody has failed already."""
+        if self._ended.done():
+            return
         self.log.note(marks)
         if self._observe_sync is not None:
             for seconds in syncs:
                 self._observe_sync(seconds)
         self._note_fullness(full_reason)
-        if failure is not None and not self._ended.done():
-            error = LogFailedError(f"{self._name}: {failure}")
-            error.__cause__ = failure
-            self._ended.set_exception(error)
-        if is_done:
-            self._done.set()
-            if not self._ended.done():
-                self._ended.set_result(None)
         if last != self._last:
             self._last = last
             self._written(last)
+
+    def _end(self, error: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
 
     def _note_fullness(self, reason: str | None) -> None:
         if reason is not None and not self._is_full:

@@ -21,6 +21,7 @@ from tests.crash.killed_core import records
 from tests.venue_support import command, core, read_events, settings_in, until
 from venue.counting_engine import CountingEngine
 from venue.errors import ReplayMismatchError, StateMismatchError
+from venue.event_feed import EventFeed
 from venue.follower import Follower, run_follower
 from venue.metrics import MetricsInMemory
 from venue.recovery import Recovery
@@ -172,6 +173,21 @@ async def test_a_failed_sync_ends_the_core_and_acknowledges_nothing(tmp_path: Pa
         assert isinstance(await asyncio.wait_for(link.wait_lost(), 10), LinkLost)
         assert await running.finish() == 73
         assert running.metrics.gauges["event_number", ""] == 1
+
+
+async def test_an_event_feed_that_fails_ends_the_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_feed: EventFeed, last: int) -> None:
+        raise AssertionError(f"broken at {last}")
+
+    monkeypatch.setattr(EventFeed, "file_written", fail)
+    async with core(settings_in(tmp_path)) as running:
+        link = await running.link()
+        link.send(command(1))
+        await asyncio.wait_for(link.wait_lost(), 10)
+        assert running.task is not None
+        assert await asyncio.wait_for(running.task, 10) == 70
 
 
 async def make_history(settings: VenueSettings, count: int) -> None:

@@ -224,6 +224,30 @@ async def test_more_than_may_be_queued_is_a_broken_invariant_but_one_entry_alway
         await heard.through(1)
 
 
+async def test_a_listener_that_fails_ends_the_writer_and_is_told_nothing_more() -> None:
+    disk, told = Disk(), list[int]()
+
+    def listen(last: int) -> None:
+        told.append(last)
+        writer.submit(entry(2))
+        raise LookupError("broken")
+
+    writer = LogWriter(
+        open_log(disk),
+        name="journal",
+        syncs_each_group=True,
+        sync_seconds=1.0,
+        queued_bytes_max=1 << 20,
+        written=listen,
+    )
+    task = asyncio.create_task(writer.run(asyncio.Event()))
+    writer.submit(entry(1))
+    with pytest.raises(LookupError, match="broken"):
+        await asyncio.wait_for(task, 20)
+    assert told == [1]
+    assert [frame.head.last for frame in frames_of(disk)] == [1, 2]
+
+
 async def test_an_entry_out_of_order_is_refused_where_it_is_submitted() -> None:
     async with writing(open_log(Disk())) as (writer, heard):
         writer.submit(entry(1))
