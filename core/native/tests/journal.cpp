@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -166,6 +168,7 @@ class Memory {
   int operations = 0;
   int fails_at = 0;
   int error = EIO;
+  bool fails_on_new_files = false;
   bool throws = false;  // instead of returning the error
   std::string failed_on;
   int operations_after_failure = 0;
@@ -238,6 +241,9 @@ class MemoryStorage final : public Storage {
       return error;
     }
     const std::lock_guard lock(memory_->mutex);
+    if (create && memory_->fails_on_new_files) {
+      return EIO;
+    }
     if (create) {
       drop(name);
       memory_->files[name] = std::make_shared<Content>();
@@ -497,6 +503,50 @@ void test_a_fault_is_told_once_and_nothing_is_tried_again(bool syncs_each_group,
   }
 }
 
+// The next segment cannot be made while the writer is in the middle of a group.
+void test_a_fault_of_the_housekeeper_stops_the_writer_within_its_group() {
+  auto memory = std::make_shared<Memory>();
+  auto log = open_log(memory);
+  REQUIRE(!log->prepare_spare());
+  memory->fails_on_new_files = true;
+  std::atomic<bool> is_told = false;
+  std::atomic<int> written = 0;
+  WriterOptions options = options_for(/*syncs_each_group=*/true);
+  options.crash_point = [&](const char* name) {
+    if (std::string_view(name) == "after_write" && ++written == 2) {
+      is_told.wait(false);
+    }
+    return 0;
+  };
+  LogWriter writer(log, std::move(options));
+  const Content payload(64);
+  for (std::uint64_t last = 0; last < 30; last += 3) {
+    Entry entry = entry_after(last, payload);
+    entry.kind = FrameKind::CHECK;
+    REQUIRE(writer.submit(entry) == Submitted::QUEUED);
+  }
+  REQUIRE(!writer.start());
+  Progress progress;
+  while (!progress.fault) {
+    progress = wait_for_progress(writer);
+  }
+  REQUIRE(progress.last <= 3);
+  is_told = true;
+  is_told.notify_one();
+  wait_until_done(writer);
+  REQUIRE(written <= 2);
+}
+
+void test_a_writer_is_started_once() {
+  auto memory = std::make_shared<Memory>();
+  LogWriter writer(open_log(memory), options_for(/*syncs_each_group=*/true));
+  REQUIRE(!writer.start());
+  REQUIRE(writer.start().error_number == EALREADY);
+  writer.stop();
+  wait_until_done(writer);
+  REQUIRE(writer.start().error_number == EALREADY);
+}
+
 void test_a_log_that_cannot_be_opened_says_why() {
   for (const int fails_at : {1, 2}) {  // removing a spare, and making its name's end durable
     auto memory = std::make_shared<Memory>();
@@ -599,6 +649,8 @@ int main() {
     test_a_fault_is_told_once_and_nothing_is_tried_again(/*syncs_each_group=*/true, throws);
     test_a_fault_is_told_once_and_nothing_is_tried_again(/*syncs_each_group=*/false, throws);
   }
+  test_a_fault_of_the_housekeeper_stops_the_writer_within_its_group();
+  test_a_writer_is_started_once();
   test_a_log_that_cannot_be_opened_says_why();
   test_a_full_disk_is_told_and_got_over();
   test_a_writer_whose_disk_hangs_is_left_to_it();

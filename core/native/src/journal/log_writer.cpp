@@ -68,6 +68,7 @@ struct LogWriter::State {
 
   void write_until_stopped();
   bool write_group();
+  [[nodiscard]] bool has_failed();
   Fault write_frames(std::size_t from, std::size_t to);
   void keep_house();
   void keep_house_once();
@@ -83,6 +84,7 @@ struct LogWriter::State {
   const WriterOptions options;
   int descriptor;  // closed when both threads have ended
   std::thread writer;
+  bool is_started = false;
 
   std::mutex mutex;  // never held while the storage works
   std::condition_variable writer_wake;
@@ -142,14 +144,21 @@ bool LogWriter::State::write_group() {
   const std::size_t count = writing.frames().size();
   const std::size_t step = options.syncs_each_group ? 1 : count;
   for (std::size_t from = 0; from < count; from += step) {
+    if (has_failed()) {  // the housekeeper, meanwhile
+      return false;
+    }
     if (Fault failed = write_frames(from, from + step)) {
       fail(std::move(failed));
       return false;
     }
   }
   writing.clear();
+  return true;
+}
+
+bool LogWriter::State::has_failed() {
   const std::lock_guard lock(mutex);
-  return !is_failed;
+  return is_failed;
 }
 
 Fault LogWriter::State::write_frames(std::size_t from, std::size_t to) {
@@ -295,6 +304,9 @@ LogWriter::~LogWriter() {
 }
 
 Fault LogWriter::start() {
+  if (std::exchange(state_->is_started, true)) {
+    return {EALREADY, false, state_->options.name};
+  }
   if (state_->descriptor < 0) {
     return {EMFILE, false, state_->options.name};
   }
@@ -352,11 +364,16 @@ Progress LogWriter::take() {
   eventfd_t count = 0;
   // Nothing to read is nothing new, and what there is will do.
   static_cast<void>(::eventfd_read(state_->descriptor, &count));
+  Progress taken;
   const std::lock_guard lock(state_->mutex);
-  Progress taken = state_->progress;
-  state_->progress.fault = {};
-  state_->progress.sync_ns.clear();
-  state_->progress.marks.clear();
+  Progress& progress = state_->progress;
+  taken.last = progress.last;
+  taken.is_full = progress.is_full;
+  taken.is_done = progress.is_done;
+  taken.full_reason = progress.full_reason;
+  std::swap(taken.fault, progress.fault);
+  taken.sync_ns.swap(progress.sync_ns);
+  taken.marks.swap(progress.marks);
   return taken;
 }
 

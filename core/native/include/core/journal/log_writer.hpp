@@ -52,6 +52,7 @@ class LogWriter {
   // Asks the threads to stop; those that a disk still holds are left to it.
   ~LogWriter();
 
+  // Once. Throws std::bad_alloc.
   Fault start();
   // Queue an entry, whose payload is copied; never waits for a disk. After a fault entries go
   // nowhere: nobody will be told that they are written. Throws std::bad_alloc.
