@@ -29,8 +29,8 @@ SANITIZED_COMMANDS = 20_000
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the C++ tests with both sanitizers; return where they are."""
     folder = tmp_path_factory.mktemp("sanitized")
-    targets = ("core_unit", "core_fuzz", "core_replay", "core_memory", "core_journal")
-    build(folder, "-DCORE_SANITIZE=ON", *targets)
+    tests = ("admission", "unit", "fuzz", "replay", "memory", "journal")
+    build(folder, "-DCORE_SANITIZE=ON", *(f"core_{name}" for name in tests))
     return folder
 
 
@@ -51,6 +51,7 @@ def test_the_header_is_what_the_vocabulary_says() -> None:
 
 def test_the_parts_keep_their_promises(sanitized: Path) -> None:
     run(str(sanitized / "core_unit"))
+    run(str(sanitized / "core_admission"))
 
 
 @pytest.mark.parametrize("kind", [Flow, WideFlow])

@@ -114,37 +114,38 @@ std::optional<Unwalkable> Admission::find_unwalkable(
 
 void Admission::admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::byte> records,
                       Refused& refused) {
-  RecordQueue& queue = inbox->records;
-  const bool was_empty = queue.is_empty();
-  queue.reserve(records.size());
-  if (was_empty) {
-    active_.push_back(inbox);  // before anything is queued: it may find no memory
-  }
-  std::size_t begin = 0;  // of the accepted ones that are not queued yet
-  std::size_t count = 0;
+  // First all is judged and all memory is found; then all is queued, which cannot fail.
+  std::vector<Run> runs;
+  std::size_t accepted = 0;
+  std::size_t begin = 0;  // of the accepted ones since the last refusal
+  std::size_t before = 0;  // accepted ahead of them
   std::size_t at = 0;
   while (at < records.size()) {
     const commands::Header& command = head_of(records.data() + at);
-    const std::uint16_t code = judge(*inbox, command, count);
+    const std::uint16_t code = judge(*inbox, command, accepted);
     if (code == code::NONE) [[likely]] {
-      ++count;
+      ++accepted;
     } else {
-      accept(queue, records.subspan(begin, at - begin), count);
-      count = 0;
-      begin = at + command.length;
+      runs.push_back({records.subspan(begin, at - begin), accepted - before});
       refused.add(command, code);
+      begin = at + command.length;
+      before = accepted;
     }
     at += command.length;
   }
-  accept(queue, records.subspan(begin), count);
-  if (was_empty && queue.is_empty()) {
-    active_.pop_back();
+  if (accepted == 0) {
+    return;
   }
-}
-
-void Admission::accept(RecordQueue& queue, std::span<const std::byte> records, std::size_t count) {
-  queue.add(records, count);
-  queued_ += count;
+  RecordQueue& queue = inbox->records;
+  queue.reserve(records.size());
+  if (queue.is_empty()) {
+    active_.push_back(inbox);
+  }
+  for (const Run& run : runs) {
+    queue.add(run.records, run.count);
+  }
+  queue.add(records.subspan(begin), accepted - before);
+  queued_ += accepted;
 }
 
 // `before` records of the same frame are accepted and not queued yet.

@@ -116,6 +116,7 @@ class Admission {
       std::span<const std::byte> records) noexcept;
 
   // Queue the records, which can be walked, and add those that may not pass to `refused`.
+  // Throws std::bad_alloc, and then nothing is queued.
   void admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::byte> records,
              Refused& refused);
 
@@ -136,12 +137,16 @@ class Admission {
   }
 
  private:
+  // Records of a frame, one behind the other, that are accepted.
+  struct Run {
+    std::span<const std::byte> records;
+    std::size_t count;
+  };
   struct Turn {
     std::size_t count = 0;
     std::size_t size = 0;  // in bytes
   };
 
-  void accept(RecordQueue& queue, std::span<const std::byte> records, std::size_t count);
   [[nodiscard]] std::uint16_t judge(const Inbox& inbox, const commands::Header& command,
                                     std::size_t before) const noexcept;
   [[nodiscard]] std::size_t choose(std::size_t limit, std::span<const std::byte> first);
