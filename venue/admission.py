@@ -108,7 +108,10 @@ class Admission:
         return None if refused is None else Refusals(*refused)
 
     def admit_internal(self, record: bytes, after: Inbox | None = None) -> None:
-        """Queue the sequencer's own command: next, or after all that a link has sent."""
+        """Queue the sequencer's own command: next, or after all that a link has sent.
+
+        One that is next already, to the byte, is not queued again.
+        """
         self._queues.admit_own(record, None if after is None else after.records)
 
     def take(self, limit: int, *, sequence: int, time_ns: int, first: bytes = b"") -> Taken:

@@ -64,7 +64,7 @@ class SlowAdmission:
         if after is not None and after.records:
             after.records.append(record)
             self.queued += 1
-        else:
+        elif record not in self.internal:
             self.internal.append(record)
 
     def take(

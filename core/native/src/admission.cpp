@@ -45,6 +45,18 @@ std::size_t RecordQueue::size_of(std::size_t count) const noexcept {
   return size;
 }
 
+bool RecordQueue::has(std::span<const std::byte> record) const noexcept {
+  std::size_t at = begin_;
+  while (at < bytes_.size()) {
+    const std::size_t length = head_of(bytes_.data() + at).length;
+    if (length == record.size() && std::memcmp(bytes_.data() + at, record.data(), length) == 0) {
+      return true;
+    }
+    at += length;
+  }
+  return false;
+}
+
 void RecordQueue::reserve(std::size_t size) {
   if (bytes_.capacity() - bytes_.size() >= size) {
     return;
@@ -183,6 +195,9 @@ bool Admission::admit_own(std::span<const std::byte> record, Inbox* after) {
     return false;
   }
   const bool follows = after != nullptr && !after->records.is_empty();
+  if (!follows && own_.has(record)) {
+    return true;
+  }
   RecordQueue& queue = follows ? after->records : own_;
   queue.reserve(record.size());
   queue.add(record, 1);

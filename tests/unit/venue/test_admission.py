@@ -165,6 +165,17 @@ def test_a_lost_links_commands_come_before_the_news_of_it() -> None:
     assert admission.queued == 0
 
 
+def test_one_word_of_a_principals_end_is_enough_while_it_waits() -> None:
+    admission, link = Admission(SETTINGS), inbox()
+    for _ in range(1000):
+        admission.admit_internal(lost_link())
+    admit(admission, link, command(1))
+    admission.admit_internal(lost_link(), link)
+    assert take(admission, 10) == [lost_link(7), command(1), lost_link(9)]
+    admission.admit_internal(lost_link())
+    assert take(admission, 10) == [lost_link(7)]
+
+
 def test_a_flood_leaves_room_for_sessions_to_open_and_close() -> None:
     admission = Admission(SETTINGS)
     link = Inbox(

@@ -26,6 +26,9 @@ class RecordQueue {
   // How many bytes the first `count` records take.
   [[nodiscard]] std::size_t size_of(std::size_t count) const noexcept;
 
+  // Whether a record, byte for byte, waits.
+  [[nodiscard]] bool has(std::span<const std::byte> record) const noexcept;
+
   // Make room for so many bytes, so that adding them cannot fail.
   void reserve(std::size_t size);
   void add(std::span<const std::byte> records, std::size_t count);
@@ -120,8 +123,9 @@ class Admission {
   void admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::byte> records,
              Refused& refused);
 
-  // Queue a record of the sequencer's own: next, or after all that a link has sent. False if it
-  // is no command.
+  // Queue a record of the sequencer's own: next, or after all that a link has sent. One that is
+  // next already is not queued again: links that come and go must not fill memory. False if it is
+  // no command.
   [[nodiscard]] bool admit_own(std::span<const std::byte> record, Inbox* after);
 
   // Take the next batch: `first`, which is a command or nothing, then the sequencer's own, then
