@@ -6,11 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <random>
 #include <stdexcept>
@@ -20,12 +18,12 @@
 #include <vector>
 
 #include "core/journal/log_writer.hpp"
+#include "memory_storage.hpp"
 
 namespace {
 
 using namespace core::journal;  // NOLINT: the whole of it is under test
 using Chance = std::mt19937_64;
-using Content = std::vector<std::byte>;
 
 #define REQUIRE(condition)                                                        \
   do {                                                                            \
@@ -129,164 +127,6 @@ void test_short_writes_are_gone_on_with() {
   REQUIRE(write_whole([](Bytes, std::uint64_t) { return 0; }, bytes_of(text), 0) == EIO);
 }
 
-// A folder in memory that can be told to fail, to hold every sync, and how much room it has.
-class Memory {
- public:
-  // Take part in one operation: on a segment (not the spare) or anything else.
-  int use(const std::string& name, bool is_sync = false) {
-    std::unique_lock lock(mutex);
-    if (is_sync) {
-      changed.wait(lock, [this] { return !holds_syncs; });
-    }
-    ++operations;
-    if (failed_on == name && name != SPARE_NAME) {
-      ++operations_after_failure;
-    }
-    if (failed_on.empty() && operations == fails_at) {
-      failed_on = name;
-      if (throws) {
-        throw std::runtime_error("what nobody expects");
-      }
-      return error;
-    }
-    return 0;
-  }
-
-  void hold(bool holds) {
-    {
-      const std::lock_guard lock(mutex);
-      holds_syncs = holds;
-    }
-    changed.notify_all();
-  }
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::map<std::string, std::shared_ptr<Content>> files;
-  std::size_t room = std::size_t{1} << 40;
-  bool holds_syncs = false;
-  int operations = 0;
-  int fails_at = 0;
-  int error = EIO;
-  bool fails_on_new_files = false;
-  bool throws = false;  // instead of returning the error
-  std::string failed_on;
-  int operations_after_failure = 0;
-};
-
-class MemoryFile final : public File {
- public:
-  MemoryFile(Memory& memory, std::string name, std::shared_ptr<Content> content)
-      : memory_(memory), name_(std::move(name)), content_(std::move(content)) {}
-
-  int read(std::span<std::byte> data, std::uint64_t offset) override {
-    const std::lock_guard lock(memory_.mutex);
-    if (offset + data.size() > content_->size()) {
-      return EIO;
-    }
-    std::memcpy(data.data(), content_->data() + offset, data.size());
-    return 0;
-  }
-  int write(Bytes data, std::uint64_t offset) override {
-    if (const int error = memory_.use(name_)) {
-      return error;
-    }
-    const std::lock_guard lock(memory_.mutex);
-    const std::size_t end = offset + data.size();
-    if (end > content_->size()) {
-      if (end - content_->size() > memory_.room) {
-        return ENOSPC;
-      }
-      memory_.room -= end - content_->size();
-      content_->resize(end);
-    }
-    std::memcpy(content_->data() + offset, data.data(), data.size());
-    return 0;
-  }
-  int size(std::uint64_t& bytes) override {
-    const std::lock_guard lock(memory_.mutex);
-    bytes = content_->size();
-    return 0;
-  }
-  int truncate(std::uint64_t bytes) override {
-    if (const int error = memory_.use(name_)) {
-      return error;
-    }
-    const std::lock_guard lock(memory_.mutex);
-    memory_.room += content_->size() - bytes;
-    content_->resize(bytes);
-    return 0;
-  }
-  int sync() override { return memory_.use(name_, /*is_sync=*/true); }
-
- private:
-  Memory& memory_;
-  std::string name_;
-  std::shared_ptr<Content> content_;
-};
-
-class MemoryStorage final : public Storage {
- public:
-  explicit MemoryStorage(std::shared_ptr<Memory> memory) : memory_(std::move(memory)) {}
-
-  int names(std::vector<std::string>& found) override {
-    const std::lock_guard lock(memory_->mutex);
-    for (const auto& [name, content] : memory_->files) {
-      found.push_back(name);
-    }
-    return 0;
-  }
-  int open(const std::string& name, bool create, std::unique_ptr<File>& file) override {
-    if (const int error = memory_->use(name)) {
-      return error;
-    }
-    const std::lock_guard lock(memory_->mutex);
-    if (create && memory_->fails_on_new_files) {
-      return EIO;
-    }
-    if (create) {
-      drop(name);
-      memory_->files[name] = std::make_shared<Content>();
-    }
-    const auto found = memory_->files.find(name);
-    if (found == memory_->files.end()) {
-      return ENOENT;
-    }
-    file = std::make_unique<MemoryFile>(*memory_, name, found->second);
-    return 0;
-  }
-  int rename(const std::string& from, const std::string& to) override {
-    if (const int error = memory_->use(from)) {
-      return error;
-    }
-    const std::lock_guard lock(memory_->mutex);
-    memory_->files[to] = memory_->files.at(from);
-    memory_->files.erase(from);
-    return 0;
-  }
-  int remove(const std::string& name) override {
-    if (const int error = memory_->use(name)) {
-      return error;
-    }
-    const std::lock_guard lock(memory_->mutex);
-    drop(name);
-    return 0;
-  }
-  int sync_names() override { return memory_->use("(names)", /*is_sync=*/true); }
-  std::string describe(const std::string& name) override { return "memory:" + name; }
-
- private:
-  void drop(const std::string& name) {
-    const auto found = memory_->files.find(name);
-    if (found != memory_->files.end()) {
-      memory_->room += found->second->size();
-      memory_->files.erase(found);
-    }
-  }
-
-  std::shared_ptr<Memory> memory_;
-};
-
 constexpr std::uint64_t SEGMENT_BYTES = 4096;
 
 std::shared_ptr<SegmentedLog> open_log(const std::shared_ptr<Memory>& memory, Fault& fault) {
@@ -356,6 +196,22 @@ std::vector<Found> frames_of(const Memory& memory) {
     previous = sha.digest();
   }
   return found;
+}
+
+// What a scan says of a log without damage.
+LogEnd find_end(const Memory& memory) {
+  LogEnd end;
+  for (const auto& [name, content] : memory.files) {
+    if (name != SPARE_NAME) {
+      end.segment = segment_number(name);
+      end.offset = HEAD_SIZE;
+      while (end.offset < content->size() && value_at<std::uint16_t>(*content, end.offset) != 0) {
+        end.last = value_at<std::uint64_t>(*content, end.offset + 16);
+        end.offset += FRAME_SIZE + value_at<std::uint32_t>(*content, end.offset + 4);
+      }
+    }
+  }
+  return end;
 }
 
 WriterOptions options_for(bool syncs_each_group) {
@@ -558,6 +414,44 @@ void test_a_log_that_cannot_be_opened_says_why() {
   }
 }
 
+// Go on after a clean end and after a torn tail: what follows fits what was there, by the chain.
+void test_a_log_is_taken_over(bool is_torn) {
+  auto memory = std::make_shared<Memory>();
+  Chance chance(is_torn ? 5 : 6);
+  LogEnd end;
+  std::uint64_t expected = 1;
+  for (int time = 0; time < 8; ++time) {
+    LogOptions options;
+    options.segment_bytes = SEGMENT_BYTES;
+    SegmentedLog log(std::make_unique<MemoryStorage>(memory), std::move(options), end);
+    REQUIRE(!log.take_over() && log.last() == end.last);
+    for (int number = 0; number < 9; ++number) {
+      const Content payload = random_bytes(chance, 8 * (1 + chance() % 60));
+      Group group;
+      group.add(entry_after(log.last(), payload), /*may_join=*/false);
+      REQUIRE(!log.append(group, 0, 1));
+      log.settle();
+    }
+    REQUIRE(!log.prepare_spare() && !log.close());
+    end = find_end(*memory);
+    REQUIRE(end.last == log.last());
+    end.is_torn = is_torn;
+    if (is_torn) {  // a part of a frame that never was whole
+      Content& content = *memory->files.at(segment_name(end.segment));
+      std::fill(content.begin() + static_cast<std::ptrdiff_t>(end.offset), content.end(),
+                std::byte{0x5A});
+    }
+  }
+  SegmentedLog log(std::make_unique<MemoryStorage>(memory), LogOptions{}, end);
+  REQUIRE(!log.take_over());  // which cuts off the last torn tail
+  REQUIRE(memory->files.count(SPARE_NAME) == 0 && end.segment > 5);
+  for (const Found& frame : frames_of(*memory)) {
+    REQUIRE(frame.first == expected);
+    expected = frame.last + 1;
+  }
+  REQUIRE(expected == end.last + 1);
+}
+
 void test_a_full_disk_is_told_and_got_over() {
   auto memory = std::make_shared<Memory>();
   memory->room = 2 * SEGMENT_BYTES;
@@ -652,6 +546,8 @@ int main() {
   test_a_fault_of_the_housekeeper_stops_the_writer_within_its_group();
   test_a_writer_is_started_once();
   test_a_log_that_cannot_be_opened_says_why();
+  test_a_log_is_taken_over(/*is_torn=*/false);
+  test_a_log_is_taken_over(/*is_torn=*/true);
   test_a_full_disk_is_told_and_got_over();
   test_a_writer_whose_disk_hangs_is_left_to_it();
   test_files_on_a_disk();
