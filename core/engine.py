@@ -92,6 +92,10 @@ class NativeEngine:
         """Return event records, all numbered zero, that describe what is defined now."""
         return self._engine.definitions()
 
+    def books(self) -> bytes:
+        """Return every book with its queues: see ``messages.trading.answers.read_books``."""
+        return self._engine.books()
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""
         return self._engine.balances()

@@ -228,8 +228,8 @@ class Link:
         """Ask the core, and return the whole answer.
 
         Args:
-            what: ``definitions``, ``balances`` or ``status``; ``messages/trading/answers.py``
-                describes the payloads.
+            what: ``definitions``, ``books``, ``balances`` or ``status``;
+                ``messages/trading/answers.py`` describes the payloads.
 
         Raises:
             LinkLost: the link ended, or no answer came in time.

@@ -100,6 +100,10 @@ class CountingEngine:
         """See ``Engine``: nothing is ever defined."""
         return b""
 
+    def books(self) -> bytes:
+        """See ``Engine``: there are no books."""
+        return b""
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """See ``Engine``: there is no money."""
         return []

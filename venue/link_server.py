@@ -152,6 +152,8 @@ class LinkServer:
         engine = self.sequencer.engine
         if what == "definitions":
             return engine.definitions()
+        if what == "books":
+            return engine.books()
         if what == "balances":
             balances = Balances(engine.balances(), engine.assets())
             return msgspec.msgpack.encode(balances)

@@ -49,6 +49,10 @@ class Engine(Protocol):
         """Return event records, all numbered zero, that describe what is defined now."""
         ...
 
+    def books(self) -> bytes:
+        """Return every book with its queues: see ``messages.trading.answers.read_books``."""
+        ...
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted."""
         ...

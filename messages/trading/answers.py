@@ -1,4 +1,8 @@
-"""What the core answers to a query over a link, as msgpack."""
+"""What the core answers to a query over a link: msgpack, but for the books."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -37,3 +41,53 @@ class VenueStatus(msgspec.Struct, frozen=True):
     queued_commands: int
     is_admitting: bool
     links: list[LinkStatus]
+
+
+class RestingOrder(NamedTuple):
+    """An order in its queue. ``leaves_lots`` counts what is hidden too: never to be published."""
+
+    order_id: int
+    price_ticks: int
+    shown_lots: int
+    leaves_lots: int
+    display_lots: int
+    side: int
+
+
+class Book(NamedTuple):
+    """One instrument's book: bids, then asks, each best price first and then first to trade."""
+
+    instrument: int
+    sequence: int
+    orders: list[RestingOrder]
+
+
+BOOK_HEAD: Final = struct.Struct("<IIQ")
+"""Instrument, number of orders, book sequence; the orders follow."""
+
+RESTING_ORDER: Final = struct.Struct("<QqqqqB7x")
+"""The fields of a RestingOrder."""
+
+
+def read_books(payload: bytes) -> Iterator[Book]:
+    """Read the answer to ``books``, by ascending instrument number.
+
+    Raises:
+        ValueError: the payload is cut short.
+    """
+    at = 0
+    while at < len(payload):
+        try:
+            instrument, count, sequence = BOOK_HEAD.unpack_from(payload, at)
+            at += BOOK_HEAD.size
+            size = count * RESTING_ORDER.size
+            orders = [
+                RestingOrder(*fields)
+                for fields in RESTING_ORDER.iter_unpack(payload[at : at + size])
+            ]
+        except struct.error as error:
+            raise ValueError(f"books: cut short at byte {at}") from error
+        if len(orders) != count:
+            raise ValueError(f"books: {len(orders)} orders of {count} at byte {at}")
+        at += size
+        yield Book(instrument, sequence, orders)

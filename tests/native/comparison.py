@@ -53,6 +53,7 @@ class Pair:
         snapshot = reference.snapshot()
         assert native.snapshot() == snapshot
         assert native.definitions() == reference.definitions()
+        assert native.books() == reference.books()
         assert native.balances() == reference.balances()
         assert native.assets() == reference.assets()
         for principal in GATEWAYS:

@@ -1,9 +1,10 @@
-"""Describes what is defined now, as the events that would say so, all numbered zero."""
+"""Describes what is defined now, as the events that would say so, all numbered zero; and books."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from messages.trading.answers import BOOK_HEAD, RESTING_ORDER
 from messages.trading.events import (
     AccountCreated,
     AccountLimitsSet,
@@ -98,6 +99,25 @@ def describe(venue: VenueState) -> bytes:
             say(_SESSION_GRANTED, *fields)
     _describe_switches(description, venue)
     return bytes(description.data)
+
+
+def describe_books(venue: VenueState) -> bytes:
+    """Return every instrument's queues, as ``messages.trading.answers`` has them."""
+    data = bytearray()
+    for _, instrument in sorted(venue.instruments.items()):
+        book = instrument.book
+        resting = [order for side in (book.bids, book.asks) for level in side for order in level]
+        data += BOOK_HEAD.pack(instrument.number, len(resting), book.sequence)
+        for order in resting:
+            data += RESTING_ORDER.pack(
+                order.order_id,
+                order.price_ticks,
+                order.shown_lots,
+                order.leaves_lots,
+                order.display_lots,
+                order.side,
+            )
+    return bytes(data)
 
 
 def _describe_instrument(description: _Description, instrument: Instrument) -> None:

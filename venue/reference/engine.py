@@ -59,7 +59,7 @@ from venue.reference.definitions import (
     create_instrument,
     define_fee_schedule,
 )
-from venue.reference.description import describe
+from venue.reference.description import describe, describe_books
 from venue.reference.entry import place_order
 from venue.reference.event_writer import shape
 from venue.reference.limits import set_account_limits, set_asset_limits, set_instrument_limits
@@ -296,6 +296,10 @@ class ReferenceEngine:
     def definitions(self) -> bytes:
         """Return event records, all numbered zero, that describe what is defined now."""
         return describe(self._venue)
+
+    def books(self) -> bytes:
+        """Return every book with its queues: see ``messages.trading.answers.read_books``."""
+        return describe_books(self._venue)
 
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""

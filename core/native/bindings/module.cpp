@@ -287,6 +287,7 @@ NB_MODULE(_native, module) {
            nb::arg("principal"))
       .def("definitions",
            [](const core::Engine& engine) { return to_bytes(engine.definitions()); })
+      .def("books", [](const core::Engine& engine) { return to_bytes(engine.books()); })
       .def("balances", &core::Engine::balances)
       .def("assets", &core::Engine::assets);
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -108,7 +109,62 @@ void describe_switches(RecordStream& stream, const Venue& venue) {
   }
 }
 
+// As messages/trading/answers.py has them.
+struct BookHead {
+  std::uint32_t instrument;
+  std::uint32_t orders;
+  std::uint64_t sequence;
+};
+static_assert(sizeof(BookHead) == 16);
+
+struct RestingOrder {
+  std::uint64_t order_id;
+  std::int64_t price_ticks;
+  std::int64_t shown_lots;
+  std::int64_t leaves_lots;
+  std::int64_t display_lots;
+  std::uint64_t side;
+};
+static_assert(sizeof(RestingOrder) == 48);
+
+template <class Struct>
+void append(Bytes& bytes, const Struct& value) {
+  const auto* begin = reinterpret_cast<const std::byte*>(&value);
+  bytes.insert(bytes.end(), begin, begin + sizeof(Struct));
+}
+
+void describe_side(Bytes& bytes, const Venue& venue, BookSide& side, std::uint32_t& count) {
+  if (side.empty()) {
+    return;
+  }
+  std::int64_t price_ticks = side.best_ticks();
+  for (const Level* level = &side.best(); level != nullptr;
+       level = side.behind(price_ticks, price_ticks)) {
+    for (std::uint32_t index = level->head; index != 0; index = venue.orders.hot(index).next) {
+      const HotOrder& order = venue.orders.hot(index);
+      append(bytes, RestingOrder{order.order_id, order.price_ticks, order.shown_lots,
+                                 order.leaves_lots, venue.orders.cold(index).display_lots,
+                                 order.side});
+      ++count;
+    }
+  }
+}
+
 }  // namespace
+
+Bytes describe_books(const Venue& venue) {
+  Bytes bytes;
+  for (const std::uint32_t index : by_number(venue.instruments)) {
+    Instrument& instrument = *venue.instruments[index];
+    const std::size_t head_at = bytes.size();
+    BookHead head{instrument.number, 0, instrument.book.sequence};
+    append(bytes, head);
+    describe_side(bytes, venue, instrument.book.bids, head.orders);
+    describe_side(bytes, venue, instrument.book.asks, head.orders);
+    std::memcpy(bytes.data() + head_at, &head, sizeof(head));
+  }
+  return bytes;
+}
 
 Bytes describe(const Venue& venue) {
   RecordStream stream;

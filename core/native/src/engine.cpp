@@ -393,6 +393,8 @@ std::int64_t Engine::next_deadline() const {
 
 Bytes Engine::definitions() const { return describe(*venue_); }
 
+Bytes Engine::books() const { return describe_books(*venue_); }
+
 std::vector<SourcePosition> Engine::sources(std::uint32_t principal) const {
   std::vector<SourcePosition> found;
   for (const SourcePosition& position : venue_->sources) {

@@ -8,9 +8,10 @@ import pytest
 from messages.layout import Record
 from messages.trading import commands as c
 from messages.trading import events as e
+from messages.trading.answers import RestingOrder, read_books
 from messages.trading.identity import client_id
-from messages.trading.terms import OrderType, Phase, Scope, TimeInForce
-from tests.unit.engine.scenario import ALICE, BOB, BOOK, SECOND, START, Market
+from messages.trading.terms import OrderType, Phase, Scope, Side, TimeInForce
+from tests.unit.engine.scenario import ALICE, BOB, BOOK, CAROL, SECOND, START, Market
 from venue.engines import ENGINES, create_engine
 from venue.reference.engine import ReferenceEngine
 from venue.reference.snapshot_checks import SnapshotMalformedError
@@ -186,3 +187,34 @@ def test_an_engine_is_chosen_by_name() -> None:
         assert create_engine(name).last_sequence == 0
     with pytest.raises(ValueError, match="unknown engine 'quick'"):
         create_engine("quick")
+
+
+def test_books_tell_each_queue_in_the_order_in_which_it_would_trade() -> None:
+    market = Market()
+    market.sell(10, at=101, display_lots=3)  # 1
+    market.sell(2, at=101, account=BOB)  # 2
+    market.sell(4, at=100)  # 3
+    market.buy(5, at=99)  # 4
+    market.buy(4, at=100, account=BOB)  # 5 takes 3
+    market.buy(4, at=101, account=CAROL)  # 6 takes the tranche of 1, and half of 2
+    (book,) = read_books(market.engine.books())
+    assert (book.instrument, book.orders) == (
+        BOOK,
+        [
+            RestingOrder(4, 99, 5, 5, 0, Side.BUY),
+            RestingOrder(2, 101, 1, 1, 0, Side.SELL),
+            RestingOrder(1, 101, 3, 7, 3, Side.SELL),
+        ],
+    )
+    told = [each for each in market.history if isinstance(each, e.BookLevelChanged)]
+    assert book.sequence == told[-1].book_sequence == len(told)
+    assert ReferenceEngine().books() == b""
+
+
+def test_books_that_are_cut_short_are_no_books() -> None:
+    market = Market()
+    market.buy(1, at=100)
+    whole = market.engine.books()
+    for size in range(1, len(whole)):
+        with pytest.raises(ValueError, match="books"):
+            list(read_books(whole[:size]))

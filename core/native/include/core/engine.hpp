@@ -46,6 +46,8 @@ class Engine {
   [[nodiscard]] std::uint64_t last_event() const noexcept { return venue_->events.number; }
   [[nodiscard]] std::int64_t last_time_ns() const noexcept { return venue_->last_time_ns; }
   [[nodiscard]] Bytes definitions() const;
+  // Every book with its queues, as messages/trading/answers.py has them.
+  [[nodiscard]] Bytes books() const;
 
   // (source, epoch, source sequence) of each source of a principal seen so far, sorted.
   [[nodiscard]] std::vector<SourcePosition> sources(std::uint32_t principal) const;

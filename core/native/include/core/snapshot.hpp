@@ -20,4 +20,7 @@ namespace core {
 // The definitions, in an order in which each refers to earlier ones only.
 [[nodiscard]] Bytes describe(const Venue& venue);
 
+// Every book with its queues, in the order in which they would trade.
+[[nodiscard]] Bytes describe_books(const Venue& venue);
+
 }  // namespace core
