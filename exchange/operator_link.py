@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
@@ -18,6 +19,10 @@ from runtime.link_frames import Answer, EventBatch, Refusal
 
 ADMIN = "admin"
 OUTCOME_SECONDS_MAX = 15.0
+RETURN_SECONDS_MAX = 30.0
+"""How long a core that its supervisor starts again is waited for."""
+
+_POLL_SECONDS = 0.05
 
 Outcome = Callable[[Record], bool]
 """Says whether an event is what a command was to bring about."""
@@ -44,7 +49,8 @@ class OperatorLink:
         Raises:
             VenueAwayError: none answers there.
         """
-        core_address(state)  # before the lock: a directory without a venue is left alone
+        # Before the lock: a directory without a venue is left alone.
+        await core_address(state)
         with (state.run / "operator.lock").open("w") as lock:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             refused: list[Refusal] = []
@@ -160,13 +166,21 @@ async def connect(
     state: State,
     principal: str,
     refusals: Callable[[Sequence[Refusal]], None] | None = None,
+    *,
+    patience_seconds: float = RETURN_SECONDS_MAX,
 ) -> Link:
     """Connect to the core of a state directory as a principal.
+
+    Args:
+        state: whose core.
+        principal: who connects; its secret is the state's.
+        refusals: takes what the core refuses before it is sequenced.
+        patience_seconds: how long to wait for a core that its supervisor starts again.
 
     Raises:
         VenueAwayError: none answers there.
     """
-    address = core_address(state)
+    address = await core_address(state, patience_seconds=patience_seconds)
     try:
         if refusals is None:
             return await Link.connect(address, principal, state.token(principal))
@@ -175,15 +189,19 @@ async def connect(
         raise VenueAwayError(str(error)) from error
 
 
-def core_address(state: State) -> str:
-    """Say where the core of a state directory listens.
+async def core_address(state: State, *, patience_seconds: float = RETURN_SECONDS_MAX) -> str:
+    """Say where the core of a state directory listens, once it does.
 
     Raises:
-        VenueAwayError: it does not run.
+        VenueAwayError: it does not run, and nobody starts it, or not in time.
     """
-    page = state.page("core")
-    if page is None:
-        raise VenueAwayError(f"no venue runs in {state.root}; start one with ./rialto up")
+    deadline = time.monotonic() + patience_seconds
+    while (page := state.page("core")) is None:
+        if not state.is_held():
+            raise VenueAwayError(f"no venue runs in {state.root}; start one with ./rialto up")
+        if time.monotonic() >= deadline:
+            raise VenueAwayError(f"the core of {state.root} is away; ./rialto status says why")
+        await asyncio.sleep(_POLL_SECONDS)
     return page.addresses.get("unix") or page.addresses["tcp"]
 
 

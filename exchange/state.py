@@ -174,3 +174,14 @@ class State:
             lock.flush()
             yield
             lock.truncate(0)
+
+    def is_held(self) -> bool:
+        """Say whether a supervisor has the directory, so that what is away may come back."""
+        try:
+            with (self.run / "supervisor.lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False

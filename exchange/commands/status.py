@@ -8,8 +8,6 @@ import urllib.request
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from exchange.children import POSTGRES, PROCESSES
 from exchange.errors import VenueAwayError
@@ -85,7 +83,7 @@ def _health(port: int) -> dict[str, Any]:
 
 def _venue_status(state: State) -> dict[str, Any] | None:
     async def ask() -> VenueStatus:
-        link = await connect(state, "admin")
+        link = await connect(state, "admin", patience_seconds=0)
         try:
             answer = await link.query("status")
         finally:
@@ -99,40 +97,44 @@ def _venue_status(state: State) -> dict[str, Any] | None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(title=f"Rialto in {report['state']}", title_justify="left")
-    for heading in ("process", "pid", "healthy", "where", "says"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "where")
+    # Plain lines: the terminal folds them where it likes, and grep finds them whole.
+    print(f"Rialto in {report['state']}")
     for name, process in report["processes"].items():
-        health = _flat(process.get("health", {}))
-        table.add_row(
-            name,
-            str(process["pid"] or "-"),
-            "yes" if process["healthy"] else "NO",
-            "\n".join(process["addresses"].values()),
-            process.get("trouble") or ", ".join(f"{key} {value}" for key, value in health.items()),
+        healthy = "healthy" if process["healthy"] else "NOT HEALTHY"
+        says = process.get("trouble") or ", ".join(
+            f"{key.replace('_', ' ')} {value}"
+            for key, value in _flat(process.get("health", {})).items()
         )
-    console.print(table)
+        where = ", ".join(process["addresses"].values())
+        line = f"  {name:<12} {process['pid'] or '-':>7}  {healthy}"
+        print("; ".join(filter(None, (line, where, says))))
     venue = report["venue"]
     if venue is None:
-        console.print("The core does not answer.")
+        print("The core does not answer.")
         return
-    console.print(
+    print(
         f"venue {venue['venue']}, engine {venue['engine']}, durability {venue['durability']}: "
         f"command {venue['last_sequence']}, event {venue['last_event']}"
     )
-    for link in venue["links"]:
-        if link["reads_events"]:
-            lag = venue["last_event"] - link["through_event"]
-            console.print(
-                f"  {link['principal']}: through event {link['through_event']}, lag {lag}"
-            )
+    for principal, lags in _lags(venue).items():
+        behind = ", ".join(map(str, lags))
+        print(f"  {principal} reads events, behind by {behind}")
     for name, session in report["sessions"].items():
-        console.print(
+        print(
             f"  session {name} ({session['kind'].replace('_', ' ')}): "
             f"{'logged on' if session['is_logged_on'] else 'away'}, "
             f"expects {session['expects_sequence']}, sends {session['next_sequence']} next"
         )
+
+
+def _lags(venue: dict[str, Any]) -> dict[str, list[int]]:
+    """Return how many events each principal's links have still to read; one may have several."""
+    lags: dict[str, list[int]] = {}
+    for link in venue["links"]:
+        if link["reads_events"]:
+            behind = venue["last_event"] - link["through_event"]
+            lags.setdefault(link["principal"], []).append(behind)
+    return lags
 
 
 def _flat(health: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What an operator does from the command line, each of it twice."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 from tests.e2e.venue_run import VenueRun
@@ -129,3 +131,23 @@ def test_a_second_core_on_the_same_state_is_refused(run: VenueRun) -> None:
     assert run.command("run", "core").returncode == 75
     assert run.pids() == before
     assert run.wait_healthy()["healthy"]
+
+
+def test_a_demo_that_loses_its_venue_says_so_in_a_line_and_who_asks_next_waits_for_the_core(
+    run: VenueRun,
+) -> None:
+    run.start()
+    with run.begun("demo", "--use-running", "--seconds", "60") as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        while "requests" not in (line := demo.stdout.readline()):
+            assert line, demo.stderr.read()
+        os.kill(run.pids()["core"], signal.SIGKILL)
+        said = demo.stderr.read()
+        assert demo.wait(60) == 69
+    assert said.startswith("rialto: ")
+    assert "the venue is not available" in said
+    assert "Traceback" not in said
+    # At once: the supervisor is still bringing the core back.
+    assert run.done("reconcile").endswith("clean\n")
+    assert run.stop() == 0

@@ -52,6 +52,23 @@ class VenueRun:
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         return outcome.stdout
 
+    @contextmanager
+    def begun(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Run one command of ``./rialto`` beside the block."""
+        process = subprocess.Popen(
+            self._line(*arguments),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            with process:
+                yield process
+        finally:
+            process.kill()
+
     def start(self) -> None:
         """Start the supervisor and wait until everything is healthy."""
         with self.output.open("ab") as output:
