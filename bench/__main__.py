@@ -1,4 +1,4 @@
-"""``./rialto bench core|path|journal|settlement|fix [options]``: measure one part."""
+"""``./rialto bench core|path|journal|settlement|publisher|fix [options]``: measure one part."""
 
 import importlib
 import sys
@@ -9,6 +9,7 @@ PARTS: Final = {
     "path": "an order from a socket to its acknowledgement, beside sync and socket",
     "journal": "groups through the native log writer, beside the bare disk",
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
+    "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }

@@ -28,12 +28,14 @@ class SessionMark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     ``target_next`` is the number to expect from the client, known only after an orderly stop:
     everything below it is sequenced or answered. Zero means unknown.
+    ``told`` is the last ApplSeqNum told to it by the checkpoint's event; zero means unknown too.
     """
 
     epoch: int
     connection: int
     sender_next: int
     target_next: int = 0
+    told: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

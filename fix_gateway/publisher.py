@@ -7,6 +7,7 @@ from fix_gateway.acceptor import Channel
 from fix_gateway.metrics import Metrics
 from fix_gateway.sessions import LiveSession
 from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.numbering import number_of, numbered
 from fix_gateway.translation.outbound import (
     Place,
     concerns_clients,
@@ -106,9 +107,12 @@ class Publisher:
             if target is None:
                 continue
             session, channel = target
+            # Also of what is left out: the next message names this one.
+            number, after = number_of(message.event, message.rank), session.told
+            session.told = number
             if Place(message.event, message.rank) <= session.skip:
                 continue
-            text = message.text
+            text = numbered(message.text, number=number, after=after)
             if message.event <= self.possibly_resent_through:
                 end = text.index("\x01") + 1
                 text = text[:end] + _POSSIBLY_RESENT + text[end:]

@@ -36,9 +36,9 @@ from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
-from fix_gateway.sessions import LiveSession, align, resume_sending
+from fix_gateway.sessions import LiveSession, align, last_told, resume_sending
 from fix_gateway.settings import GatewaySettings, SessionFile
-from fix_gateway.store import Stored, adopt_store, mend_store, read_store
+from fix_gateway.store import Stored, read_stores
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
@@ -245,7 +245,12 @@ class Gateway:
         # Those of the last stop: beginning writes new ones.
         marks = self._checkpoint.last.sessions if self._checkpoint.last else {}
         if self._publisher is None:
-            await self._begin(welcome, self._read_stores())
+            stored = read_stores(
+                self._settings.state / "store",
+                comp_id=self._settings.comp_id,
+                files=[session.file for session in self._sessions.values()],
+            )
+            await self._begin(welcome, stored)
         assert self._publisher is not None
         assert self._acceptor is not None
         positions = {source: (epoch, number) for source, epoch, number in welcome.positions}
@@ -295,22 +300,6 @@ class Gateway:
             )
         self._venue = welcome.venue
 
-    def _read_stores(self) -> dict[str, Stored]:
-        directory, found = self._settings.state / "store", {}
-        for name in self._sessions:
-            ours = {
-                "begin_string": self._sessions[name].file.spoken.begin_string,
-                "comp_id": self._settings.comp_id,
-                "counterparty": name,
-            }
-            if left := adopt_store(directory, **ours):
-                number = self._sessions[name].number
-                log.warning("dialect_changed", session=number, left=left)
-            if cut := mend_store(directory, **ours):
-                log.warning("store_mended", session=self._sessions[name].number, bytes_cut=cut)
-            found[name] = read_store(directory, **ours)
-        return found
-
     async def _begin(self, welcome: Welcome, stored: dict[str, Stored]) -> None:
         """Make the acceptor and the publisher, and find where to go on."""
         checkpoint = self._checkpoint.last
@@ -356,6 +345,9 @@ class Gateway:
         else:
             sent = [found.last.event for found in stored.values() if found.last.event]
             publisher.position = min(sent, default=welcome.last_event + 1) - 1
+        for session in self._sessions.values():
+            mark = checkpoint.sessions.get(session.number) if checkpoint else None
+            session.told = last_told(mark, position=publisher.position)
         if has_crashed:
             publisher.possibly_resent_through = welcome.last_event
         self._acceptor, self._publisher = acceptor, publisher
@@ -406,6 +398,7 @@ class Gateway:
                 connection=session.connection,
                 sender_next=self._acceptor.channels[name].sender_next,
                 target_next=self._acceptor.channels[name].target_next if is_clean else 0,
+                told=session.told,
             )
             for name, session in self._sessions.items()
         }

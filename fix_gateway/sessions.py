@@ -14,6 +14,7 @@ from fix_gateway.checkpoint import SessionMark
 from fix_gateway.settings import SESSION_ID_MAX, SessionFile
 from fix_gateway.store import Stored
 from fix_gateway.token_bucket import TokenBucket
+from fix_gateway.translation.numbering import last_number_of
 from fix_gateway.translation.outbound import NOWHERE, Place
 from fix_gateway.translation.request import Arrival
 from messages.trading.identity import source_number
@@ -43,6 +44,8 @@ class LiveSession:
     is_open: bool = False
     is_graceful: bool = False
     skip: Place = NOWHERE
+    told: int = 0
+    """ApplSeqNum (1181) after which nothing was told to it so far."""
     last_request: int = 0
     """The highest MsgSeqNum of a request that was taken from QuickFIX in this process."""
     messages_max: int = 10_000
@@ -206,6 +209,19 @@ def resume_sending(stored: Stored, *, mark: SessionMark | None, has_machine_cras
     """
     known = max(stored.sender_next, mark.sender_next if mark else 1)
     return known + SENDER_LEAP if has_machine_crashed else known
+
+
+def last_told(mark: SessionMark | None, *, position: int) -> int:
+    """Return the ApplSeqNum (1181) after which nothing was told to a session.
+
+    Where it is not on record it is the largest that the event at which we go on can have: that
+    nothing was told between this number and the next message is true in any case.
+
+    Args:
+        mark: the checkpoint's, if any.
+        position: the event after which the feed is read.
+    """
+    return (mark.told if mark is not None else 0) or last_number_of(position)
 
 
 SENDER_LEAP = 1_000_000

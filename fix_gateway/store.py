@@ -11,13 +11,19 @@ This module reads those three files and nothing else of QuickFIX.
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from fix_gateway.dialects.names import DIALECTS
+from fix_gateway.settings import SessionFile
+from fix_gateway.translation.numbering import place_at
 from fix_gateway.translation.outbound import NOWHERE, Place
 from messages.trading.identity import event_number_of
+
+log = structlog.get_logger()
 
 _SCAN_MESSAGES_MAX = 20_000
 """How far back a store is searched; one session's messages between two checkpoints are fewer."""
@@ -25,6 +31,7 @@ _SCAN_MESSAGES_MAX = 20_000
 _TAIL_BYTES = _SCAN_MESSAGES_MAX * 40
 _ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
 _EXECUTION_ID = re.compile(rb"\x0117=([1-9][0-9]{0,18}[BS]?)\x01")
+_NUMBER = re.compile(rb"\x011181=([1-9][0-9]{0,18})\x01")
 _EVENT_NUMBER = re.compile(rb"\x015002=([1-9][0-9]{0,18})\x01")
 _CHECKSUM_BYTES = len(b"10=000\x01")
 _REFERENCE = re.compile(rb"\x0145=([1-9][0-9]{0,18})\x01")
@@ -176,8 +183,41 @@ def read_store(directory: Path, *, begin_string: str, comp_id: str, counterparty
     return stored
 
 
+def read_stores(
+    directory: Path, *, comp_id: str, files: Iterable[SessionFile]
+) -> dict[str, Stored]:
+    """Adopt, mend and read the store of each session, by its comp id.
+
+    Args:
+        directory: QuickFIX's FileStorePath.
+        comp_id: ours.
+        files: the sessions'.
+
+    Raises:
+        OSError: the disk.
+    """
+    found = {}
+    for file in files:
+        begin_string, name = file.spoken.begin_string, file.sender_comp_id
+        ours = {"begin_string": begin_string, "comp_id": comp_id, "counterparty": name}
+        if left := adopt_store(directory, **ours):
+            log.warning("dialect_changed", session=file.id, left=left)
+        if cut := mend_store(directory, **ours):
+            log.warning("store_mended", session=file.id, bytes_cut=cut)
+        found[name] = read_store(directory, **ours)
+    return found
+
+
 def place_of(message: bytes) -> Place | None:
-    """Return the event that a stored message reports; None for a message that reports none."""
+    """Return the event that a stored message reports; None for a message that reports none.
+
+    What answered a request for messages (1352=Y) is none of the feed's, and may be old. Without a
+    number (1181) are messages of a gateway that did not number them yet.
+    """
+    if b"\x011352=Y\x01" in message:
+        return None
+    if match := _NUMBER.search(message):
+        return place_at(int(match.group(1)))
     if match := _EXECUTION_ID.search(message):
         text = match.group(1).decode("ascii")
         return Place(event_number_of(text), int(text.endswith("S")))

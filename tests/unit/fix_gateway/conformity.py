@@ -24,6 +24,7 @@ _FORMS = {
     "UTCTIMESTAMP": r"\d{8}-\d\d:\d\d:\d\d\.\d{6}(\d{3})?",
     "CHAR": r"[!-~]",
 }
+_BEHIND = {797, 1180, 1181, 1350, 1352}
 
 
 @cache
@@ -56,8 +57,8 @@ def _read(
     members = message.members_in(dialect)
     places = {next(member.tags): member for member in members}
     order = [tag for member in members for tag in member.tags]
-    # A drop copy is the original with its mark behind it.
-    found = [order.index(tag) for tag, _ in pairs if tag != 797 and tag in places]
+    # A drop copy is the original with its mark behind it, and numbers come behind that.
+    found = [order.index(tag) for tag, _ in pairs if tag not in _BEHIND and tag in places]
     assert found == sorted(found), f"not in the standard's order: {pairs}"
     fields: Fields = {}
     groups: Groups = {}

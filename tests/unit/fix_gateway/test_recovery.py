@@ -22,6 +22,7 @@ from fix_gateway.sessions import (
     Positions,
     Sent,
     align,
+    last_told,
     resume_sending,
 )
 from fix_gateway.settings import SessionFile
@@ -95,6 +96,22 @@ def test_places_of_messages_without_execution_id() -> None:
     assert place_of(b"35=9\x0111=a\x015002=31\x01") == Place(31, 0)
     assert place_of(b"35=0\x01") is None
     assert place_of(report(1, "5B").encode()) < place_of(report(1, "5S").encode())  # type: ignore[operator]
+
+
+def test_the_number_of_a_message_is_its_place_whatever_kind_it_is_of() -> None:
+    assert place_of(b"35=9\x0111=a\x015002=31\x011181=312\x01") == Place(31, 2)
+    assert place_of(b"35=8\x0117=31S\x011181=311\x01") == Place(31, 1)
+
+
+def test_an_answer_to_a_request_for_messages_is_no_place_in_the_feed() -> None:
+    assert place_of(b"35=8\x0117=31S\x011181=311\x011350=290\x011352=Y\x01") is None
+
+
+def test_what_was_told_last_is_on_record_or_the_largest_number_that_can_be() -> None:
+    assert last_told(msgspec.structs.replace(MARK, told=310), position=40) == 310
+    assert last_told(MARK, position=40) == 409, "of a checkpoint that did not keep it yet"
+    assert last_told(None, position=40) == 409
+    assert last_told(None, position=0) == 0, "before the first event nothing was told"
 
 
 def aligned(
