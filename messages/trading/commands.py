@@ -232,6 +232,20 @@ class ReleaseWithdrawal(Command, frozen=True, gc=False):
     reference: ClientId
 
 
+@COMMANDS.record(26)
+class OpenSessionOnTerms(Command, frozen=True, gc=False):
+    """Say that a trading session has a live connection, whose end shall do as it chose.
+
+    Until the next connection the terms stand in the place of those that were granted.
+    """
+
+    cancel_on_disconnect: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    disconnect_grace_ns: I64
+
+
 @COMMANDS.record(30)
 class CreateAsset(Command, frozen=True, gc=False):
     """Define an asset. One unit is 10**``scale`` atoms, for ever."""

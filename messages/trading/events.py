@@ -328,6 +328,28 @@ class SessionClosed(Event, frozen=True, gc=False):
     cancelled: U32
 
 
+@EVENTS.record(19)
+class SessionFenced(Event, frozen=True, gc=False):
+    """What a lost connection leaves behind; told behind SessionClosed, and when a grace ran out.
+
+    ``cancelled`` orders went with this command, by the terms ``cancel_on_disconnect``; the others
+    rest. ``grace_until_ns`` is when they go unless the session comes back, zero when that is
+    settled. (``epoch``, ``last_source_sequence``) is the last request of the session that was
+    sequenced, zero if there was none.
+    """
+
+    session: U32
+    connection: U32
+    cancel_on_disconnect: U8
+    spare_1: U8
+    spare_2: U16
+    cancelled: U32
+    epoch: U32
+    spare_3: U32
+    last_source_sequence: U64
+    grace_until_ns: I64
+
+
 @EVENTS.record(20)
 class BalanceChanged(Event, frozen=True, gc=False):
     """Money moved outside a trade; ``cause`` is a BalanceCause.

@@ -455,12 +455,18 @@ class Flow:
     def _open(self, session: int, connection: int) -> tuple[type[Record], Place]:
         source = source_number(GATEWAYS[session % 2], 100 + session)
         self.source_sequences[source] += 1
-        return c.OpenSession, {
+        fields: Place = {
             "session": session,
             "connection": connection,
             "source": source,
             "epoch": 1,
             "source_sequence": self.source_sequences[source],
+        }
+        if self.chance.random() < 0.5:
+            return c.OpenSession, fields
+        return c.OpenSessionOnTerms, fields | {
+            "cancel_on_disconnect": self.chance.choice((0, 1, 1, 2, 3)),
+            "disconnect_grace_ns": self.chance.choice((0, 0, 5 * SECOND, -1)),
         }
 
     def _grant(self, session: int, account: int, *, rights: int) -> tuple[type[Record], Place]:

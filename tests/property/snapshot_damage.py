@@ -82,6 +82,8 @@ def crowded_case() -> Case:
     market.place(instrument=2, side=2, price_ticks=99, quantity_lots=3, account=BOB)
     market.later(SECOND)
     market.kill(Scope.FIRM, 3)
+    market.open_on_terms(2, connection=2, mode=2, grace_ns=SECOND)
+    market.open_on_terms(2, connection=3, mode=1, grace_ns=3 * SECOND)
     market.close(1)
     snapshot = market.engine.snapshot()
     return Case(snapshot, _later(market))

@@ -9,7 +9,12 @@ import struct
 from collections import Counter, deque
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import COMMANDS, CloseSession, OpenSession
+from messages.trading.commands import (
+    COMMANDS,
+    CloseSession,
+    OpenSession,
+    OpenSessionOnTerms,
+)
 from messages.trading.identity import SOURCE_BITS
 from runtime.link_frames import Refusal
 from venue.admission import OWN_SOURCE, SESSION_RECORDS_KEPT, MalformedCommandsError
@@ -106,7 +111,8 @@ class SlowAdmission:
         if self.closed_with is not None:
             return self.closed_with
         settings = self.settings
-        kept = SESSION_RECORDS_KEPT if kind in (OpenSession.KIND, CloseSession.KIND) else 0
+        is_of_sessions = kind in (OpenSession.KIND, OpenSessionOnTerms.KIND, CloseSession.KIND)
+        kept = SESSION_RECORDS_KEPT if is_of_sessions else 0
         if (
             self.queued >= settings.queued_max + kept
             or len(inbox.records) >= settings.queued_per_link_max + kept

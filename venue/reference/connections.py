@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import CloseSession, GrantSession, LinkLost, OpenSession
-from messages.trading.events import SessionClosed, SessionGranted, SessionOpened
-from messages.trading.identity import principal_of
+from messages.trading.commands import (
+    CloseSession,
+    GrantSession,
+    LinkLost,
+    OpenSession,
+    OpenSessionOnTerms,
+)
+from messages.trading.events import SessionClosed, SessionFenced, SessionGranted, SessionOpened
+from messages.trading.identity import SOURCE_BITS, principal_of
 from messages.trading.terms import AMOUNT_LIMIT
 from risk.decisions import Refused
-from venue.reference.cancels import cancel_all, tradable_accounts
+from venue.reference.cancels import cancel_all
 from venue.reference.deadlines import SESSION_GRACE
 from venue.reference.definitions import is_name
 from venue.reference.event_writer import shape
@@ -26,6 +32,7 @@ from venue.reference.values import (
 _SESSION_GRANTED: Final = shape(SessionGranted)
 _SESSION_OPENED: Final = shape(SessionOpened)
 _SESSION_CLOSED: Final = shape(SessionClosed)
+_SESSION_FENCED: Final = shape(SessionFenced)
 
 RIGHTS_KNOWN: Final = 3
 
@@ -113,22 +120,51 @@ def _decide_grant(venue: VenueState, command: GrantSession) -> Refused | None:
 
 def open_session(venue: VenueState, command: OpenSession) -> None:
     """Let a new connection speak for a session; an older one is closed first."""
-    session = venue.sessions.get(command.session)
-    if session is None or command.connection <= session.last_connection:
-        refused = (
-            Refused(RejectCode.SESSION_UNKNOWN)
-            if session is None
-            else Refused(
-                RejectCode.IDENTIFIER_INVALID, session.last_connection + 1, command.connection
-            )
-        )
+    refused = _decide_opening(venue, command)
+    if refused is not None:
         reject_command(venue, command, refused, subject=command.session)
         return
+    _open(venue, command, chosen=None)
+
+
+def open_session_on_terms(venue: VenueState, command: OpenSessionOnTerms) -> None:
+    """Let a new connection speak for a session, and keep what its end shall do."""
+    refused = _decide_opening(venue, command)
+    if refused is None and (
+        command.cancel_on_disconnect > CANCEL_ACCOUNT_ORDERS
+        or not 0 <= command.disconnect_grace_ns < AMOUNT_LIMIT
+    ):
+        refused = Refused(RejectCode.FIELD_INVALID)
+    if refused is not None:
+        reject_command(venue, command, refused, subject=command.session)
+        return
+    _open(venue, command, chosen=(command.cancel_on_disconnect, command.disconnect_grace_ns))
+
+
+def _decide_opening(venue: VenueState, command: OpenSession | OpenSessionOnTerms) -> Refused | None:
+    session = venue.sessions.get(command.session)
+    if session is None:
+        return Refused(RejectCode.SESSION_UNKNOWN)
+    if command.connection <= session.last_connection:
+        return Refused(
+            RejectCode.IDENTIFIER_INVALID, session.last_connection + 1, command.connection
+        )
+    return None
+
+
+def _open(
+    venue: VenueState,
+    command: OpenSession | OpenSessionOnTerms,
+    *,
+    chosen: tuple[int, int] | None,
+) -> None:
+    session = venue.sessions[command.session]
     if session.connection:
         _close(venue, session, is_graceful=False)
     end_grace(venue, session)
     session.connection = session.last_connection = command.connection
     session.principal = principal_of(command.source)
+    session.chosen = chosen
     venue.events.emit(_SESSION_OPENED, session.number, session.connection)
 
 
@@ -159,14 +195,34 @@ def _close(venue: VenueState, session: Session, *, is_graceful: bool) -> None:
     connection = session.connection
     session.connection = 0
     cancelled = 0
-    if session.cancel_on_disconnect:
-        if session.disconnect_grace_ns:
-            session.grace_until_ns = venue.last_time_ns + session.disconnect_grace_ns
-            venue.deadlines.add(session.grace_until_ns, SESSION_GRACE, session.number)
-        else:
-            cancelled = cancel_for_disconnect(venue, session)
+    mode, grace_ns = session.terms
+    if mode and grace_ns:
+        session.grace_until_ns = venue.last_time_ns + grace_ns
+        venue.deadlines.add(session.grace_until_ns, SESSION_GRACE, session.number)
+    elif mode:
+        cancelled = _cancel_for_disconnect(venue, session)
     venue.events.emit(
         _SESSION_CLOSED, session.number, connection, 1 if is_graceful else 0, 0, 0, cancelled
+    )
+    _say_fenced(venue, session, cancelled)
+
+
+def _say_fenced(venue: VenueState, session: Session, cancelled: int) -> None:
+    # A session's requests come from the sub-source of its own number.
+    source = (session.principal << SOURCE_BITS | session.number) & 0xFFFFFFFF
+    epoch, sequence = venue.sources.get(source, (0, 0))
+    venue.events.emit(
+        _SESSION_FENCED,
+        session.number,
+        session.last_connection,
+        session.terms[0],
+        0,
+        0,
+        cancelled,
+        epoch,
+        0,
+        sequence,
+        session.grace_until_ns,
     )
 
 
@@ -177,17 +233,23 @@ def end_grace(venue: VenueState, session: Session) -> None:
         session.grace_until_ns = 0
 
 
-def cancel_for_disconnect(venue: VenueState, session: Session) -> int:
+def run_out_of_grace(venue: VenueState, session: Session) -> None:
+    """Cancel what was kept for a session that did not come back in time."""
+    session.grace_until_ns = 0
+    _say_fenced(venue, session, _cancel_for_disconnect(venue, session))
+
+
+def _cancel_for_disconnect(venue: VenueState, session: Session) -> int:
     """Cancel what a lost connection should take with it; return how many orders went.
 
     SESSION means the orders that came through the session, ACCOUNT all orders of every account
-    that it may trade for.
+    that it has rights on: also those that a lost drop copy would have watched.
     """
-    mode = session.cancel_on_disconnect
+    mode, _ = session.terms
     if mode == CANCEL_SESSION_ORDERS:
         accounts = [each for each in venue.accounts.values() if each.firm is session.firm]
     else:
-        accounts = tradable_accounts(venue, session)
+        accounts = [venue.accounts[number] for number in session.rights]
     orders = [
         order
         for account in accounts

@@ -32,6 +32,7 @@ from messages.trading.commands import (
     LinkLost,
     MassCancel,
     OpenSession,
+    OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
     RecordRefusal,
@@ -49,7 +50,13 @@ from risk.decisions import Refused
 from venue.reference import bounds
 from venue.reference.amend import amend_order
 from venue.reference.cancels import cancel, mass_cancel, query_order, record_refusal
-from venue.reference.connections import close_session, grant_session, lose_link, open_session
+from venue.reference.connections import (
+    close_session,
+    grant_session,
+    lose_link,
+    open_session,
+    open_session_on_terms,
+)
 from venue.reference.definitions import (
     assign_fee_schedule,
     configure_venue,
@@ -112,6 +119,7 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     QueryOrder: query_order,
     RecordRefusal: record_refusal,
     OpenSession: open_session,
+    OpenSessionOnTerms: open_session_on_terms,
     CloseSession: close_session,
     LinkLost: lose_link,
     Credit: credit,

@@ -10,11 +10,13 @@ class Session:
 
     ``connection`` is the live one, 0 for none; ``last_connection`` the highest seen;
     ``principal`` the gateway that carries the live one. ``grace_until_ns``, when not zero, is
-    when the orders of a lost connection go unless it comes back.
+    when the orders of a lost connection go unless it comes back. ``chosen`` is what the last
+    connection asked to have done at its end (mode and grace), in the place of what is granted.
     """
 
     __slots__ = (
         "cancel_on_disconnect",
+        "chosen",
         "connection",
         "disconnect_grace_ns",
         "firm",
@@ -39,3 +41,9 @@ class Session:
         self.last_connection = 0
         self.principal = 0
         self.grace_until_ns = 0
+        self.chosen: tuple[int, int] | None = None
+
+    @property
+    def terms(self) -> tuple[int, int]:
+        """Which orders go with a lost connection, and after how many nanoseconds."""
+        return self.chosen or (self.cancel_on_disconnect, self.disconnect_grace_ns)

@@ -206,6 +206,8 @@ def _sessions(venue: VenueState) -> Iterator[bytes]:
             session.principal,
             session.disconnect_grace_ns,
             session.grace_until_ns,
+            int(session.chosen is not None),
+            *(session.chosen or (0, 0)),
             session.name,
         )
     for session in sessions:

@@ -199,6 +199,9 @@ def is_session_in_range(record: SessionRecord) -> bool:
         and record.cancel_on_disconnect <= CANCEL_ACCOUNT_ORDERS
         and record.connection in {0, record.last_connection}
         and is_bound(record.disconnect_grace_ns)
+        and record.has_chosen <= 1
+        and record.chosen_cancel_on_disconnect <= CANCEL_ACCOUNT_ORDERS
+        and is_bound(record.chosen_grace_ns)
         and record.grace_until_ns >= 0
         and (record.grace_until_ns == 0 or record.connection == 0)
     )

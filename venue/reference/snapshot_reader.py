@@ -272,6 +272,8 @@ def _read_session(venue: VenueState, record: SessionRecord) -> None:
     session.principal = record.principal
     session.disconnect_grace_ns = record.disconnect_grace_ns
     session.grace_until_ns = record.grace_until_ns
+    if record.has_chosen:
+        session.chosen = (record.chosen_cancel_on_disconnect, record.chosen_grace_ns)
     session.name = record.name
     venue.sessions[record.session] = session
     _name(venue, Session, record.name, record.session)

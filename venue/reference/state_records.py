@@ -191,9 +191,12 @@ class AssignmentRecord(StateRecord, frozen=True, gc=False):
     spare_1: U32
 
 
-@STATE.record(13)
+@STATE.record(13, version=2)
 class SessionRecord(StateRecord, frozen=True, gc=False):
-    """A session. ``mark`` is 1 when its kill switch is thrown."""
+    """A session. ``mark`` is 1 when its kill switch is thrown.
+
+    ``has_chosen`` is 1 while the terms of its last connection stand in the place of the granted.
+    """
 
     session: U32
     firm: U32
@@ -203,6 +206,9 @@ class SessionRecord(StateRecord, frozen=True, gc=False):
     principal: U32
     disconnect_grace_ns: I64
     grace_until_ns: I64
+    has_chosen: U32
+    chosen_cancel_on_disconnect: U32
+    chosen_grace_ns: I64
     name: Name
 
 

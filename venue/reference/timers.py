@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messages.trading.commands import AdvanceTime
 from venue.reference.auction import publish_indicative
-from venue.reference.connections import cancel_for_disconnect
+from venue.reference.connections import run_out_of_grace
 from venue.reference.deadlines import ORDER_EXPIRY, PHASE_END, SESSION_GRACE
 from venue.reference.phases import schedule_indicative
 from venue.reference.state import VenueState, expire_order
@@ -24,9 +24,7 @@ def advance_time(venue: VenueState, command: AdvanceTime) -> None:
         if kind == ORDER_EXPIRY:
             _expire(venue, number, due)
         elif kind == SESSION_GRACE:
-            session = venue.sessions[number]
-            session.grace_until_ns = 0
-            cancel_for_disconnect(venue, session)
+            run_out_of_grace(venue, venue.sessions[number])
         elif kind == PHASE_END:
             end_phase(venue, venue.instruments[number])
         else:

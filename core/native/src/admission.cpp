@@ -180,8 +180,9 @@ std::uint16_t Admission::judge(const Inbox& inbox, const commands::Header& comma
   if (closed_with != code::NONE) {
     return closed_with;
   }
-  const bool is_of_sessions =
-      kind == commands::OpenSession::KIND || kind == commands::CloseSession::KIND;
+  const bool is_of_sessions = kind == commands::OpenSession::KIND ||
+                              kind == commands::OpenSessionOnTerms::KIND ||
+                              kind == commands::CloseSession::KIND;
   const std::size_t kept = is_of_sessions ? limits_.session_records_kept : 0;
   if (queued_ + before >= limits_.queued_max + kept ||
       inbox.records.count() + before >= limits_.queued_per_link_max + kept) {

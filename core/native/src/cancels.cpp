@@ -152,28 +152,6 @@ std::uint32_t cancel_all(Venue& venue, std::vector<std::uint32_t> orders, std::u
   return static_cast<std::uint32_t>(orders.size());
 }
 
-std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
-  std::vector<std::uint32_t> found;
-  const bool is_whole_account = session.cancel_on_disconnect == on_disconnect::ACCOUNT;
-  const auto choose = [&](const Account& account) {
-    each_open_order(account, [&](std::uint32_t index) {
-      if (is_whole_account || venue.orders.cold(index).session == session.number) {
-        found.push_back(index);
-      }
-    });
-  };
-  if (session.cancel_on_disconnect == on_disconnect::SESSION) {
-    for (const Account& account : venue.accounts) {
-      if (account.firm == session.firm) {
-        choose(account);
-      }
-    }
-  } else {
-    each_tradable(venue, session, choose);
-  }
-  return cancel_all(venue, std::move(found), cancel_reason::DISCONNECT);
-}
-
 void query_order(Venue& venue, const commands::QueryOrder& command) {
   const std::uint32_t account = venue.find_account(command.account);
   Refused refused;

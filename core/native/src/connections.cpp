@@ -44,13 +44,51 @@ bool refuses_grant(Venue& venue, const commands::GrantSession& command, Refused&
                          static_cast<Wide>(venue.sessions.size()) + 1);
 }
 
+std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
+  std::vector<std::uint32_t> found;
+  const std::uint32_t mode = session.mode();
+  const auto choose = [&](const Account& account) {
+    each_open_order(account, [&](std::uint32_t index) {
+      if (mode == on_disconnect::ACCOUNT || venue.orders.cold(index).session == session.number) {
+        found.push_back(index);
+      }
+    });
+  };
+  if (mode == on_disconnect::SESSION) {
+    for (const Account& account : venue.accounts) {
+      if (account.firm == session.firm) {
+        choose(account);
+      }
+    }
+  } else {
+    for (const Right& right : session.rights) {
+      choose(venue.accounts[venue.find_account(right.account)]);
+    }
+  }
+  return cancel_all(venue, std::move(found), cancel_reason::DISCONNECT);
+}
+
+void say_fenced(Venue& venue, const Session& session, std::uint32_t cancelled) {
+  const std::uint32_t source = session.principal << SOURCE_BITS | session.number;
+  auto& event = venue.events.emit_zeroed<events::SessionFenced>();
+  event.session = session.number;
+  event.connection = session.last_connection;
+  event.cancel_on_disconnect = static_cast<std::uint8_t>(session.mode());
+  event.cancelled = cancelled;
+  event.grace_until_ns = session.grace_until_ns;
+  if (const std::uint32_t index = venue.source_numbers.find(source); index != NONE) {
+    event.epoch = venue.sources[index].epoch;
+    event.last_source_sequence = venue.sources[index].sequence;
+  }
+}
+
 void close(Venue& venue, Session& session, bool is_graceful) {
   const std::uint32_t connection = session.connection;
   session.connection = 0;
   std::uint32_t cancelled = 0;
-  if (session.cancel_on_disconnect != on_disconnect::NONE) {
-    if (session.disconnect_grace_ns != 0) {
-      session.grace_until_ns = saturating_add(venue.last_time_ns, session.disconnect_grace_ns);
+  if (session.mode() != on_disconnect::NONE) {
+    if (session.grace_ns() != 0) {
+      session.grace_until_ns = saturating_add(venue.last_time_ns, session.grace_ns());
       venue.deadlines.insert(
           {session.grace_until_ns, Deadline::SESSION_GRACE, session.number});
     } else {
@@ -62,6 +100,37 @@ void close(Venue& venue, Session& session, bool is_graceful) {
   event.connection = connection;
   event.graceful = is_graceful ? 1 : 0;
   event.cancelled = cancelled;
+  say_fenced(venue, session, cancelled);
+}
+
+template <class Command>
+bool refuses_opening(Venue& venue, const Command& command, Refused& refused) {
+  const Session* session = venue.find_session(command.session);
+  if (session == nullptr) {
+    return refused.because(code::SESSION_UNKNOWN);
+  }
+  return command.connection <= session->last_connection &&
+         refused.because(code::IDENTIFIER_INVALID, Wide{session->last_connection} + 1,
+                         command.connection);
+}
+
+// Let a new connection speak for a session; an older one is closed first.
+template <class Command>
+Session& open(Venue& venue, const Command& command) {
+  Session& session = *venue.find_session(command.session);
+  if (session.connection != 0) {
+    close(venue, session, false);
+  }
+  if (session.grace_until_ns != 0) {
+    venue.deadlines.erase({session.grace_until_ns, Deadline::SESSION_GRACE, session.number});
+    session.grace_until_ns = 0;
+  }
+  session.connection = session.last_connection = command.connection;
+  session.principal = command.source >> SOURCE_BITS;
+  auto& event = venue.events.emit_zeroed<events::SessionOpened>();
+  event.session = session.number;
+  event.connection = session.connection;
+  return session;
 }
 
 }  // namespace
@@ -109,30 +178,36 @@ void grant_session(Venue& venue, const commands::GrantSession& command) {
 }
 
 void open_session(Venue& venue, const commands::OpenSession& command) {
-  Session* session = venue.find_session(command.session);
-  if (session == nullptr || command.connection <= session->last_connection) {
-    Refused refused;
-    if (session == nullptr) {
-      refused.because(code::SESSION_UNKNOWN);
-    } else {
-      refused.because(code::IDENTIFIER_INVALID, Wide{session->last_connection} + 1,
-                      command.connection);
-    }
+  Refused refused;
+  if (refuses_opening(venue, command, refused)) {
     reject_command(venue, command, refused, command.session);
     return;
   }
-  if (session->connection != 0) {
-    close(venue, *session, false);
+  Session& session = open(venue, command);
+  session.has_chosen = false;
+  session.chosen_cancel_on_disconnect = 0;
+  session.chosen_grace_ns = 0;
+}
+
+void open_session_on_terms(Venue& venue, const commands::OpenSessionOnTerms& command) {
+  Refused refused;
+  const bool is_out_of_range = command.cancel_on_disconnect > on_disconnect::ACCOUNT ||
+                               command.disconnect_grace_ns < 0 ||
+                               command.disconnect_grace_ns >= AMOUNT_LIMIT;
+  if (refuses_opening(venue, command, refused) ||
+      (is_out_of_range && refused.because(code::FIELD_INVALID))) {
+    reject_command(venue, command, refused, command.session);
+    return;
   }
-  if (session->grace_until_ns != 0) {
-    venue.deadlines.erase({session->grace_until_ns, Deadline::SESSION_GRACE, session->number});
-    session->grace_until_ns = 0;
-  }
-  session->connection = session->last_connection = command.connection;
-  session->principal = command.source >> SOURCE_BITS;
-  auto& event = venue.events.emit_zeroed<events::SessionOpened>();
-  event.session = session->number;
-  event.connection = session->connection;
+  Session& session = open(venue, command);
+  session.has_chosen = true;
+  session.chosen_cancel_on_disconnect = command.cancel_on_disconnect;
+  session.chosen_grace_ns = command.disconnect_grace_ns;
+}
+
+void run_out_of_grace(Venue& venue, Session& session) {
+  session.grace_until_ns = 0;
+  say_fenced(venue, session, cancel_for_disconnect(venue, session));
 }
 
 void close_session(Venue& venue, const commands::CloseSession& command) {

@@ -23,7 +23,7 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
   set(static_cast<std::tuple<
           PlaceOrder, CancelOrder, AmendOrder, MassCancel, QueryOrder, RecordRefusal, OpenSession,
           CloseSession, LinkLost, Credit, Debit, ReserveWithdrawal, CommitWithdrawal,
-          ReleaseWithdrawal, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
+          ReleaseWithdrawal, OpenSessionOnTerms, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
           GroupHeader, AdvanceTime>*>(nullptr));
@@ -299,6 +299,7 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(QueryOrder, query_order);
     CORE_HANDLE(RecordRefusal, record_refusal);
     CORE_HANDLE(OpenSession, open_session);
+    CORE_HANDLE(OpenSessionOnTerms, open_session_on_terms);
     CORE_HANDLE(CloseSession, close_session);
     CORE_HANDLE(LinkLost, lose_link);
     CORE_HANDLE(Credit, credit);

@@ -167,9 +167,7 @@ void advance_time(Venue& venue, const commands::AdvanceTime& command) {
     venue.deadlines.erase(due);
     const auto number = static_cast<std::uint32_t>(due.number);
     if (due.kind == Deadline::SESSION_GRACE) {
-      Session& session = *venue.find_session(number);
-      session.grace_until_ns = 0;
-      cancel_for_disconnect(venue, session);
+      run_out_of_grace(venue, *venue.find_session(number));
       continue;
     }
     Instrument& instrument = *venue.find_instrument(number);

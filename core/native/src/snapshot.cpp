@@ -182,6 +182,9 @@ void write_sessions(RecordStream& stream, const Venue& venue) {
     record.principal = session.principal;
     record.disconnect_grace_ns = session.disconnect_grace_ns;
     record.grace_until_ns = session.grace_until_ns;
+    record.has_chosen = session.has_chosen ? 1 : 0;
+    record.chosen_cancel_on_disconnect = session.chosen_cancel_on_disconnect;
+    record.chosen_grace_ns = session.chosen_grace_ns;
     record.name = session.name;
   }
   for (const std::uint32_t index : sorted) {

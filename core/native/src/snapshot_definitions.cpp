@@ -233,6 +233,11 @@ bool SnapshotReader::read(const state::SessionRecord& record) {
   session.principal = record.principal;
   session.disconnect_grace_ns = record.disconnect_grace_ns;
   session.grace_until_ns = record.grace_until_ns;
+  if (record.has_chosen == 1) {
+    session.has_chosen = true;
+    session.chosen_cancel_on_disconnect = record.chosen_cancel_on_disconnect;
+    session.chosen_grace_ns = record.chosen_grace_ns;
+  }
   session.is_killed = record.mark == 1;
   session.name = record.name;
   if (record.grace_until_ns != 0) {
@@ -242,6 +247,9 @@ bool SnapshotReader::read(const state::SessionRecord& record) {
                      record.cancel_on_disconnect <= on_disconnect::ACCOUNT &&
                      (record.connection == 0 || record.connection == record.last_connection) &&
                      is_bound(record.disconnect_grace_ns) && record.grace_until_ns >= 0 &&
+                     record.has_chosen <= 1 &&
+                     record.chosen_cancel_on_disconnect <= on_disconnect::ACCOUNT &&
+                     is_bound(record.chosen_grace_ns) &&
                      (record.grace_until_ns == 0 || record.connection == 0),
                  "the snapshot has a session out of range");
 }

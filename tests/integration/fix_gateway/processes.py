@@ -55,6 +55,7 @@ _TRADING = (
     "QueryOrder",
     "RecordRefusal",
     "OpenSession",
+    "OpenSessionOnTerms",
     "CloseSession",
 )
 

@@ -24,6 +24,7 @@ from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import (
     BalanceCause,
+    CancelOnDisconnect,
     CancelReason,
     OrderStatus,
     OrderType,
@@ -181,6 +182,20 @@ class Market(Venue):
             source=source_number(GATEWAY, session),
             epoch=1,
             source_sequence=self.sequence + 1,
+        )
+
+    def open_on_terms(
+        self, session: int, *, connection: int, mode: int, grace_ns: int = 0
+    ) -> list[str]:
+        return self.send(
+            c.OpenSessionOnTerms,
+            session=session,
+            connection=connection,
+            source=source_number(GATEWAY, session),
+            epoch=1,
+            source_sequence=self.sequence + 1,
+            cancel_on_disconnect=mode,
+            disconnect_grace_ns=grace_ns,
         )
 
     def close(self, session: int, *, connection: int = 1, graceful: int = 0) -> list[str]:
@@ -341,6 +356,11 @@ _SAYINGS: dict[type[Record], Callable[[Any], str]] = {
     e.SessionOpened: lambda event: f"opened {event.session} on {event.connection}",
     e.SessionClosed: lambda event: (
         f"closed {event.session} on {event.connection} cancelled {event.cancelled}"
+    ),
+    e.SessionFenced: lambda event: (
+        f"fenced {event.session} on {event.connection} "
+        f"{CancelOnDisconnect(event.cancel_on_disconnect).name} cancelled {event.cancelled}"
+        + (" waits" if event.grace_until_ns else "")
     ),
     e.BalanceChanged: _money,
     e.PhaseChanged: _phase,

@@ -1,4 +1,4 @@
-"""Promises of money commands, definitions, limits and sessions."""
+"""Promises of money commands, definitions and limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from messages.trading import events as e
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import AMOUNT_LIMIT, Phase, Scope
 from tests.unit.engine.scenario import (
-    ALAN,
     ALICE,
     BASE,
     BOB,
@@ -23,7 +22,6 @@ from tests.unit.engine.scenario import (
     SECOND,
     Market,
     Venue,
-    without_levels,
 )
 
 NAME = padded_text("name", 32)
@@ -183,6 +181,18 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         ),
         (c.OpenSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
         (c.OpenSession, {"session": 1, "connection": 1}, "IDENTIFIER_INVALID 2 1"),
+        (c.OpenSessionOnTerms, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
+        (c.OpenSessionOnTerms, {"session": 1, "connection": 1}, "IDENTIFIER_INVALID 2 1"),
+        (
+            c.OpenSessionOnTerms,
+            {"session": 1, "connection": 2, "cancel_on_disconnect": 3},
+            "FIELD_INVALID 0 0",
+        ),
+        (
+            c.OpenSessionOnTerms,
+            {"session": 1, "connection": 2, "disconnect_grace_ns": -1},
+            "FIELD_INVALID 0 0",
+        ),
         (c.CloseSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
         (c.CloseSession, {"session": 1, "connection": 2}, "SESSION_CLOSED 1 2"),
         (c.ConfigureVenue, {"day_offset_ns": -1}, "LIMITS_INVALID 0 0"),
@@ -324,72 +334,6 @@ def test_open_orders_keep_counting_in_the_bound_on_products(market: Market) -> N
 def test_an_instrument_without_limits_cannot_leave_closed(market: Market) -> None:
     market.create_instrument(2)
     assert market.phase(Phase.CONTINUOUS, instrument=2) == ["command rejected LIMITS_INVALID 0 0"]
-
-
-# Sessions.
-
-
-def test_a_closed_connection_is_fenced_and_a_new_one_must_be_numbered_higher(
-    market: Market,
-) -> None:
-    market.buy(1, at=90)
-    assert market.close(1) == ["closed 1 on 1 cancelled 0"]
-    assert market.buy(1, at=90) == ["rejected SESSION_CLOSED 0 1"]
-    assert market.cancel(1) == ["cancel rejected SESSION_CLOSED 0 1"]
-    assert market.open(1, connection=3) == ["opened 1 on 3"]
-    assert market.cancel(1, connection=1) == ["cancel rejected SESSION_CLOSED 3 1"]
-    assert market.cancel(1, connection=3)[0] == "cancelled 1 REQUESTED"
-
-
-def test_a_new_connection_closes_the_former(market: Market) -> None:
-    assert market.open(1, connection=2) == ["closed 1 on 1 cancelled 0", "opened 1 on 2"]
-
-
-@pytest.mark.parametrize(("mode", "gone"), [(0, []), (1, [1, 2]), (2, [1, 2, 3])])
-def test_cancel_on_disconnect(market: Market, mode: int, gone: list[int]) -> None:
-    market.grant(ALICE, session=4)
-    market.open(4, connection=1)
-    market.grant(ALAN, cancel_on_disconnect=mode)
-    market.buy(1, at=90)
-    market.buy(1, at=90, account=ALAN)
-    market.buy(1, at=90, session=4)
-    lines = [f"cancelled {each} DISCONNECT" for each in gone]
-    assert without_levels(market.close(1)) == [*lines, f"closed 1 on 1 cancelled {len(gone)}"]
-
-
-@pytest.mark.parametrize("returns", [True, False])
-def test_within_its_grace_a_session_may_come_back_for_its_orders(
-    market: Market, returns: bool
-) -> None:
-    market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
-    market.buy(1, at=90)
-    assert market.close(1) == ["closed 1 on 1 cancelled 0"]
-    assert market.later(5 * SECOND - 1) == []
-    if returns:
-        market.open(1, connection=2)
-    lines = without_levels(market.later(1))
-    assert lines == ([] if returns else ["cancelled 1 DISCONNECT"])
-
-
-def test_a_lost_link_closes_the_sessions_it_carried(market: Market) -> None:
-    market.send(
-        c.OpenSession,
-        session=2,
-        connection=9,
-        source=source_number(GATEWAY + 1, 2),
-        source_sequence=1,
-    )
-    assert market.send(c.LinkLost, principal=GATEWAY) == [
-        "closed 1 on 1 cancelled 0",
-        "closed 3 on 1 cancelled 0",
-    ]
-
-
-def test_rights_can_be_taken_away(market: Market) -> None:
-    market.grant(ALICE, rights=2)
-    assert market.buy(1, at=90) == ["rejected SESSION_NOT_ENTITLED 1 2"]
-    market.grant(ALICE, rights=0)
-    assert market.buy(1, at=90) == ["rejected SESSION_NOT_ENTITLED 1 0"]
 
 
 # Sources and records.

@@ -16,6 +16,7 @@ void query_order(Venue& venue, const commands::QueryOrder& command);
 void record_refusal(Venue& venue, const commands::RecordRefusal& command);
 
 void open_session(Venue& venue, const commands::OpenSession& command);
+void open_session_on_terms(Venue& venue, const commands::OpenSessionOnTerms& command);
 void close_session(Venue& venue, const commands::CloseSession& command);
 void lose_link(Venue& venue, const commands::LinkLost& command);
 void grant_session(Venue& venue, const commands::GrantSession& command);
@@ -237,7 +238,8 @@ void each_open_order(const Account& account, Use use) {
 }
 
 // Cancel what a lost connection should take with it; return how many orders went.
-std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session);
+// Cancel what was kept for a session that did not come back within its grace.
+void run_out_of_grace(Venue& venue, Session& session);
 
 // What configure_venue demands, and a restored state too: a stamp and a duration fit 64 bits.
 template <class Record>

@@ -929,6 +929,52 @@ static_assert(offsetof(ReleaseWithdrawal, operator_) == 64);
 static_assert(offsetof(ReleaseWithdrawal, approver) == 68);
 static_assert(offsetof(ReleaseWithdrawal, reference) == 72);
 
+CORE_RECORD OpenSessionOnTerms {
+  static constexpr std::uint16_t KIND = 26;
+  static constexpr std::uint8_t VERSION = 1;
+  std::uint16_t length;
+  std::uint16_t kind;
+  std::uint8_t version;
+  std::uint8_t flags;
+  std::uint16_t group_left;
+  std::uint64_t sequence;
+  std::int64_t time_ns;
+  std::int64_t received_at_ns;
+  std::uint32_t source;
+  std::uint32_t epoch;
+  std::uint64_t source_sequence;
+  std::uint32_t account;
+  std::uint32_t session;
+  std::uint32_t connection;
+  std::uint32_t reserved;
+  std::uint8_t cancel_on_disconnect;
+  std::uint8_t spare_1;
+  std::uint16_t spare_2;
+  std::uint32_t spare_3;
+  std::int64_t disconnect_grace_ns;
+};
+static_assert(sizeof(OpenSessionOnTerms) == 80);
+static_assert(offsetof(OpenSessionOnTerms, length) == 0);
+static_assert(offsetof(OpenSessionOnTerms, kind) == 2);
+static_assert(offsetof(OpenSessionOnTerms, version) == 4);
+static_assert(offsetof(OpenSessionOnTerms, flags) == 5);
+static_assert(offsetof(OpenSessionOnTerms, group_left) == 6);
+static_assert(offsetof(OpenSessionOnTerms, sequence) == 8);
+static_assert(offsetof(OpenSessionOnTerms, time_ns) == 16);
+static_assert(offsetof(OpenSessionOnTerms, received_at_ns) == 24);
+static_assert(offsetof(OpenSessionOnTerms, source) == 32);
+static_assert(offsetof(OpenSessionOnTerms, epoch) == 36);
+static_assert(offsetof(OpenSessionOnTerms, source_sequence) == 40);
+static_assert(offsetof(OpenSessionOnTerms, account) == 48);
+static_assert(offsetof(OpenSessionOnTerms, session) == 52);
+static_assert(offsetof(OpenSessionOnTerms, connection) == 56);
+static_assert(offsetof(OpenSessionOnTerms, reserved) == 60);
+static_assert(offsetof(OpenSessionOnTerms, cancel_on_disconnect) == 64);
+static_assert(offsetof(OpenSessionOnTerms, spare_1) == 65);
+static_assert(offsetof(OpenSessionOnTerms, spare_2) == 66);
+static_assert(offsetof(OpenSessionOnTerms, spare_3) == 68);
+static_assert(offsetof(OpenSessionOnTerms, disconnect_grace_ns) == 72);
+
 CORE_RECORD CreateAsset {
   static constexpr std::uint16_t KIND = 30;
   static constexpr std::uint8_t VERSION = 1;
@@ -1796,6 +1842,7 @@ inline constexpr std::array<Shape, 50> SHAPES = [] {
   shapes[22] = {128, 1};
   shapes[23] = {112, 1};
   shapes[24] = {112, 1};
+  shapes[26] = {80, 1};
   shapes[30] = {96, 1};
   shapes[31] = {136, 1};
   shapes[32] = {104, 1};
@@ -3046,6 +3093,50 @@ static_assert(offsetof(SessionClosed, spare_1) == 49);
 static_assert(offsetof(SessionClosed, spare_2) == 50);
 static_assert(offsetof(SessionClosed, cancelled) == 52);
 
+CORE_RECORD SessionFenced {
+  static constexpr std::uint16_t KIND = 19;
+  static constexpr std::uint8_t VERSION = 1;
+  std::uint16_t length;
+  std::uint16_t kind;
+  std::uint8_t version;
+  std::uint8_t flags;
+  std::uint16_t reserved;
+  std::uint64_t number;
+  std::uint64_t sequence;
+  std::int64_t time_ns;
+  std::int64_t received_at_ns;
+  std::uint32_t session;
+  std::uint32_t connection;
+  std::uint8_t cancel_on_disconnect;
+  std::uint8_t spare_1;
+  std::uint16_t spare_2;
+  std::uint32_t cancelled;
+  std::uint32_t epoch;
+  std::uint32_t spare_3;
+  std::uint64_t last_source_sequence;
+  std::int64_t grace_until_ns;
+};
+static_assert(sizeof(SessionFenced) == 80);
+static_assert(offsetof(SessionFenced, length) == 0);
+static_assert(offsetof(SessionFenced, kind) == 2);
+static_assert(offsetof(SessionFenced, version) == 4);
+static_assert(offsetof(SessionFenced, flags) == 5);
+static_assert(offsetof(SessionFenced, reserved) == 6);
+static_assert(offsetof(SessionFenced, number) == 8);
+static_assert(offsetof(SessionFenced, sequence) == 16);
+static_assert(offsetof(SessionFenced, time_ns) == 24);
+static_assert(offsetof(SessionFenced, received_at_ns) == 32);
+static_assert(offsetof(SessionFenced, session) == 40);
+static_assert(offsetof(SessionFenced, connection) == 44);
+static_assert(offsetof(SessionFenced, cancel_on_disconnect) == 48);
+static_assert(offsetof(SessionFenced, spare_1) == 49);
+static_assert(offsetof(SessionFenced, spare_2) == 50);
+static_assert(offsetof(SessionFenced, cancelled) == 52);
+static_assert(offsetof(SessionFenced, epoch) == 56);
+static_assert(offsetof(SessionFenced, spare_3) == 60);
+static_assert(offsetof(SessionFenced, last_source_sequence) == 64);
+static_assert(offsetof(SessionFenced, grace_until_ns) == 72);
+
 CORE_RECORD BalanceChanged {
   static constexpr std::uint16_t KIND = 20;
   static constexpr std::uint8_t VERSION = 1;
@@ -4218,7 +4309,7 @@ static_assert(offsetof(AssignmentRecord, spare_1) == 20);
 
 CORE_RECORD SessionRecord {
   static constexpr std::uint16_t KIND = 13;
-  static constexpr std::uint8_t VERSION = 1;
+  static constexpr std::uint8_t VERSION = 2;
   std::uint16_t length;
   std::uint16_t kind;
   std::uint8_t version;
@@ -4232,9 +4323,12 @@ CORE_RECORD SessionRecord {
   std::uint32_t principal;
   std::int64_t disconnect_grace_ns;
   std::int64_t grace_until_ns;
+  std::uint32_t has_chosen;
+  std::uint32_t chosen_cancel_on_disconnect;
+  std::int64_t chosen_grace_ns;
   Text<32> name;
 };
-static_assert(sizeof(SessionRecord) == 80);
+static_assert(sizeof(SessionRecord) == 96);
 static_assert(offsetof(SessionRecord, length) == 0);
 static_assert(offsetof(SessionRecord, kind) == 2);
 static_assert(offsetof(SessionRecord, version) == 4);
@@ -4248,7 +4342,10 @@ static_assert(offsetof(SessionRecord, last_connection) == 24);
 static_assert(offsetof(SessionRecord, principal) == 28);
 static_assert(offsetof(SessionRecord, disconnect_grace_ns) == 32);
 static_assert(offsetof(SessionRecord, grace_until_ns) == 40);
-static_assert(offsetof(SessionRecord, name) == 48);
+static_assert(offsetof(SessionRecord, has_chosen) == 48);
+static_assert(offsetof(SessionRecord, chosen_cancel_on_disconnect) == 52);
+static_assert(offsetof(SessionRecord, chosen_grace_ns) == 56);
+static_assert(offsetof(SessionRecord, name) == 64);
 
 CORE_RECORD RightRecord {
   static constexpr std::uint16_t KIND = 14;

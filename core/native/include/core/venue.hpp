@@ -151,9 +151,20 @@ struct Session {
   std::uint32_t principal;
   std::int64_t disconnect_grace_ns;
   std::int64_t grace_until_ns;
+  bool has_chosen;  // terms of its last connection, in the place of the granted
+  std::uint32_t chosen_cancel_on_disconnect;
+  std::int64_t chosen_grace_ns;
   bool is_killed;
   std::vector<Right> rights;  // by account
   Text<32> name;
+
+  // Which orders go with a lost connection, and after how long.
+  [[nodiscard]] std::uint32_t mode() const noexcept {
+    return has_chosen ? chosen_cancel_on_disconnect : cancel_on_disconnect;
+  }
+  [[nodiscard]] std::int64_t grace_ns() const noexcept {
+    return has_chosen ? chosen_grace_ns : disconnect_grace_ns;
+  }
 
   [[nodiscard]] std::uint32_t rights_on(std::uint32_t account) const noexcept {
     for (const Right& right : rights) {
