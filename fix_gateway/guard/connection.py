@@ -15,6 +15,7 @@ from fix_gateway.guard.framing import (
     BEGIN_STRINGS,
     GarbledError,
     check_fields,
+    missing_in_header,
     next_begin,
     number_value,
     read_frame,
@@ -24,7 +25,7 @@ from fix_gateway.guard.gaps import GapWatch
 from fix_gateway.guard.house import House, Stage
 from fix_gateway.guard.logon import Logon, with_session_status
 from fix_gateway.guard.resends import Page, ResendPacer
-from fix_gateway.guard.stand_ins import Names, heartbeat, resend_request
+from fix_gateway.guard.stand_ins import Names, backward_request, heartbeat, resend_request
 from fix_gateway.guard.upstream import UpstreamConnection
 from fix_gateway.token_bucket import TokenBucket
 
@@ -240,8 +241,11 @@ class ClientConnection(asyncio.Protocol):
         """Return a message's number; zero for one that ends the connection."""
         wrong = self._wrong_fields(data, body, end)
         number = number_value(data, b"\x0134=", body, end)
+        if not number:
+            wrong = wrong or "MsgSeqNum (34) is missing or no number"
+        wrong = wrong or missing_in_header(data, body, end)
         if wrong or not number:
-            self._offend("fields", wrong or "MsgSeqNum (34) is missing or no number")
+            self._offend("fields", wrong)
             return 0
         return number
 
@@ -285,8 +289,10 @@ class ClientConnection(asyncio.Protocol):
             return None
         first = number_value(message, b"\x017=", body, end)
         last = number_value(message, b"\x0116=", body, end)
-        if not first or last is None or (last and last < first):
+        if not first or last is None:
             return message  # QuickFIX refuses it as the standard says
+        if last and last < first:
+            return backward_request(number, first, self._names, now_ns=time.time_ns())
         page = self._resends.asked(number, first, last, time.monotonic_ns())
         self._page_at = self._loop.time()
         if self._resends.is_waiting:

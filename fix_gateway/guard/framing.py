@@ -135,6 +135,21 @@ def check_fields(
     return ""
 
 
+def missing_in_header(data: bytes, start: int, end: int) -> str:
+    """Say which field of the standard header a message lacks; nothing if all are there.
+
+    QuickFIX answers that by a Reject, by a BusinessMessageReject or by hanging up without a word,
+    depending on message and dialect.
+    """
+    if data.find(b"\x0149=", start, end) < 0:
+        return "SenderCompID (49) is missing"
+    if data.find(b"\x0156=", start, end) < 0:
+        return "TargetCompID (56) is missing"
+    if data.find(b"\x0152=", start, end) < 0:
+        return "SendingTime (52) is missing"
+    return ""
+
+
 def _extent(data: bytes, at: int, bytes_max: int) -> tuple[int, int] | None:
     """Return where body and message begin and end, by BodyLength and trailer."""
     if data.startswith(_HEADS, at):

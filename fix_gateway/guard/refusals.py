@@ -1,6 +1,6 @@
 """Why a Logon is refused that is not, or not only, a matter of its proof."""
 
-from fix_gateway.guard.logon import Refusal, SessionStatus
+from fix_gateway.guard.logon import Logon, Refusal, SessionStatus
 
 AWAY = Refusal(SessionStatus.NOT_NOW, "the venue is not available, try again", "unavailable")
 LOCKED = Refusal(SessionStatus.LOCKED, "too many failed logons; wait a minute", "locked")
@@ -12,7 +12,12 @@ CERTIFICATE = Refusal(
 )
 
 
-def begin_string(wanted: bytes) -> Refusal:
-    """Refuse a session that begins its messages with another BeginString than its own."""
-    text = f"BeginString (8) must be {wanted.decode('ascii')}"
-    return Refusal(SessionStatus.NOT_NOW, text, "begin_string")
+def of_form(logon: Logon, begin_string: bytes) -> Refusal | None:
+    """Refuse a session that speaks another dialect than its own, or enciphers."""
+    if logon.begin_string != begin_string:
+        text = f"BeginString (8) must be {begin_string.decode('ascii')}"
+        return Refusal(SessionStatus.NOT_NOW, text, "begin_string")
+    if dict(logon.fields).get(b"98") != b"0":
+        # QuickFIX would hang up without a word.
+        return Refusal(SessionStatus.NOT_NOW, "EncryptMethod (98) must be 0", "encryption")
+    return None

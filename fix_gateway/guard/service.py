@@ -288,8 +288,8 @@ class Guard:
         )
         if isinstance(verdict, Refusal) or known is None:
             return verdict
-        if logon.begin_string != known.begin_string:
-            return refusals.begin_string(known.begin_string)
+        if (refusal := refusals.of_form(logon, known.begin_string)) is not None:
+            return refusal
         address = ipaddress.ip_address(client.address)
         if known.networks and not any(address in network for network in known.networks):
             return refusals.ADDRESS

@@ -27,6 +27,14 @@ def resend_request(page: Page, names: Names, *, now_ns: int) -> bytes:
     return _message("2", page.number, body, names, now_ns=now_ns)
 
 
+def backward_request(number: int, begin: int, names: Names, *, now_ns: int) -> bytes:
+    """Make a ResendRequest that QuickFIX rejects for its EndSeqNo (16).
+
+    One that ends before it begins it would answer by a gap fill that goes backwards.
+    """
+    return _message("2", number, f"7={begin}\x0116=before-7\x01", names, now_ns=now_ns)
+
+
 def _message(kind: str, number: int, body: str, names: Names, *, now_ns: int) -> bytes:
     header = f"35={kind}\x0134={number}\x0149={names.session}\x0152={timestamp_text(now_ns)}\x01"
     text = f"{header}56={names.comp_id}\x01{body}".encode("ascii")

@@ -128,6 +128,10 @@ def name_of() -> str:
     return f"g-{time.time_ns()}"
 
 
+HEADED = b"35=%b\x0134=2\x0149=INST1\x0152=20260101-00:00:00\x0156=RIALTO\x01%b"
+"""Type and body of a message; its time does not matter to the guard."""
+
+
 def order(name: str) -> list[tuple[int, str | int]]:
     return [
         (11, name),
@@ -436,7 +440,10 @@ def test_garbage_between_messages_is_skipped_so_often_and_no_more(
         (frame(b"35=D\x0134=2\x0158=" + b"x" * 1500 + b"\x01"), "a field of 1503 bytes"),
         (frame(b"35=D\x0149=INST1\x0156=RIALTO\x01"), "missing or no number"),
         (frame(b"35=D\x0134=18446744073709551617\x01"), "missing or no number"),
-        (frame(b"35=4\x0134=2\x0136=x\x01"), "NewSeqNo"),
+        (frame(b"35=D\x0134=2\x0156=RIALTO\x01"), "SenderCompID (49) is missing"),
+        (frame(b"35=D\x0134=2\x0149=INST1\x01"), "TargetCompID (56) is missing"),
+        (frame(b"35=D\x0134=2\x0149=INST1\x0156=RIALTO\x01"), "SendingTime (52) is missing"),
+        (frame(HEADED % (b"4", b"36=x\x01")), "NewSeqNo"),
         (b"8=FIX.4.4\x019=100\x0135=D\x0134=2\x01", "not finished in time"),
     ],
 )

@@ -1,0 +1,156 @@
+"""A venue of the certification's own: sessions of both dialects, funded, on free ports."""
+
+import asyncio
+import secrets
+import shutil
+import tempfile
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from exchange.commands.status import venue_report
+from exchange.configuration import read_configuration
+from exchange.demo.funding import fund
+from exchange.demo.logon_proof import LogonKey, read_key
+from exchange.demo.temporary_config import toml_text, write_configuration
+from exchange.demo.temporary_venue import Places, running_venue
+from exchange.directory import Directory
+from exchange.operator_link import OperatorLink
+from exchange.state import State
+from fix_gateway.conformance.speaker import Identity, Prove
+
+LANES: Final = 4
+"""Sessions of each dialect that play cases side by side."""
+
+SYMBOL: Final = "ETH-USD"
+_PREFIX: Final = {"FIX.4.4": "CERT44", "FIX.5.0SP2": "CERT50"}
+_FIRST_ID: Final = {"FIX.4.4": 100, "FIX.5.0SP2": 200}
+_THROTTLE: Final = {"messages": 100, "seconds": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A running venue, and who may play on it."""
+
+    places: Places
+    host: str
+    port: int
+    target: str
+    keys: dict[str, LogonKey]
+
+    def identity(self, name: str, dialect: str) -> Identity:
+        """Return who a session is."""
+        key = self.keys[name]
+        return Identity(dialect=dialect, sender=name, target=self.target, prove=prover(key))
+
+
+def prover(key: LogonKey) -> Prove:
+    """Return how a key proves a Logon."""
+
+    def prove(sender: str, target: str, number: str, at: str) -> list[tuple[str, str]]:
+        fields = key.fields(sender=sender, target=target, number=int(number or 0), sending_time=at)
+        return [(str(tag), value) for tag, value in fields]
+
+    return prove
+
+
+def lane(dialect: str, number: int) -> str:
+    """Return the name of a session, which is that of its account and firm too."""
+    return f"{_PREFIX[dialect]}-{number}"
+
+
+def constants(name: str) -> dict[str, str]:
+    """Return what ``{name}`` stands for in a session's cases."""
+    return {"account": name, "firm": name, "symbol": SYMBOL, "low": "2800.00"}
+
+
+@asynccontextmanager
+async def certification_venue(config: Path, sessions: Path) -> AsyncIterator[Stage]:
+    """Run a venue for as long as the context lasts.
+
+    Args:
+        config: the operator's configuration, which is copied with every port free.
+        sessions: where the dictionaries are.
+
+    Raises:
+        TemporaryVenueError: it does not come up.
+    """
+    root = _new_directory()
+    places = Places(root / "state", root / "config", root / "sessions")
+    try:
+        write_configuration(config, places.config)
+        _forget_assignments(places.config / "fees.toml")
+        places.sessions.mkdir()
+        shutil.copytree(sessions / "dictionary", places.sessions / "dictionary")
+        names = _write_sessions(places.sessions)
+        async with running_venue(places, log_file=root / "up.log"):
+            yield await _prepared(places, names)
+    finally:
+        shutil.rmtree(root)
+
+
+def _new_directory() -> Path:
+    root = Path(tempfile.mkdtemp(prefix=f"rialto-certify-{secrets.token_hex(2)}-"))
+    root.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
+    return root
+
+
+def _forget_assignments(fees: Path) -> None:
+    """Leave out who pays which fees: those accounts are not here."""
+    document = tomllib.loads(fees.read_text())
+    document.pop("assignment", None)
+    fees.write_text(toml_text(document))
+
+
+def _write_sessions(folder: Path) -> list[str]:
+    names = []
+    for dialect, first in _FIRST_ID.items():
+        for number in range(1, LANES + 1):
+            names.append(name := lane(dialect, number))
+            document = _session(first + number, name, dialect)
+            (folder / f"{name}.toml").write_text(toml_text(document))
+    return names
+
+
+def _session(number: int, name: str, dialect: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": "order_entry",
+        "sender_comp_id": name,
+        "dialect": dialect,
+        "cancel_on_disconnect": "none",
+        "heartbeat": {"seconds_min": 1},
+        "throttle": dict(_THROTTLE),
+        "firm": {"id": number, "name": name},
+        "account": [
+            {
+                "id": number,
+                "name": name,
+                "owner_group": number,
+                "limits": {"open_orders_max": 1000},
+            }
+        ],
+    }
+
+
+async def _prepared(places: Places, names: list[str]) -> Stage:
+    state = State(places.state)
+    amounts = {
+        (name, asset): amount
+        for name in names
+        for asset, amount in (("USD", "10000000"), ("BTC", "1000"), ("ETH", "1000"))
+    }
+    async with OperatorLink.open(state) as operator:
+        await fund(operator, Directory(await operator.definitions()), amounts)
+    report = await asyncio.to_thread(venue_report, state)
+    host, _, port = str(report["fix_address"]).rpartition(":")
+    return Stage(
+        places=places,
+        host=host,
+        port=int(port),
+        target=read_configuration(places.config).venue.fix.comp_id,
+        keys={name: read_key(state.fix_keys / f"{name}.json") for name in names},
+    )
