@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from google_crc32c import extend
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of the segment and frame layouts and of the records inside."""
 
 HEAD = struct.Struct("<8sHHI16sQQ32sq36x")

@@ -60,8 +60,8 @@ def capacity(number: int, directory: Directory) -> str:
     return f"528={found.capacity}\x01" if found is not None else ""
 
 
-def parties(number: int, session: int, directory: Directory) -> str:
-    """Write Parties (453): firm and account, and the session that the order came from."""
+def parties(number: int, session: int, directory: Directory, *, trader: int = 0) -> str:
+    """Write Parties (453): firm, account, trader, and the session that the order came from."""
     count, text = 0, ""
     found = directory.accounts.get(number)
     if found is not None:
@@ -69,6 +69,8 @@ def parties(number: int, session: int, directory: Directory) -> str:
         if firm:
             count, text = 1, f"448={firm}\x01447=D\x01452=1\x01"
         count, text = count + 1, f"{text}448={found.name}\x01447=D\x01452=24\x01"
+    if trader:
+        count, text = count + 1, f"{text}448={trader}\x01447=D\x01452=11\x01"
     name = directory.session_names.get(session)
     if name:
         count, text = count + 1, f"{text}448={name}\x01447=D\x01452=55\x01"

@@ -164,7 +164,7 @@ def order(
         f"35=8\x0137={record.order_id}\x01{identifier(client_order_id or record.client_order_id)}"
         + (original(named) if named != NO_CLIENT_ID else "")
         + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
-        + f"{parties(record.account, record.session, directory)}"
+        + f"{parties(record.account, record.session, directory, trader=record.trader)}"
         f"17={record.number}\x01150={execution_type}\x0139={_status(record)}\x01"
         + (f"378={restatement}\x01" if restatement is not None else "")
         + f"{account(record.account, directory)}55={unit.symbol}\x0154={side(record.side)}\x01"
@@ -189,7 +189,7 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
     executed = stamps((record.time_ns, tags.TRD_REG_TIMESTAMP_TYPE_EXECUTION_TIME))
     return (
         f"35=8\x0137={own.order_id}\x01{identifier(own.client_order_id)}"
-        f"{parties(own.account, own.session, directory)}"
+        f"{parties(own.account, own.session, directory, trader=own.trader)}"
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01150=F\x01"
         f"39={_status(own)}\x01{account(own.account, directory)}"
         f"55={unit.symbol}\x0154={int(side)}\x01"
@@ -217,6 +217,7 @@ def rejected(record: events.OrderRejected, directory: Directory) -> str:
         directory,
         execution_type=tags.EXEC_TYPE_REJECTED,
         terms=terms + time_in_force(record.time_in_force),
+        trader=record.trader,
         text=refusal_text(record.code, figures, directory),
     )
 
@@ -266,12 +267,13 @@ def _refused(
     order_id: int = 0,
     request: bytes = NO_CLIENT_ID,
     terms: str = "",
+    trader: int = 0,
 ) -> str:
     unit = directory.instruments.get(record.instrument)
     return (
         f"35=8\x0137={order_id or 'NONE'}\x01{identifier(record.client_order_id)}"
         + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
-        + f"{parties(record.account, record.session, directory)}"
+        + f"{parties(record.account, record.session, directory, trader=trader)}"
         f"17={record.number}\x01150={execution_type}\x0139=8\x01"
         f"103={order_reject_reason(record.code)}\x01{account(record.account, directory)}"
         f"55={unit.symbol if unit else NO_SYMBOL}\x0154={side(record.side)}\x01{terms}"
@@ -339,6 +341,7 @@ class _TradeSide(NamedTuple):
     status: int
     stop_price_ticks: int
     time_in_force: int
+    trader: int
 
 
 def _maker(record: events.TradeExecuted) -> _TradeSide:
@@ -359,6 +362,7 @@ def _maker(record: events.TradeExecuted) -> _TradeSide:
         status=record.maker_status,
         stop_price_ticks=record.maker_stop_price_ticks,
         time_in_force=record.maker_time_in_force,
+        trader=record.maker_trader,
     )
 
 
@@ -380,4 +384,5 @@ def _taker(record: events.TradeExecuted) -> _TradeSide:
         status=record.taker_status,
         stop_price_ticks=record.taker_stop_price_ticks,
         time_in_force=record.taker_time_in_force,
+        trader=record.taker_trader,
     )

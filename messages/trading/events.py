@@ -46,7 +46,9 @@ class OrderEvent(Event, frozen=True, gc=False):
     ``session`` and ``connection`` are where the order came from. ``filled_value`` is the sum of
     ticks x lots over its trades, so the average price is ``filled_value / filled_lots``.
     ``price_ticks`` of a market order is its protection price. ``held_atoms`` is what the order
-    still ties up: quote atoms for a buy, base atoms for a sell.
+    still ties up: quote atoms for a buy, base atoms for a sell. ``cash_atoms`` is the amount of a
+    cash-quantity order, whose ``quantity_lots`` is the most that it could trade. ``trader`` is
+    who sent it, a number of the client's own; ``spare_order`` is zero.
     """
 
     account: U32
@@ -71,6 +73,9 @@ class OrderEvent(Event, frozen=True, gc=False):
     minimum_lots: I64
     expire_at_ns: I64
     held_atoms: I64
+    cash_atoms: I64
+    trader: U32
+    spare_order: U32
     client_order_id: ClientId
 
 
@@ -97,18 +102,28 @@ class OrderRejected(Event, frozen=True, gc=False):
     price_ticks: I64
     quantity_lots: I64
     stop_price_ticks: I64
+    cash_atoms: I64
     limit: I64
     usage: I64
+    trader: U32
+    spare_2: U32
     client_order_id: ClientId
 
 
 @EVENTS.record(3)
 class OrderCancelled(OrderEvent, frozen=True, gc=False):
-    """An order left its book; ``reason`` is a CancelReason, the origin who asked, if anyone."""
+    """An order left its book; ``reason`` is a CancelReason, the origin who asked, if anyone.
+
+    Where self-trade prevention did it: the other order of its owner group, and what the two would
+    have traded at which price.
+    """
 
     origin_session: U32
     origin_connection: U32
     request_client_order_id: ClientId
+    counter_order_id: U64
+    prevented_lots: I64
+    prevented_price_ticks: I64
 
 
 @EVENTS.record(4)
@@ -164,7 +179,14 @@ class OrderTriggered(OrderEvent, frozen=True, gc=False):
 
 @EVENTS.record(9)
 class OrderRestated(OrderEvent, frozen=True, gc=False):
-    """The venue itself changed an open order; ``reason`` is a CancelReason."""
+    """The venue itself changed an open order; ``reason`` is a CancelReason.
+
+    The counter order and what was prevented are those of OrderCancelled.
+    """
+
+    counter_order_id: U64
+    prevented_lots: I64
+    prevented_price_ticks: I64
 
 
 @EVENTS.record(10)
@@ -172,7 +194,9 @@ class TradeExecuted(Event, frozen=True, gc=False):
     """Two orders traded: the resting one (maker) and the incoming one (taker).
 
     In an uncross (``is_auction``) the maker is the earlier order. Fees are in quote atoms,
-    negative for a rebate; balances are the accounts' whole balances after the trade.
+    negative for a rebate, at the rate ``*_fee_ppm``; balances are the accounts' whole balances
+    after the trade. ``taker_cash_atoms`` is the amount of a cash-quantity order; such an order
+    never rests, so it is never the maker.
     """
 
     instrument: U32
@@ -192,6 +216,8 @@ class TradeExecuted(Event, frozen=True, gc=False):
     maker_time_in_force: U8
     maker_status: U8
     maker_order_flags: U8
+    maker_trader: U32
+    maker_fee_ppm: I32
     maker_price_ticks: I64
     maker_stop_price_ticks: I64
     maker_quantity_lots: I64
@@ -211,6 +237,8 @@ class TradeExecuted(Event, frozen=True, gc=False):
     taker_time_in_force: U8
     taker_status: U8
     taker_order_flags: U8
+    taker_trader: U32
+    taker_fee_ppm: I32
     taker_price_ticks: I64
     taker_stop_price_ticks: I64
     taker_quantity_lots: I64
@@ -222,6 +250,7 @@ class TradeExecuted(Event, frozen=True, gc=False):
     taker_base_balance: I64
     taker_quote_balance: I64
     taker_client_order_id: ClientId
+    taker_cash_atoms: I64
 
 
 @EVENTS.record(11)

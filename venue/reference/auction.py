@@ -156,7 +156,13 @@ def _execute_at(venue: VenueState, book: Book, price_ticks: int) -> tuple[int, i
         venue.steps_left -= 1
         earlier, later = (buy, sell) if buy.arrival < sell.arrival else (sell, buy)
         if buy.account.group == sell.account.group:
-            prevent_self_trade(venue, incoming=later, resting=earlier, is_incoming_resting=True)
+            prevent_self_trade(
+                venue,
+                incoming=later,
+                resting=earlier,
+                price_ticks=price_ticks,
+                is_incoming_resting=True,
+            )
             continue
         lots = min(buy.shown_lots, sell.shown_lots)
         for order in (buy, sell):

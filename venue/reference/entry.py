@@ -280,6 +280,7 @@ def _order_of(
     if order.time_in_force == DAY:
         order.expires_at_ns = _end_of_day(venue)
     order.held_atoms = 0
+    order.cash_atoms = command.cash_atoms
     order.fee_credit = 0
     order.maker_ppm, order.taker_ppm = venue.fee_rates(account, instrument)
     order.client_order_id = command.client_order_id

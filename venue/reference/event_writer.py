@@ -131,6 +131,9 @@ class EventWriter:
             order.minimum_lots,
             order.expire_at_ns,
             order.held_atoms,
+            order.cash_atoms,
+            order.trader,
+            0,
             order.client_order_id,
             *further,
         )

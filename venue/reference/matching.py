@@ -18,6 +18,7 @@ from venue.reference.instruments import Instrument
 from venue.reference.orders import Order
 from venue.reference.phases import halt_by_band
 from venue.reference.state import (
+    Prevented,
     VenueState,
     cancel_order,
     close_order,
@@ -26,10 +27,10 @@ from venue.reference.state import (
 )
 from venue.reference.values import (
     BUY,
-    CANCEL_BOTH,
     CANCEL_INCOMING,
     CANCEL_RESTING,
     CONTINUOUS,
+    DECREMENT_AND_CANCEL,
     FILL_OR_KILL,
     FILLED,
     IMMEDIATE_REMAINDER,
@@ -103,7 +104,13 @@ def _match(venue: VenueState, taker: Order) -> bool:
         maker = level.head
         assert maker is not None, price_ticks
         if maker.account.group == group:
-            prevent_self_trade(venue, incoming=taker, resting=maker, is_incoming_resting=False)
+            prevent_self_trade(
+                venue,
+                incoming=taker,
+                resting=maker,
+                price_ticks=price_ticks,
+                is_incoming_resting=False,
+            )
         else:
             shown_lots = maker.shown_lots
             lots = min(taker.leaves_lots, shown_lots)
@@ -180,29 +187,35 @@ def _is_fillable(venue: VenueState, taker: Order) -> bool:
 
 
 def prevent_self_trade(
-    venue: VenueState, *, incoming: Order, resting: Order, is_incoming_resting: bool
+    venue: VenueState,
+    *,
+    incoming: Order,
+    resting: Order,
+    price_ticks: int,
+    is_incoming_resting: bool,
 ) -> None:
     """Do what the incoming order's mode says instead of trading with its own group.
 
     In an uncross both are in the book (``is_incoming_resting``).
     """
     mode = incoming.self_trade_prevention
-    if mode == CANCEL_RESTING:
-        cancel_order(venue, resting, reason=SELF_TRADE)
-    elif mode == CANCEL_INCOMING:
-        cancel_order(venue, incoming, reason=SELF_TRADE)
-    elif mode == CANCEL_BOTH:
-        cancel_order(venue, resting, reason=SELF_TRADE)
-        cancel_order(venue, incoming, reason=SELF_TRADE)
-    else:
-        lots = min(incoming.leaves_lots, resting.leaves_lots)
-        _decrement(venue, resting, lots, is_resting=True)
-        _decrement(venue, incoming, lots, is_resting=is_incoming_resting)
+    lots = min(incoming.leaves_lots, resting.leaves_lots)
+    of_resting = Prevented(incoming.order_id, lots, price_ticks)
+    of_incoming = Prevented(resting.order_id, lots, price_ticks)
+    if mode == DECREMENT_AND_CANCEL:
+        _decrement(venue, resting, of_resting, is_resting=True)
+        _decrement(venue, incoming, of_incoming, is_resting=is_incoming_resting)
+        return
+    if mode != CANCEL_INCOMING:
+        cancel_order(venue, resting, reason=SELF_TRADE, prevented=of_resting)
+    if mode != CANCEL_RESTING:
+        cancel_order(venue, incoming, reason=SELF_TRADE, prevented=of_incoming)
 
 
-def _decrement(venue: VenueState, order: Order, lots: int, *, is_resting: bool) -> None:
+def _decrement(venue: VenueState, order: Order, prevented: Prevented, *, is_resting: bool) -> None:
+    lots = prevented.lots
     if lots == order.leaves_lots:
-        cancel_order(venue, order, reason=SELF_TRADE)
+        cancel_order(venue, order, reason=SELF_TRADE, prevented=prevented)
         return
     if is_resting:
         reduce_resting(venue, order, lots)
@@ -213,7 +226,7 @@ def _decrement(venue: VenueState, order: Order, lots: int, *, is_resting: bool) 
         order.base.buying_atoms -= lots * order.instrument.lot_atoms
     rehold(order)
     order.reason = SELF_TRADE
-    venue.events.order(RESTATED, order)
+    venue.events.order(RESTATED, order, *prevented)
     order.reason = 0
 
 
@@ -304,8 +317,9 @@ def record_trade(
         lots,
         notional_atoms,
         lots * instrument.lot_atoms,
-        *_trade_side(maker, maker_fee),
-        *_trade_side(taker, taker_fee),
+        *_trade_side(maker, maker_fee, maker_ppm),
+        *_trade_side(taker, taker_fee, taker_ppm),
+        taker.cash_atoms,
     )
     if maker.leaves_lots == 0:
         close_order(venue, maker, status=FILLED, reason=0)
@@ -313,7 +327,7 @@ def record_trade(
         close_order(venue, taker, status=FILLED, reason=0)
 
 
-def _trade_side(order: Order, fee_atoms: int) -> tuple[int | bytes, ...]:
+def _trade_side(order: Order, fee_atoms: int, fee_ppm: int) -> tuple[int | bytes, ...]:
     return (
         order.order_id,
         order.account_number,
@@ -323,6 +337,8 @@ def _trade_side(order: Order, fee_atoms: int) -> tuple[int | bytes, ...]:
         order.time_in_force,
         order.status,
         order.order_flags,
+        order.trader,
+        fee_ppm,
         order.price_ticks,
         order.stop_price_ticks,
         order.quantity_lots,

@@ -26,6 +26,7 @@ class Order:
     numbers arrivals in a queue, over the whole venue: the smaller one was there earlier.
     ``client_ids`` are all ids that name it, in the order they came. ``expires_at_ns`` is when its
     time ends, by date or by day, 0 for never. ``fee_credit`` is what its fees overpaid so far.
+    ``cash_atoms`` is the amount that a cash-quantity order may come to, 0 for all others.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Order:
         "account_number",
         "arrival",
         "base",
+        "cash_atoms",
         "client_ids",
         "client_order_id",
         "connection",
@@ -73,6 +75,7 @@ class Order:
     account_number: int
     arrival: int
     base: Balance
+    cash_atoms: int
     client_ids: list[bytes]
     client_order_id: bytes
     connection: int

@@ -59,8 +59,11 @@ def reject_order(venue: VenueState, command: PlaceOrder, refused: Refused) -> No
         command.price_ticks,
         command.quantity_lots,
         command.stop_price_ticks,
+        command.cash_atoms,
         _clipped(refused.limit),
         _clipped(refused.usage),
+        command.trader,
+        0,
         command.client_order_id,
     )
 

@@ -272,5 +272,6 @@ def _order(order: Order) -> bytes:
         order.expire_at_ns,
         order.expires_at_ns,
         order.held_atoms,
+        order.cash_atoms,
         order.client_order_id,
     )

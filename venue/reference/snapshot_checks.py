@@ -218,6 +218,7 @@ def is_order_in_range(record: OrderRecord, venue: VenueState) -> bool:
         and DAY <= record.time_in_force <= GOOD_TILL_DATE
         and CANCEL_RESTING <= record.self_trade_prevention <= DECREMENT_AND_CANCEL
         and record.order_flags in {0, POST_ONLY}
+        and record.cash_atoms == 0
         and record.fee_credit < PPM
         and is_bound(record.stop_price_ticks)
         and (record.stop_price_ticks != 0) == (record.order_type >= STOP)

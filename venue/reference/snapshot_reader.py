@@ -330,6 +330,7 @@ _COPIED: Final = (
     "expire_at_ns",
     "expires_at_ns",
     "held_atoms",
+    "cash_atoms",
     "client_order_id",
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from messages.trading.codes import RejectCode
@@ -122,6 +124,17 @@ class VenueState:
         return self.fee_schedules[number]
 
 
+class Prevented(NamedTuple):
+    """What self-trade prevention kept from trading: with which order, how much, at which price."""
+
+    counter_order_id: int
+    lots: int
+    price_ticks: int
+
+
+NOTHING_PREVENTED = Prevented(0, 0, 0)
+
+
 def hold_of(
     order: Order, *, leaves_lots: int, price_ticks: int, maker_ppm: int, taker_ppm: int
 ) -> int:
@@ -187,11 +200,12 @@ def cancel_order(
     origin_session: int = 0,
     origin_connection: int = 0,
     request_id: bytes = NO_CLIENT_ID,
+    prevented: Prevented = NOTHING_PREVENTED,
 ) -> None:
     """Cancel an open order, wherever it is, and say so."""
     leave_queue(venue, order)
     close_order(venue, order, status=STATUS_CANCELLED, reason=reason)
-    venue.events.order(CANCELLED, order, origin_session, origin_connection, request_id)
+    venue.events.order(CANCELLED, order, origin_session, origin_connection, request_id, *prevented)
 
 
 def expire_order(venue: VenueState, order: Order, *, reason: int) -> None:

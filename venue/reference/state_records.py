@@ -272,6 +272,7 @@ class OrderRecord(StateRecord, frozen=True, gc=False):
     expire_at_ns: I64
     expires_at_ns: I64
     held_atoms: I64
+    cash_atoms: I64
     client_order_id: ClientId
 
 

@@ -145,7 +145,7 @@ Executed execute_at(Venue& venue, Instrument& instrument, std::int64_t price_tic
     const HotOrder& buying = venue.orders.hot(buy);
     const HotOrder& selling = venue.orders.hot(sell);
     if (venue.accounts[buying.account].group == venue.accounts[selling.account].group) {
-      prevent_self_trade(venue, later, earlier, true);
+      prevent_self_trade(venue, later, earlier, price_ticks, true);
       continue;
     }
     const std::int64_t lots = std::min(buying.shown_lots, selling.shown_lots);

@@ -97,6 +97,7 @@ void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t ha
   event.origin_session = command.session;
   event.origin_connection = command.connection;
   event.request_client_order_id = command.client_order_id;
+  fill_prevented(event, NOTHING_PREVENTED);
 }
 
 void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,

@@ -148,6 +148,8 @@ void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refus
   event.price_ticks = command.price_ticks;
   event.quantity_lots = command.quantity_lots;
   event.stop_price_ticks = command.stop_price_ticks;
+  event.cash_atoms = command.cash_atoms;
+  event.trader = command.trader;
   event.limit = refused.limit;
   event.usage = refused.usage;
   event.client_order_id = command.client_order_id;

@@ -112,7 +112,7 @@ bool match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
     const std::uint32_t maker_index = level.head;
     const HotOrder& maker = venue.orders.hot(maker_index);
     if (venue.accounts[maker.account].group == group) [[unlikely]] {
-      prevent_self_trade(venue, taker_index, maker_index, false);
+      prevent_self_trade(venue, taker_index, maker_index, price_ticks, false);
       continue;
     }
     const std::int64_t lots = std::min(taker.leaves_lots, maker.shown_lots);
@@ -131,11 +131,12 @@ void rehold(Venue& venue, const Instrument& instrument, HotOrder& order, const C
                       cold.maker_ppm, cold.taker_ppm));
 }
 
-void decrement(Venue& venue, std::uint32_t index, std::int64_t lots, bool is_resting) {
+void decrement(Venue& venue, std::uint32_t index, const Prevented& prevented, bool is_resting) {
+  const std::int64_t lots = prevented.lots;
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
   if (lots == order.leaves_lots) {
-    cancel_order(venue, index, cancel_reason::SELF_TRADE);
+    cancel_order(venue, index, cancel_reason::SELF_TRADE, NOBODY, prevented);
     return;
   }
   if (is_resting) {
@@ -150,7 +151,7 @@ void decrement(Venue& venue, std::uint32_t index, std::int64_t lots, bool is_res
   }
   rehold(venue, instrument, order, cold);
   order.reason = cancel_reason::SELF_TRADE;
-  emit_order<events::OrderRestated>(venue, index);
+  fill_prevented(emit_order<events::OrderRestated>(venue, index), prevented);
   order.reason = 0;
 }
 
@@ -176,7 +177,7 @@ std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& o
 }
 
 // One party of a trade, as TradeExecuted tells it; the struct's fields carry the party's name.
-#define CORE_FILL_PARTY(event, party, order, cold, fee)                                   \
+#define CORE_FILL_PARTY(event, party, order, cold, fee, rate)                             \
   do {                                                                                    \
     (event).party##_order_id = (order).order_id;                                          \
     (event).party##_account = venue.accounts[(order).account].number;                     \
@@ -186,6 +187,8 @@ std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& o
     (event).party##_time_in_force = (order).time_in_force;                                \
     (event).party##_status = (order).status;                                              \
     (event).party##_order_flags = (order).order_flags;                                    \
+    (event).party##_trader = (cold).trader;                                               \
+    (event).party##_fee_ppm = (rate);                                                     \
     (event).party##_price_ticks = (order).price_ticks;                                    \
     (event).party##_stop_price_ticks = (cold).stop_price_ticks;                           \
     (event).party##_quantity_lots = (cold).quantity_lots;                                 \
@@ -232,24 +235,23 @@ void execute_order(Venue& venue, std::uint32_t index) {
 }
 
 void prevent_self_trade(Venue& venue, std::uint32_t incoming, std::uint32_t resting,
-                        bool is_incoming_resting) {
-  switch (venue.orders.hot(incoming).self_trade_prevention) {
-    case self_trade::CANCEL_RESTING:
-      cancel_order(venue, resting, cancel_reason::SELF_TRADE);
-      return;
-    case self_trade::CANCEL_INCOMING:
-      cancel_order(venue, incoming, cancel_reason::SELF_TRADE);
-      return;
-    case self_trade::CANCEL_BOTH:
-      cancel_order(venue, resting, cancel_reason::SELF_TRADE);
-      cancel_order(venue, incoming, cancel_reason::SELF_TRADE);
-      return;
-    default: {
-      const std::int64_t lots = std::min(venue.orders.hot(incoming).leaves_lots,
-                                         venue.orders.hot(resting).leaves_lots);
-      decrement(venue, resting, lots, true);
-      decrement(venue, incoming, lots, is_incoming_resting);
-    }
+                        std::int64_t price_ticks, bool is_incoming_resting) {
+  const HotOrder& comes = venue.orders.hot(incoming);
+  const HotOrder& rests = venue.orders.hot(resting);
+  const std::uint8_t mode = comes.self_trade_prevention;
+  const std::int64_t lots = std::min(comes.leaves_lots, rests.leaves_lots);
+  const Prevented of_resting{comes.order_id, lots, price_ticks};
+  const Prevented of_incoming{rests.order_id, lots, price_ticks};
+  if (mode == self_trade::DECREMENT_AND_CANCEL) {
+    decrement(venue, resting, of_resting, true);
+    decrement(venue, incoming, of_incoming, is_incoming_resting);
+    return;
+  }
+  if (mode != self_trade::CANCEL_INCOMING) {
+    cancel_order(venue, resting, cancel_reason::SELF_TRADE, NOBODY, of_resting);
+  }
+  if (mode != self_trade::CANCEL_RESTING) {
+    cancel_order(venue, incoming, cancel_reason::SELF_TRADE, NOBODY, of_incoming);
   }
 }
 
@@ -305,8 +307,9 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
   event.quantity_lots = lots;
   event.notional_atoms = notional_atoms;
   event.base_atoms = lots * instrument.lot_atoms;
-  CORE_FILL_PARTY(event, maker, maker, maker_cold, maker_fee);
-  CORE_FILL_PARTY(event, taker, taker, taker_cold, taker_fee);
+  CORE_FILL_PARTY(event, maker, maker, maker_cold, maker_fee, maker_ppm);
+  CORE_FILL_PARTY(event, taker, taker, taker_cold, taker_fee, taker_ppm);
+  event.taker_cash_atoms = taker.is_cash() ? taker_cold.cash_atoms : 0;
   if (maker.leaves_lots == 0) {
     close_order(venue, maker_index, status::FILLED, 0);
   }

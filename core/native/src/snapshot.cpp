@@ -243,7 +243,8 @@ void write_order(RecordStream& stream, const Venue& venue, std::uint32_t index) 
   record.filled_lots = cold.filled_lots;
   record.filled_value = cold.filled_value;
   record.stop_price_ticks = cold.stop_price_ticks;
-  record.display_lots = cold.display_lots;
+  record.display_lots = order.is_cash() ? 0 : cold.display_lots;
+  record.cash_atoms = order.is_cash() ? cold.cash_atoms : 0;
   record.minimum_lots = cold.minimum_lots;
   record.expire_at_ns = cold.expire_at_ns;
   record.expires_at_ns = cold.expires_at_ns;

@@ -31,6 +31,7 @@ bool is_order_in_range(const state::OrderRecord& record, const Venue& venue) noe
          record.time_in_force <= time_in_force::GOOD_TILL_DATE &&
          is_self_trade_prevention(record.self_trade_prevention) &&
          (record.order_flags == 0 || record.order_flags == POST_ONLY) &&
+         record.cash_atoms == 0 &&
          is_rate(record.maker_ppm) && is_rate(record.taker_ppm) && record.fee_credit < PPM &&
          is_bound(record.stop_price_ticks) &&
          (record.stop_price_ticks != 0) == (record.order_type >= order_type::STOP) &&

@@ -90,13 +90,15 @@ void leave_queue(Venue& venue, std::uint32_t index) {
   }
 }
 
-void cancel_order(Venue& venue, std::uint32_t index, std::uint8_t reason, const Origin& origin) {
+void cancel_order(Venue& venue, std::uint32_t index, std::uint8_t reason, const Origin& origin,
+                  const Prevented& prevented) {
   leave_queue(venue, index);
   close_order(venue, index, status::CANCELLED, reason);
   auto& event = emit_order<events::OrderCancelled>(venue, index);
   event.origin_session = origin.session;
   event.origin_connection = origin.connection;
   event.request_client_order_id = origin.request_id;
+  fill_prevented(event, prevented);
 }
 
 void expire_order(Venue& venue, std::uint32_t index, std::uint8_t reason) {

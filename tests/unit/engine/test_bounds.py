@@ -45,7 +45,7 @@ def test_the_events_of_one_command_fit_a_frame() -> None:
         e.OrderTriggered.LENGTH + e.OrderCancelled.LENGTH,
     )
     steps = bounds.STEPS_PER_COMMAND_MAX * (step + 3 * level)
-    assert cancels + steps < FRAME * 7 // 10
+    assert cancels + steps < FRAME * 8 // 10
 
 
 @pytest.mark.parametrize("lots", [999_999, 1_000_000])

@@ -18,6 +18,20 @@ def market() -> Market:
     return Market()
 
 
+def test_events_carry_the_trader_of_each_order_and_the_rates_of_a_trade() -> None:
+    market = Market(maker_ppm=-100, taker_ppm=300)
+    market.sell(5, at=100, trader=7)
+    assert market.event(e.OrderAccepted).trader == 7
+    market.buy(3, at=100, account=BOB, trader=9)
+    trade = market.event(e.TradeExecuted)
+    assert (trade.maker_trader, trade.taker_trader) == (7, 9)
+    assert (trade.maker_fee_ppm, trade.taker_fee_ppm) == (-100, 300)
+    market.cancel(1)
+    assert market.event(e.OrderCancelled).trader == 7
+    market.buy(3, account=BOB, trader=9)
+    assert market.event(e.OrderRejected).trader == 9
+
+
 def test_a_limit_order_rests_at_its_price(market: Market) -> None:
     assert market.buy(5, at=99) == ["accepted 1 buy 5@99", "level buy 99: 5 in 1"]
 

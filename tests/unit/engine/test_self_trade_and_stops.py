@@ -49,6 +49,32 @@ def test_cancel_both(market: Market) -> None:
     ]
 
 
+@pytest.mark.parametrize("mode", list(SelfTradePrevention)[1:], ids=lambda mode: mode.name)
+def test_what_was_prevented_names_the_other_order_the_lots_and_the_price(
+    market: Market, mode: SelfTradePrevention
+) -> None:
+    market.sell(8, at=100)
+    market.buy(5, at=103, account=ALAN, self_trade_prevention=mode)
+    said = {
+        each.order_id: (each.counter_order_id, each.prevented_lots, each.prevented_price_ticks)
+        for each in market.records
+        if isinstance(each, e.OrderCancelled | e.OrderRestated)
+    }
+    resting, incoming = {1: (2, 5, 100)}, {2: (1, 5, 100)}
+    assert (
+        said
+        == {
+            SelfTradePrevention.CANCEL_RESTING: resting,
+            SelfTradePrevention.CANCEL_INCOMING: incoming,
+            SelfTradePrevention.CANCEL_BOTH: resting | incoming,
+            SelfTradePrevention.DECREMENT_AND_CANCEL: resting | incoming,
+        }[mode]
+    )
+    if mode == SelfTradePrevention.CANCEL_INCOMING:
+        market.cancel(1)
+        assert market.event(e.OrderCancelled).counter_order_id == 0
+
+
 def test_decrement_reduces_both_by_the_smaller(market: Market) -> None:
     mode = SelfTradePrevention.DECREMENT_AND_CANCEL
     market.sell(8, at=100)

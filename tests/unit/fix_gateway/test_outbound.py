@@ -263,6 +263,21 @@ def test_a_report_names_firm_account_and_the_session_that_the_order_came_from() 
     ]
 
 
+def test_reports_name_the_trader_of_their_order() -> None:
+    trader = "448=4711\x01447=D\x01452=11\x01"
+    accepted, *_ = told_by(events.OrderAccepted.make(**ORDER, trader=4711), directory())
+    assert trader in accepted.text
+    refused, *_ = told_by(
+        events.OrderRejected.make(account=11, session=TRADER, code=101, trader=4711), directory()
+    )
+    assert trader in refused.text
+    trade = events.TradeExecuted.make(**TRADE, maker_trader=4711, taker_trader=8)
+    texts = {(each.session, each.rank): each.text for each in told_by(trade, directory())}
+    assert trader in texts[TRADER, 0]
+    assert trader not in texts[OTHER, 1]
+    assert trader.replace("4711", "8") in texts[OTHER, 1]
+
+
 def test_parties_that_nobody_knows_are_left_out() -> None:
     record = events.OrderAccepted.make(**ORDER | {"account": 999})
     assert groups_of(record)[453] == [SESSION]

@@ -13,7 +13,7 @@ void execute_order(Venue& venue, std::uint32_t index);
 // Whether a trade would be between orders of one group: do what the incoming one's mode says.
 // In an uncross both are in the book (`is_incoming_resting`).
 void prevent_self_trade(Venue& venue, std::uint32_t incoming, std::uint32_t resting,
-                        bool is_incoming_resting);
+                        std::int64_t price_ticks, bool is_incoming_resting);
 
 // Take lots off a resting order, in its place; its level is told when it shows less.
 void reduce_resting(Venue& venue, std::uint32_t index, std::int64_t lots);

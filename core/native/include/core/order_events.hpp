@@ -41,6 +41,13 @@ template <class Event>
   copy_together<32>(CORE_FIELD(event, Event, stop_price_ticks),
                     CORE_CONST_FIELD(cold, ColdOrder, stop_price_ticks));
   event.held_atoms = order.held_atoms;
+  event.cash_atoms = 0;
+  if (order.is_cash()) [[unlikely]] {
+    event.display_lots = 0;
+    event.cash_atoms = cold.cash_atoms;
+  }
+  event.trader = cold.trader;
+  event.spare_order = 0;
   copy_together<40>(CORE_FIELD(event, Event, client_order_id),
                     &venue.client_ids.node(cold.ids.current).text);
 }

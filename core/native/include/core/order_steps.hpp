@@ -112,11 +112,27 @@ struct Origin {
   Text<40> request_id{};
 };
 inline constexpr Origin NOBODY{};
+
+// What self-trade prevention kept from trading: with which order, how much, at which price.
+struct Prevented {
+  std::uint64_t counter_order_id = 0;
+  std::int64_t lots = 0;
+  std::int64_t price_ticks = 0;
+};
+inline constexpr Prevented NOTHING_PREVENTED{};
+
+template <class Event>
+void fill_prevented(Event& event, const Prevented& prevented) noexcept {
+  event.counter_order_id = prevented.counter_order_id;
+  event.prevented_lots = prevented.lots;
+  event.prevented_price_ticks = prevented.price_ticks;
+}
 inline constexpr Text<40> NO_CLIENT_ID{};
 
 // Cancel an open order, wherever it is, and say so.
 void cancel_order(Venue& venue, std::uint32_t index, std::uint8_t reason,
-                  const Origin& origin = NOBODY);
+                  const Origin& origin = NOBODY,
+                  const Prevented& prevented = NOTHING_PREVENTED);
 
 // Let an open order's time end, wherever it is, and say so.
 void expire_order(Venue& venue, std::uint32_t index, std::uint8_t reason);

@@ -40,6 +40,7 @@ struct alignas(64) HotOrder {
            time_in_force == time_in_force::FILL_OR_KILL || order_type == order_type::MARKET ||
            order_type == order_type::STOP;
   }
+  [[nodiscard]] bool is_cash() const noexcept { return (order_flags & CASH_QUANTITY) != 0; }
   [[nodiscard]] bool is_queued() const noexcept { return shown_lots != 0; }
 
   // The last eight bytes as one: what was stored in parts a moment ago cannot be loaded whole
@@ -97,7 +98,10 @@ struct alignas(128) ColdOrder {
   std::int64_t filled_lots;
   std::int64_t filled_value;
   std::int64_t stop_price_ticks;
-  std::int64_t display_lots;
+  union {
+    std::int64_t display_lots;
+    std::int64_t cash_atoms;  // of a cash-quantity order, which never rests and shows nothing
+  };
   std::int64_t minimum_lots;
   std::int64_t expire_at_ns;
   std::uint32_t session;

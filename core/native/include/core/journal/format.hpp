@@ -12,7 +12,7 @@
 
 namespace core::journal {
 
-inline constexpr std::uint16_t LAYOUT = 2;
+inline constexpr std::uint16_t LAYOUT = 3;
 inline constexpr std::size_t HEAD_SIZE = 128;
 inline constexpr std::size_t FRAME_SIZE = 48;
 inline constexpr std::size_t PAYLOAD_MAX = 256U << 20;
