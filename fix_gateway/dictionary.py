@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from fix_gateway.dialects.names import Dialect
+from fix_gateway.dialects.names import MARKET_DATA_TYPES, Dialect
 from fix_gateway.translation.standard import Standard
 from runtime.toml import SettingsError
 
@@ -58,6 +58,7 @@ def compose_dictionaries(
     for name in dialect.dictionaries:
         own, standard = _read(ours / f"{name}.xml"), _read(standards / _STANDARD_FILES[name])
         values = _values(standard)
+        _forget_market_data(own)
         _add_values(own, values)
         _forget_data_fields(own)
         (target / f"{name}.xml").write_bytes(ET.tostring(own))
@@ -95,6 +96,15 @@ def _add_values(own: ET.Element, values: dict[int, list[ET.Element]]) -> None:
                 for value in values.get(int(field.get("number", "0")), [])
                 if value.get("enum") not in known
             )
+
+
+def _forget_market_data(own: ET.Element) -> None:
+    """Leave out what only the sessions of another process may send or get."""
+    messages = own.find("messages")
+    assert messages is not None, "generated"
+    for message in list(messages):
+        if message.get("msgtype") in MARKET_DATA_TYPES:
+            messages.remove(message)
 
 
 def _forget_data_fields(own: ET.Element) -> None:

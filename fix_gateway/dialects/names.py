@@ -34,3 +34,6 @@ DIALECTS: MappingProxyType[str, Dialect] = MappingProxyType(
     {dialect.name: dialect for dialect in (FIX_44, FIX_50_SP2)}
 )
 """By name, in the order of the description's presences."""
+
+MARKET_DATA_TYPES = frozenset("VWXYxyefgh")
+"""MsgTypes (35) of market-data sessions alone, of which QuickFIX knows nothing."""

@@ -46,6 +46,8 @@ def reference(source: Source) -> str:
 
 def _message(message: Message) -> list[str]:
     title = f"### {message.name} (`35={message.type}`), {_SENDERS[message.sent_by]}"
+    if message.sessions:
+        title += f", on {message.sessions.replace('_', '-')} sessions"
     sentence = f"{message.text[0].upper()}{message.text[1:]}."
     return [title, "", sentence, "", *_table(message.members), ""]
 

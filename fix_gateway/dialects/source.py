@@ -19,6 +19,7 @@ OWN_TAG_MIN = 5000
 
 Presence = Literal["y", "o", "c", "-"]
 Sender = Literal["client", "venue", "both"]
+Sessions = Literal["", "market_data"]
 
 
 class _FieldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +44,7 @@ class _MessageTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_by: Sender
     text: str
     members: list[tuple[str, str, str]]
+    sessions: Sessions = ""
 
 
 class _PartTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +112,8 @@ class Message:
     sent_by: Sender
     is_session: bool
     members: tuple[Member, ...]
+    sessions: Sessions = ""
+    """The kind of sessions that alone have it; empty for those that trade and copy."""
 
     def members_in(self, dialect: Dialect) -> list[Member]:
         """The members that there are in a dialect."""
@@ -166,6 +170,7 @@ def read_source(directory: Path = DIRECTORY) -> Source:
             table.sent_by,
             tables is file.session,
             _members(table.members, items, where, name),
+            table.sessions,
         )
         for tables in (file.session, file.application)
         for name, table in tables.items()
