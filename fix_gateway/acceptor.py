@@ -51,6 +51,10 @@ class Callbacks(Protocol):
         """Judge a Logon; text refuses it, and is all that the client learns."""
         ...
 
+    def logon_answered(self, counterparty: str) -> Mapping[int, str]:
+        """Say what our own Logon carries beside QuickFIX's fields."""
+        ...
+
     def logout_received(self, counterparty: str) -> None:
         """Take note that the client says goodbye."""
         ...
@@ -107,9 +111,17 @@ class FixApplication(fix.Application):
             self._guarded(lambda: self._callbacks.logged_out(counterparty))
 
     def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
-        """Send administrative messages as QuickFIX made them, but for what it calls unknown."""
+        """Send administrative messages as QuickFIX made them, but for what it calls unknown.
+
+        A Logon says beside it what the end of the connection does.
+        """
         header = message.getHeader()
-        if header.getField(35) != "3":
+        kind, counterparty = header.getField(35), session.getTargetCompID().getString()
+        if kind == "A" and counterparty != PACEMAKER:
+            said = self._guarded(lambda: self._callbacks.logon_answered(counterparty)) or {}
+            for tag, text in said.items():
+                message.setField(tag, text)
+        if kind != "3":
             return
         changes = self._standards[session.getBeginString().getString()].corrected(
             reason=_field(message, 373), tag=_field(message, 371), message_type=_field(message, 372)

@@ -10,16 +10,23 @@ import asyncio
 import hmac
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import structlog
 
 from fix_gateway.acceptor import StoreError
+from fix_gateway.disconnect import answered_terms, choose_terms
 from fix_gateway.sessions import LiveSession, Sent
 from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory
-from fix_gateway.translation.inbound import close_session, open_session, refuse_rights, translate
+from fix_gateway.translation.inbound import (
+    close_session,
+    open_session,
+    open_session_on_terms,
+    refuse_rights,
+    translate,
+)
 from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.raw import Fields, MalformedMessageError, parse
 from fix_gateway.translation.reasons import code_name
@@ -147,10 +154,18 @@ class Bridge:
                 f"HeartBtInt (108) must be {bounds.seconds_min} to {bounds.seconds_max}",
                 "heartbeat",
             )
+        chosen = choose_terms(fields, session.file)
+        if isinstance(chosen, str):
+            return self._refused_logon(session, chosen, "disconnect_terms")
+        session.chosen = chosen
         if fields.get(tags.RESET_SEQ_NUM_FLAG) == "Y":
             return self._reset(session)
         self._skip_numbers(session, int(skipped))
         return None
+
+    def logon_answered(self, counterparty: str) -> Mapping[int, str]:
+        """Return what our Logon says beside what QuickFIX writes into it."""
+        return answered_terms(self._sessions[counterparty].terms)
 
     def logout_received(self, counterparty: str) -> None:
         """Remember that the client said goodbye before its connection ended."""
@@ -162,7 +177,7 @@ class Bridge:
         session.next_connection(time.time_ns())
         session.is_open, session.is_graceful = True, False
         self.logon_counts["accepted"] += 1
-        self._hand_over(Request(session, session.epoch, 0, open_session(session.opening())))
+        self._hand_over(Request(session, session.epoch, 0, _opening(session)))
         log.info("session_logged_on", session=session.number, connection=session.connection)
 
     def logged_out(self, counterparty: str) -> None:
@@ -249,6 +264,16 @@ class Bridge:
         self.logon_counts["refused"] += 1
         log.warning("logon_refused", session=session.number, reason=reason)
         return text
+
+
+def _opening(session: LiveSession) -> bytes:
+    if session.chosen is None:
+        return open_session(session.opening())
+    return open_session_on_terms(
+        session.opening(),
+        cancel_on_disconnect=session.chosen.number,
+        disconnect_grace_ns=session.chosen.grace_ns,
+    )
 
 
 def not_sequenced(sent: Sent, *, sequence: int, code: int) -> str:

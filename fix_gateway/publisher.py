@@ -17,7 +17,7 @@ from fix_gateway.translation.outbound import (
 from fix_gateway.translation.reasons import code_name
 from messages.layout import RECORD_PREFIX
 from messages.trading import events
-from messages.trading.commands import OpenSession
+from messages.trading.commands import OpenSession, OpenSessionOnTerms
 from runtime.link_frames import EventBatch
 
 _ACKNOWLEDGEMENTS = frozenset(
@@ -134,5 +134,6 @@ class Publisher:
             self._metrics.rejects.labels(code_name(code)).inc()
 
     def _command_rejected(self, record: events.CommandRejected) -> None:
-        if record.refused_kind == OpenSession.KIND and record.session in self._to:
+        is_opening = record.refused_kind in (OpenSession.KIND, OpenSessionOnTerms.KIND)
+        if is_opening and record.session in self._to:
             self._connection_refused(record.session, record.code)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fix_gateway.checkpoint import SessionMark
+from fix_gateway.disconnect import DisconnectTerms, default_terms
 from fix_gateway.settings import SESSION_ID_MAX, SessionFile
 from fix_gateway.store import Stored
 from fix_gateway.token_bucket import TokenBucket
@@ -43,6 +44,8 @@ class LiveSession:
     connection: int = 0
     is_open: bool = False
     is_graceful: bool = False
+    chosen: DisconnectTerms | None = None
+    """What the present connection's Logon chose for its end, if it did."""
     skip: Place = NOWHERE
     told: int = 0
     """ApplSeqNum (1181) after which nothing was told to it so far."""
@@ -80,6 +83,11 @@ class LiveSession:
     def connections(self) -> int:
         """The source of the session's OpenSession and CloseSession."""
         return source_number(self.principal, self.number + SESSION_ID_MAX + 1)
+
+    @property
+    def terms(self) -> DisconnectTerms:
+        """What the end of the present connection does."""
+        return self.chosen or default_terms(self.file)
 
     def arrival(self, sequence: int, received_at_ns: int) -> Arrival:
         """Say where a request came in."""

@@ -29,6 +29,11 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,30}[!-~])?$")]
 SymbolText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]{0,15}$")]
 Amount = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+CancelMode = Literal["none", "session", "account"]
+_CANCEL_MODES: tuple[CancelMode, ...] = ("none", "session", "account")
+"""From the one that takes nothing to the one that takes most."""
+
+GraceSeconds = Annotated[int, msgspec.Meta(ge=0, le=3600)]
 HeartbeatSeconds = Annotated[int, msgspec.Meta(ge=1, le=3600)]
 
 
@@ -105,8 +110,10 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     dialect: DialectName = "FIX.4.4"
     heartbeat: HeartbeatTable = HeartbeatTable()
     throttle: ThrottleTable = ThrottleTable()
-    cancel_on_disconnect: Literal["none", "session", "account"] = "session"
-    disconnect_grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
+    cancel_on_disconnect: CancelMode = "session"
+    cancel_on_disconnect_choices: tuple[CancelMode, ...] | None = None
+    disconnect_grace_seconds: GraceSeconds = 0
+    disconnect_grace_seconds_max: GraceSeconds | None = None
     firm: FirmTable
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []
@@ -116,6 +123,19 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     def spoken(self) -> Dialect:
         """The dialect that the session speaks."""
         return DIALECTS[self.dialect]
+
+    @property
+    def cancel_choices(self) -> tuple[CancelMode, ...]:
+        """What 8013 may ask for; unless the file says so, nothing weaker than its own mode."""
+        if self.cancel_on_disconnect_choices is not None:
+            return self.cancel_on_disconnect_choices
+        return _CANCEL_MODES[_CANCEL_MODES.index(self.cancel_on_disconnect) :]
+
+    @property
+    def grace_seconds_max(self) -> int:
+        """What 5070 may ask for at most; unless the file says so, its own grace."""
+        most = self.disconnect_grace_seconds_max
+        return self.disconnect_grace_seconds if most is None else most
 
 
 class Doors(Strict, frozen=True, kw_only=True):
@@ -238,6 +258,10 @@ def _check_kind(where: Path, file: SessionFile) -> None:
     networks(where, "addresses", file.addresses)
     if file.heartbeat.seconds_min > file.heartbeat.seconds_max:
         raise SettingsError(f"{where}: $.heartbeat.seconds_min: above seconds_max")
+    if file.grace_seconds_max < file.disconnect_grace_seconds:
+        raise SettingsError(
+            f"{where}: $.disconnect_grace_seconds_max: below disconnect_grace_seconds"
+        )
     if file.sender_comp_id in RESERVED_COMP_IDS:
         raise SettingsError(f"{where}: $.sender_comp_id: {file.sender_comp_id} is the venue's own")
     is_copy = file.kind == "drop_copy"

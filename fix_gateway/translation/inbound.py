@@ -19,6 +19,7 @@ from messages.trading.commands import (
     CloseSession,
     MassCancel,
     OpenSession,
+    OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
     RecordRefusal,
@@ -58,6 +59,14 @@ def open_session(arrival: Arrival) -> bytes:
     return OpenSession(*_header(OpenSession, arrival, 0)).pack()
 
 
+def open_session_on_terms(
+    arrival: Arrival, *, cancel_on_disconnect: int, disconnect_grace_ns: int
+) -> bytes:
+    """Build the command that says so, and what the connection's end shall do."""
+    header = _header(OpenSessionOnTerms, arrival, 0)
+    return OpenSessionOnTerms(*header, cancel_on_disconnect, 0, 0, 0, disconnect_grace_ns).pack()
+
+
 def close_session(arrival: Arrival, *, is_graceful: bool) -> bytes:
     """Build the command that fences off a connection."""
     return CloseSession(*_header(CloseSession, arrival, 0), int(is_graceful), 0, 0, 0).pack()
@@ -67,8 +76,8 @@ Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, 
 
 
 def _header(
-    record: type[OpenSession | CloseSession | PlaceOrder | CancelOrder | AmendOrder]
-    | type[MassCancel | QueryOrder | RecordRefusal],
+    record: type[OpenSession | OpenSessionOnTerms | CloseSession]
+    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | QueryOrder | RecordRefusal],
     arrival: Arrival,
     account: int,
 ) -> Header:

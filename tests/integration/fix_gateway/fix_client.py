@@ -71,6 +71,8 @@ class FixClient:
         """How often the venue asked us to send again."""
         self.last_text = ""
         """Text (58) of the last Logout."""
+        self.logon_answer = simplefix.FixMessage()
+        """The venue's last Logon."""
         self.key = key
         self._begin_string = begin_string
         self._version = version if begin_string == "FIXT.1.1" else ""
@@ -104,8 +106,15 @@ class FixClient:
         self._is_test_pending = self._is_leaving = False
         self.last_text = ""
 
-    def logon(self, *, is_reset: bool = False, timeout: float = 5.0, wait: bool = True) -> None:
-        """Log on, and wait for the answer.
+    def logon(
+        self,
+        *,
+        is_reset: bool = False,
+        timeout: float = 5.0,
+        wait: bool = True,
+        extra: Pairs = (),
+    ) -> None:
+        """Log on, with more fields if some are given, and wait for the answer.
 
         Raises:
             FixClientError: refused, or no answer in time.
@@ -118,7 +127,7 @@ class FixClient:
             pairs.append((141, "Y"))
         if self._version:
             pairs.append((1137, self._version))
-        self._transmit("A", pairs)
+        self._transmit("A", [*pairs, *extra])
         deadline = time.monotonic() + timeout
         while wait and not self.is_logged_on:
             if time.monotonic() > deadline:
@@ -269,6 +278,7 @@ class FixClient:
             return
         if kind == "A":
             self.is_logged_on = True
+            self.logon_answer = message
             if text(message, 141) == "Y":
                 self.next_in = number
         if number < self.next_in:

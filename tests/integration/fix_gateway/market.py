@@ -106,7 +106,7 @@ class Responder:
                     text=command.text,
                 )
             ]
-        if isinstance(command, commands.OpenSession):
+        if isinstance(command, commands.OpenSession | commands.OpenSessionOnTerms):
             return [
                 events.SessionOpened.make(session=command.session, connection=command.connection)
             ]

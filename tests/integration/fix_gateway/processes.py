@@ -274,9 +274,11 @@ def core_main(directory: Path, durability: str) -> int:
 
 
 def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
-    dialects = overrides.pop("dialects", {})
+    dialects, files = overrides.pop("dialects", {}), overrides.pop("files", {})
     sessions = {
-        name: msgspec.structs.replace(file, dialect=dialects.get(name, file.dialect))
+        name: msgspec.structs.replace(
+            file, dialect=dialects.get(name, file.dialect), **files.get(name, {})
+        )
         for name, file in session_files().items()
     }
     token = bytes(32) if overrides.pop("has_wrong_secret", False) else _TOKEN

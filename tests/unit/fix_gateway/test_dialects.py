@@ -30,10 +30,19 @@ from fix_gateway.translation.standard import Standard
 from runtime.toml import SettingsError
 from tests.unit.fix_gateway.conformity import source
 
-OWN_FIELDS = {"RejectCode", "EventNumber", "BookChecksum", "PreviousRptSeq"}
+OWN_FIELDS = {
+    "RejectCode",
+    "EventNumber",
+    "BookChecksum",
+    "PreviousRptSeq",
+    "DisconnectGracePeriod",
+    "CancelOnDisconnect",
+}
 OWN_VALUES = {("SelfMatchPreventionInstruction", "100")}
 # What a message has beyond the standard's message of either version.
 OWN_MEMBERS = {
+    ("Logon", "CancelOnDisconnect"),
+    ("Logon", "DisconnectGracePeriod"),
     ("NewOrderSingle", "ValidUntilTime"),
     ("OrderCancelReplaceRequest", "ValidUntilTime"),
     ("OrderMassCancelRequest", "Account"),

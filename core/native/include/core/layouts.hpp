@@ -207,6 +207,8 @@ inline constexpr std::uint16_t GATEWAY_FIELD_MALFORMED = 1013;
 inline constexpr std::uint16_t GATEWAY_SCOPE_UNSUPPORTED = 1014;
 inline constexpr std::uint16_t GATEWAY_RIGHTS_MISSING = 1015;
 inline constexpr std::uint16_t GATEWAY_OUT_OF_RANGE = 1016;
+inline constexpr std::uint16_t GATEWAY_DISCONNECT_MODE_NOT_ALLOWED = 1080;
+inline constexpr std::uint16_t GATEWAY_DISCONNECT_GRACE_NOT_ALLOWED = 1081;
 }  // namespace code
 
 namespace commands {

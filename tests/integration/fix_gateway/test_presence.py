@@ -1,0 +1,182 @@
+"""The end of a connection: what a Logon may choose, and the fence behind it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from messages.trading import events
+from messages.trading.terms import CancelOnDisconnect
+from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
+from tests.integration.fix_gateway.processes import (
+    KEY,
+    Process,
+    history,
+    prepare,
+    seed,
+    session_files,
+)
+
+GATEWAY = '{"checkpoint_seconds": 0.5, "files": {"MM2": {"disconnect_grace_seconds_max": 1}}}'
+IN_FLIGHT = 1000
+CANCEL_SECONDS_MAX = 2.0
+SETTLED_SECONDS_MAX = 60.0
+
+
+class Venue(NamedTuple):
+    """A running core and gateway."""
+
+    directory: Path
+    core: Process
+    gateway: Process
+
+    def client(self, name: str, *terms: tuple[int, str]) -> FixClient:
+        """A client that is logged on by these terms; numbers start anew."""
+        made = FixClient(sender=name, target="RIALTO", key=KEY)
+        made.connect("127.0.0.1", int((self.directory / "guard.port").read_text()))
+        made.logon(is_reset=True, extra=terms, timeout=20.0)
+        return made
+
+    def told(self) -> list[events.Event]:
+        return asyncio.run(history(self.directory))
+
+    def fences(self, session: int) -> list[events.SessionFenced]:
+        return [
+            event
+            for event in self.told()
+            if isinstance(event, events.SessionFenced) and event.session == session
+        ]
+
+    def next_fence(self, session: int, *, after: int) -> events.SessionFenced:
+        """Wait until one more connection of a session is fenced off."""
+        deadline = time.monotonic() + SETTLED_SECONDS_MAX
+        while len(found := self.fences(session)) <= after:
+            assert time.monotonic() < deadline, "never fenced"
+            time.sleep(0.05)
+        return found[after]
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[Venue]:
+    prepare(tmp_path)
+    made = Venue(tmp_path, Process("core", tmp_path), Process("gateway", tmp_path, GATEWAY))
+    try:
+        made.core.start()
+        asyncio.run(seed(tmp_path, sessions=session_files()))
+        made.gateway.start()
+        yield made
+    finally:
+        made.gateway.close()
+        made.core.close()
+
+
+def order(name: str) -> list[tuple[int, str | int]]:
+    return [
+        (11, name),
+        (55, "BTC-USD"),
+        (54, "1"),
+        (38, "0.01"),
+        (40, "2"),
+        (44, "59000.00"),
+        (59, "1"),
+        (60, now_text()),
+    ]
+
+
+def answer_of(client: FixClient, tag: int) -> str:
+    answer = client.receive(20.0)
+    assert answer is not None
+    return text(answer, tag)
+
+
+def left_open(told: list[events.Event], session: int, connection: int) -> set[int]:
+    """Return the orders accepted on a connection that nothing ended."""
+    found: set[int] = set()
+    for event in told:
+        if isinstance(event, events.OrderAccepted):
+            if (event.session, event.connection) == (session, connection):
+                found.add(event.order_id)
+        elif isinstance(event, events.OrderCancelled | events.OrderExpired):
+            found.discard(event.order_id)
+    return found
+
+
+def test_a_logon_chooses_within_its_file_what_its_end_does(venue: Venue) -> None:
+    client = venue.client("INST1", (8013, "S"))
+    assert (text(client.logon_answer, 8013), text(client.logon_answer, 5070)) == ("S", "0")
+    client.send("D", order("a1"))
+    assert answer_of(client, 150) == "0"
+    client.abort()
+    fence = venue.next_fence(3, after=0)
+    assert (fence.cancel_on_disconnect, fence.cancelled) == (CancelOnDisconnect.SESSION, 1)
+    assert fence.last_source_sequence == 2
+    plain = venue.client("INST1")
+    assert text(plain.logon_answer, 8013) == "N"
+    plain.send("D", order("a2"))
+    assert answer_of(plain, 150) == "0"
+    plain.abort()
+    fence = venue.next_fence(3, after=1)
+    assert (fence.cancel_on_disconnect, fence.cancelled) == (CancelOnDisconnect.NONE, 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "why"),
+    [
+        ((8013, "N"), "GATEWAY_DISCONNECT_MODE_NOT_ALLOWED (1080): CancelOnDisconnect (8013) is N"),
+        ((5070, "2"), "GATEWAY_DISCONNECT_GRACE_NOT_ALLOWED (1081): DisconnectGracePeriod (5070)"),
+        ((5070, "-1"), "may be 0 to 1 seconds"),
+    ],
+)
+def test_what_the_file_does_not_allow_refuses_the_logon(
+    venue: Venue, terms: tuple[int, str], why: str
+) -> None:
+    with pytest.raises(FixClientError, match="disconnected") as refused:
+        venue.client("MM2", terms)
+    assert why in str(refused.value)
+
+
+def test_a_chosen_grace_keeps_orders_for_the_client_that_comes_back(venue: Venue) -> None:
+    client = venue.client("MM2", (5070, "1"))
+    client.send("D", order("b1"))
+    assert answer_of(client, 150) == "0"
+    client.abort()
+    assert venue.next_fence(2, after=0).grace_until_ns > 0
+    settled = venue.next_fence(2, after=1)
+    assert (settled.grace_until_ns, settled.cancelled) == (0, 1)
+
+
+@pytest.mark.parametrize("killed", ["connection", "gateway", "core"])
+def test_nothing_rests_of_a_connection_that_ended_amid_a_thousand_orders(
+    venue: Venue, killed: str
+) -> None:
+    client = venue.client("MM1")
+    for number in range(IN_FLIGHT):
+        client.send("D", order(f"f{number}"))
+    assert answer_of(client, 35) == "8"  # the others are on their way now
+    ended_at_ns = time.time_ns()
+    if killed == "gateway":
+        venue.gateway.kill()
+    elif killed == "core":
+        venue.core.kill()
+        venue.core.start()
+    client.abort()
+    fence = venue.next_fence(1, after=0)
+    told = venue.told()
+    accepted = sum(isinstance(event, events.OrderAccepted) for event in told)
+    assert accepted
+    assert left_open(told, 1, fence.connection) == set()
+    fenced_at = next(event.number for event in told if event.number == fence.number)
+    late = [
+        event
+        for event in told
+        if event.number > fenced_at
+        and isinstance(event, events.OrderAccepted)
+        and event.connection == fence.connection
+    ]
+    assert not late
+    seconds = (fence.time_ns - ended_at_ns) / 1e9
+    if killed != "core":
+        assert seconds < CANCEL_SECONDS_MAX
