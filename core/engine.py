@@ -100,6 +100,10 @@ class NativeEngine:
         """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""
         return self._engine.balances()
 
+    def receivables(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms owed to the venue), sorted, where something is."""
+        return self._engine.receivables()
+
     def assets(self) -> list[tuple[int, int, int]]:
         """Return (asset, supply atoms, fees collected atoms), sorted."""
         return self._engine.assets()

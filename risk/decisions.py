@@ -94,6 +94,13 @@ def decide_access(*, rights: int, open_connection: int, connection: int) -> Refu
     return None
 
 
+def decide_approval(*, operator: int, approver: int) -> Refused | None:
+    """Say whether two operators, not one and not nobody, stand behind a command."""
+    if operator == 0 or approver in {0, operator}:
+        return Refused(RejectCode.APPROVAL_MISSING, operator, approver)
+    return None
+
+
 def decide_switches(
     *, venue: bool, firm: bool, account: bool, session: bool, instrument: bool
 ) -> Refused | None:

@@ -108,6 +108,10 @@ class CountingEngine:
         """See ``Engine``: there is no money."""
         return []
 
+    def receivables(self) -> list[tuple[int, int, int]]:
+        """See ``Engine``: there is no money."""
+        return []
+
     def assets(self) -> list[tuple[int, int, int]]:
         """See ``Engine``: there is no money."""
         return []

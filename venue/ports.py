@@ -57,6 +57,10 @@ class Engine(Protocol):
         """Return (account, asset, balance atoms, held atoms), sorted."""
         ...
 
+    def receivables(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms owed to the venue), sorted, where something is."""
+        ...
+
     def assets(self) -> list[tuple[int, int, int]]:
         """Return (asset, supply atoms, fees collected atoms), sorted."""
         ...

@@ -4,8 +4,7 @@ Units: ``*_ticks`` instrument ticks, ``*_lots`` instrument lots, ``*_atoms`` sma
 asset, ``*_ns`` nanoseconds since the Unix epoch (durations: nanoseconds), ``*_ppm`` millionths.
 Zero in an optional field means "not given".
 
-Kinds 10-19 (quotes, protection groups, requests for quote, order lists), 25 (transfer) and 44-45
-(bust and correct) are reserved.
+Kinds 10-19 (quotes, protection groups, requests for quote, order lists) are reserved.
 """
 
 from messages.layout import (
@@ -227,6 +226,21 @@ class CommitWithdrawal(Command, frozen=True, gc=False):
 class ReleaseWithdrawal(Command, frozen=True, gc=False):
     """Say that a reserved withdrawal will not happen: its money is free again."""
 
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
+@COMMANDS.record(25)
+class TransferFunds(Command, frozen=True, gc=False):
+    """Move free money from the header's account to another of its firm.
+
+    Asked by a session that may trade for both, or by two operators; ``reference`` is honoured once.
+    """
+
+    asset: U32
+    to_account: U32
+    amount_atoms: I64
     operator: U32
     approver: U32
     reference: ClientId
@@ -460,6 +474,39 @@ class Resume(Command, frozen=True, gc=False):
     text: Note
 
 
+class TradeCommand(Command, frozen=True, gc=False):
+    """What a bust and a correction carry: the trade by its id, and its terms as they stand.
+
+    The terms must be the ones that the engine kept, so that a mistyped id, or a correction in
+    between, is found out. ``reference`` is honoured once.
+    """
+
+    trade_id: U64
+    instrument: U32
+    maker_account: U32
+    taker_account: U32
+    spare_1: U32
+    price_ticks: I64
+    quantity_lots: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+    text: Note
+
+
+@COMMANDS.record(44)
+class BustTrade(TradeCommand, frozen=True, gc=False):
+    """Undo a trade: all of its money goes back, fees too."""
+
+
+@COMMANDS.record(45)
+class CorrectTrade(TradeCommand, frozen=True, gc=False):
+    """Give a trade another price, or fewer lots, between the same orders."""
+
+    new_price_ticks: I64
+    new_quantity_lots: I64
+
+
 @COMMANDS.record(46)
 class ActivateRules(Command, frozen=True, gc=False):
     """Run matching and risk by rule set ``rules`` from here on."""
@@ -481,3 +528,44 @@ class GroupHeader(Command, frozen=True, gc=False):
 @COMMANDS.record(49)
 class AdvanceTime(Command, frozen=True, gc=False):
     """Do what falls due at this command's stamp: expiries, graces, phase ends."""
+
+
+@COMMANDS.record(57)
+class SettleReceivable(Command, frozen=True, gc=False):
+    """Pay, from the free money of the header's account, what it owes the venue since a bust."""
+
+    asset: U32
+    spare_1: U32
+    amount_atoms: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
+@COMMANDS.record(58)
+class KeepTrades(Command, frozen=True, gc=False):
+    """Keep the last ``trades_max`` trades, so that they can be busted or corrected."""
+
+    trades_max: U32
+    spare_1: U32
+    operator: U32
+    approver: U32
+
+
+@COMMANDS.record(59)
+class DisputeTrade(Command, frozen=True, gc=False):
+    """Put on record that a client does not know an execution; ``reason`` is a DisputeReason.
+
+    The rest is what the client said of it.
+    """
+
+    instrument: U32
+    side: U8
+    reason: U8
+    spare_1: U16
+    order_id: U64
+    event_number: U64
+    price_ticks: I64
+    quantity_lots: I64
+    client_order_id: ClientId
+    text: Note

@@ -653,3 +653,151 @@ class RulesActivated(Event, frozen=True, gc=False):
 
     rules: U32
     spare_1: U32
+
+
+class TradeChanged(Event, frozen=True, gc=False):
+    """What a bust and a correction say: the trade's terms before and now, and both orders now.
+
+    ``corrected_event`` is the number of the event that told the previous terms. Of a bust, the
+    present terms and fees are zero. Balances are the accounts' whole balances afterwards.
+    """
+
+    instrument: U32
+    taker_side: U8
+    spare_1: U8
+    spare_2: U16
+    trade_id: U64
+    corrected_event: U64
+    previous_price_ticks: I64
+    previous_quantity_lots: I64
+    previous_notional_atoms: I64
+    previous_base_atoms: I64
+    price_ticks: I64
+    quantity_lots: I64
+    notional_atoms: I64
+    base_atoms: I64
+    maker_order_id: U64
+    maker_account: U32
+    maker_session: U32
+    maker_connection: U32
+    maker_trader: U32
+    maker_order_type: U8
+    maker_time_in_force: U8
+    maker_status: U8
+    maker_order_flags: U8
+    maker_spare: U32
+    maker_price_ticks: I64
+    maker_stop_price_ticks: I64
+    maker_quantity_lots: I64
+    maker_leaves_lots: I64
+    maker_filled_lots: I64
+    maker_filled_value: I64
+    maker_previous_fee_atoms: I64
+    maker_fee_atoms: I64
+    maker_held_atoms: I64
+    maker_base_balance: I64
+    maker_quote_balance: I64
+    maker_client_order_id: ClientId
+    taker_order_id: U64
+    taker_account: U32
+    taker_session: U32
+    taker_connection: U32
+    taker_trader: U32
+    taker_order_type: U8
+    taker_time_in_force: U8
+    taker_status: U8
+    taker_order_flags: U8
+    taker_spare: U32
+    taker_price_ticks: I64
+    taker_stop_price_ticks: I64
+    taker_quantity_lots: I64
+    taker_leaves_lots: I64
+    taker_filled_lots: I64
+    taker_filled_value: I64
+    taker_previous_fee_atoms: I64
+    taker_fee_atoms: I64
+    taker_held_atoms: I64
+    taker_base_balance: I64
+    taker_quote_balance: I64
+    taker_client_order_id: ClientId
+    operator: U32
+    approver: U32
+    reference: ClientId
+    text: Note
+
+
+@EVENTS.record(80)
+class TradeBusted(TradeChanged, frozen=True, gc=False):
+    """A trade is undone: its money went back, fees too, and its orders never filled it."""
+
+
+@EVENTS.record(81)
+class TradeCorrected(TradeChanged, frozen=True, gc=False):
+    """A trade has other terms, from the beginning; its id stays."""
+
+
+@EVENTS.record(82)
+class FundsTransferred(Event, frozen=True, gc=False):
+    """Free money moved between two accounts of one firm; balances are those afterwards."""
+
+    account: U32
+    to_account: U32
+    asset: U32
+    session: U32
+    amount_atoms: I64
+    balance_atoms: I64
+    held_atoms: I64
+    to_balance_atoms: I64
+    to_held_atoms: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
+@EVENTS.record(83)
+class ReceivableChanged(Event, frozen=True, gc=False):
+    """The venue lent an account what a bust would have left it short of, or was paid back.
+
+    ``change_atoms`` was added both to the balance and to what the account owes:
+    ``receivable_atoms`` in all. Before the bust's own event, so that no balance is ever too low.
+    """
+
+    account: U32
+    asset: U32
+    change_atoms: I64
+    receivable_atoms: I64
+    balance_atoms: I64
+    held_atoms: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
+@EVENTS.record(84)
+class TradesKept(Event, frozen=True, gc=False):
+    """The engine keeps the last ``trades_max`` trades for busts and corrections."""
+
+    trades_max: U32
+    spare_1: U32
+    operator: U32
+    approver: U32
+
+
+@EVENTS.record(85)
+class TradeDisputed(Event, frozen=True, gc=False):
+    """A client does not know an execution; the fields are those of the DisputeTrade command."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    side: U8
+    reason: U8
+    spare_1: U16
+    spare_2: U32
+    order_id: U64
+    event_number: U64
+    price_ticks: I64
+    quantity_lots: I64
+    client_order_id: ClientId
+    text: Note

@@ -134,7 +134,7 @@ class CancelReason(IntEnum):
     DATE_REACHED = 10
     PRICE_BAND = 11  # an immediate order's remainder when the band halted trading
     PRICE_COLLAR = 12  # a stop-limit triggered outside the collar
-    BUST = 13  # reserved
+    BUST = 13  # gone with a bust: its trade was, or the account could no longer pay for it
 
 
 class BalanceCause(IntEnum):
@@ -145,4 +145,16 @@ class BalanceCause(IntEnum):
     WITHDRAWAL_RESERVED = 3
     WITHDRAWAL_COMMITTED = 4
     WITHDRAWAL_RELEASED = 5
-    TRANSFER = 6  # reserved
+    TRANSFER = 6  # reserved: told by FundsTransferred
+
+
+class DisputeReason(IntEnum):
+    """Why a client does not know an execution."""
+
+    UNKNOWN_INSTRUMENT = 1
+    WRONG_SIDE = 2
+    QUANTITY_EXCEEDS_ORDER = 3
+    NO_MATCHING_ORDER = 4
+    PRICE_EXCEEDS_LIMIT = 5
+    CALCULATION_DIFFERENCE = 6
+    OTHER = 7

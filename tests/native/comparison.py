@@ -56,6 +56,7 @@ class Pair:
         assert native.books() == reference.books()
         assert native.balances() == reference.balances()
         assert native.assets() == reference.assets()
+        assert native.receivables() == reference.receivables()
         for principal in GATEWAYS:
             assert native.sources(principal) == reference.sources(principal)
         assert native.last_sequence == reference.last_sequence

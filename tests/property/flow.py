@@ -21,6 +21,7 @@ from messages.trading import events as e
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import Phase, Scope
+from tests.property.correction_flow import Corrections
 from venue.ports import Engine
 
 SECOND = 1_000_000_000
@@ -65,6 +66,7 @@ class Flow:
         self.killed: list[tuple[int, int]] = []
         self.phases: dict[int, int] = {}
         self.mid = dict.fromkeys(INSTRUMENTS, MID)
+        self.corrections = Corrections(self.chance, tuple(FIRM_OF))
 
     def run(self, engine: Engine, count: int) -> Iterator[tuple[bytes, bytes]]:
         """Drive an engine with ``count`` commands after the set-up; yield commands and events."""
@@ -105,11 +107,12 @@ class Flow:
     def _reserved_kind(self) -> bytes:
         self.sequence += 1
         header = c.OpenSession.make(sequence=self.sequence, time_ns=self.now_ns).pack()
-        kind = self.chance.choice((10, 15, 19, 25, 44, 45))
+        kind = self.chance.choice((10, 15, 19))
         return struct.pack("<HH", len(header) + 16, kind) + header[4:] + bytes(16)
 
     def _observe(self, event: Any) -> None:
         self.coverage[type(event).__name__, _detail_of(event)] += 1
+        self.corrections.observe(event)
         if isinstance(event, e.OrderAccepted):
             self.live.append(event)
         elif isinstance(event, e.OrderCancelled | e.OrderExpired):
@@ -171,6 +174,7 @@ class Flow:
             yield self._account_limits(account, calm=True)
             for asset in ASSETS:
                 yield self._credit(account, asset, 1 << 44)
+        yield self.corrections.keep(self.chance.choice((500, 500, 20)))
         for session, accounts in SESSIONS.items():
             for account in accounts:
                 if FIRM_OF[account] == FIRM_OF[accounts[0]]:
@@ -222,6 +226,7 @@ class Flow:
             (self._amend, 14),
             (self._cancel, 9),
             (self._money, 5),
+            (self.corrections.choose, 4),
             (self._query, 2),
             (self._mass_cancel, 1),
             (self._refusal, 1),

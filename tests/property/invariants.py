@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from messages.trading import events as e
-from messages.trading.terms import AMOUNT_LIMIT, OrderStatus, Phase, TimeInForce
+from messages.trading.terms import AMOUNT_LIMIT, CancelReason, OrderStatus, Phase, TimeInForce
 from venue.reference.engine import ReferenceEngine
 
 FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}
@@ -20,6 +20,7 @@ class Watch:
         self.trade_id = 0
         self.done: set[int] = set()
         self.leaves: dict[int, int] = {}
+        self.trades: dict[int, e.TradeExecuted | e.TradeCorrected] = {}
         self.filled: dict[int, int] = {}
         self.book_sequences: dict[int, int] = {}
         self.phases: dict[int, int] = {}
@@ -42,6 +43,8 @@ class Watch:
     def _see(self, event: Any) -> None:
         if isinstance(event, e.TradeExecuted):
             self._see_trade(event)
+        elif isinstance(event, e.TradeBusted | e.TradeCorrected):
+            self._see_change(event)
         elif isinstance(event, e.OrderReported):
             self._see_state(event.order_id, event)
         elif isinstance(event, e.OrderEvent):
@@ -75,6 +78,7 @@ class Watch:
         self.trade_id += 1
         assert event.trade_id == self.trade_id
         assert event.maker_fee_atoms + event.taker_fee_atoms >= 0
+        self.trades[event.trade_id] = event
         sides = (
             (event.maker_order_id, event.maker_leaves_lots, event.maker_filled_lots),
             (event.taker_order_id, event.taker_leaves_lots, event.taker_filled_lots),
@@ -87,6 +91,29 @@ class Watch:
             assert filled == self.filled[order_id]
             if leaves == 0:
                 self.done.add(order_id)
+
+    def _see_change(self, event: e.TradeBusted | e.TradeCorrected) -> None:
+        before = self.trades.pop(event.trade_id)
+        assert event.corrected_event == before.number
+        assert event.previous_price_ticks == before.price_ticks
+        assert event.previous_quantity_lots == before.quantity_lots
+        assert event.previous_notional_atoms == before.notional_atoms
+        assert event.maker_previous_fee_atoms == before.maker_fee_atoms
+        assert event.taker_previous_fee_atoms == before.taker_fee_atoms
+        if isinstance(event, e.TradeCorrected):
+            assert 1 <= event.quantity_lots <= before.quantity_lots
+            assert event.maker_fee_atoms + event.taker_fee_atoms >= 0
+            self.trades[event.trade_id] = event
+        else:
+            assert event.quantity_lots == event.maker_fee_atoms == event.taker_fee_atoms == 0
+        sides = (
+            (event.maker_order_id, event.maker_filled_lots, event.maker_leaves_lots),
+            (event.taker_order_id, event.taker_filled_lots, event.taker_leaves_lots),
+        )
+        for order_id, filled, leaves in sides:
+            self.filled[order_id] += event.quantity_lots - event.previous_quantity_lots
+            assert filled == self.filled[order_id] >= 0
+            assert (leaves == 0) == (order_id in self.done)
 
     def _require_not_crossed(self, instrument: int) -> None:
         prices: dict[int, list[int]] = {1: [], 2: []}
@@ -103,12 +130,18 @@ class Watch:
             assert held >= 0
             if not self.has_lowered_a_line:
                 assert balance - held + self.lines.get((account, asset), 0) >= 0
+        for _, asset, owed in engine.receivables():
+            assert owed > 0
+            sums[asset] -= owed
         for asset, supply, fees in engine.assets():
             assert sums.get(asset, 0) + fees == supply >= 0
+            assert fees >= 0
 
 
 def _require_all_or_nothing(event: e.OrderEvent) -> None:
     """Require that a fill-or-kill did not trade in part, nor another less than its minimum."""
+    if event.reason == CancelReason.BUST:
+        return
     if event.time_in_force == TimeInForce.FILL_OR_KILL:
         assert event.filled_lots == 0, event
     assert event.filled_lots == 0 or event.filled_lots >= event.minimum_lots, event
@@ -123,7 +156,10 @@ def require_bounded(engine: ReferenceEngine) -> None:
         owned[asset] += max(balance_atoms, 0)
         owed[asset] += max(-balance_atoms, 0)
         held[asset] += held_atoms
+    lent: Counter[int] = Counter()
+    for _, asset, receivable_atoms in engine.receivables():
+        lent[asset] += receivable_atoms
     for asset, supply_atoms, fees_atoms in engine.assets():
-        assert owned[asset] - owed[asset] + fees_atoms == supply_atoms
+        assert owned[asset] - owed[asset] + fees_atoms == supply_atoms + lent[asset]
         assert fees_atoms >= 0
         assert max(owned[asset] + fees_atoms, owed[asset], held[asset]) < AMOUNT_LIMIT

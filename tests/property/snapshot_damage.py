@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from messages.layout import Field, Record
 from messages.trading import commands as c
+from messages.trading import events as e
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderFlag, OrderType, Phase, Scope, TimeInForce
 from tests.property.flow import Flow
-from tests.unit.engine.scenario import ALICE, BASE, BOB, BOOK, CAROL, QUOTE, SECOND, Market
+from tests.unit.engine.scenario import ALAN, ALICE, BASE, BOB, BOOK, CAROL, QUOTE, SECOND, Market
 from venue.ports import Engine
 from venue.reference.engine import ReferenceEngine
 from venue.reference.state_records import STATE, EndRecord
@@ -63,6 +64,7 @@ def crowded_case() -> Case:
         instrument=2, band_ppm=100_000, band_window_ns=1, halt_ns=SECOND, auction_ns=SECOND
     )
     market.create_instrument(3)
+    market.send(c.KeepTrades, trades_max=3)
     market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
     for account, line in ((BOB, 1 << 50), (CAROL, 7)):
         market.send(c.SetAssetLimits, account=account, asset=BASE, credit_line_atoms=line)
@@ -81,6 +83,7 @@ def crowded_case() -> Case:
     market.place(instrument=2, side=1, price_ticks=101, quantity_lots=5)
     market.place(instrument=2, side=2, price_ticks=99, quantity_lots=3, account=BOB)
     market.later(SECOND)
+    _undo_trades(market)
     market.kill(Scope.FIRM, 3)
     market.open_on_terms(2, connection=2, mode=2, grace_ns=SECOND)
     market.open_on_terms(2, connection=3, mode=1, grace_ns=3 * SECOND)
@@ -114,6 +117,26 @@ def _place_orders(market: Market) -> None:
     market.amend(7, account=BOB, quantity_lots=4, client_order_id=client_id("amended"))
     market.mass_cancel(Scope.SESSION, account=CAROL, side=2, client_order_id=client_id("mass"))
     market.sell(9, at=105, account=CAROL, display_lots=2)
+
+
+def _undo_trades(market: Market) -> None:
+    """Correct a trade, and bust one whose seller has spent what it brought."""
+    market.buy(4, at=100, account=CAROL)
+    market.sell(2, at=100, account=ALAN)
+    market.sell(1, at=100, account=ALAN)
+    trades = [each for each in market.history if isinstance(each, e.TradeExecuted)]
+    named = ("trade_id", "instrument", "price_ticks", "quantity_lots")
+    two = {"operator": 1, "approver": 2}
+    corrected, busted = (
+        {name: getattr(each, name) for name in (*named, "maker_account", "taker_account")} | two
+        for each in trades[-2:]
+    )
+    spent = {"account": ALAN, "asset": QUOTE, "amount_atoms": market.balance(ALAN, QUOTE)[0]}
+    market.send(c.Debit, **spent, reference=client_id("spent"))
+    new = {"new_price_ticks": 101, "new_quantity_lots": 1}
+    market.send(c.CorrectTrade, **corrected, **new, reference=client_id("corrected"))
+    market.send(c.BustTrade, **busted, reference=client_id("busted"))
+    market.sell(1, at=100)
 
 
 def _later(market: Market) -> list[bytes]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Asset:
     """An asset, all of it that is in the venue, and the fees the venue took in it.
 
-    The balances of all accounts and ``fees_atoms`` add up to ``supply_atoms``, always.
+    The balances of all accounts and ``fees_atoms`` add up to ``supply_atoms`` and what accounts
+    owe since a bust, ``receivable_atoms``, always.
     ``credit_lines_atoms`` is the sum of all accounts' credit lines. ``overdrawn`` are, by account,
     the balances that use more than their line, and some that no longer do.
     """
@@ -24,6 +25,7 @@ class Asset:
         "fees_atoms",
         "number",
         "overdrawn",
+        "receivable_atoms",
         "scale",
         "supply_atoms",
         "supply_max_atoms",
@@ -38,13 +40,15 @@ class Asset:
         self.supply_atoms = 0
         self.fees_atoms = 0
         self.credit_lines_atoms = 0
+        self.receivable_atoms = 0
         self.overdrawn: dict[int, Balance] = {}
 
     def lent_atoms(self) -> int:
         """Return what all accounts may owe: of each its line, or what it uses where that is more.
 
-        Nothing but a new line makes this grow: within a line what is used stays within it, and
-        beyond one it only falls. So bounding it when lines are set bounds every balance.
+        Receivables are lent too. Nothing but a new line or receivable makes this grow: within a
+        line what is used stays within it, and beyond one it only falls. So bounding it when
+        lines are set and receivables raised bounds every balance.
         """
         self.overdrawn = {
             number: balance
@@ -52,7 +56,7 @@ class Asset:
             if balance.used_atoms > balance.credit_line_atoms
         }
         beyond = (each.used_atoms - each.credit_line_atoms for each in self.overdrawn.values())
-        return self.credit_lines_atoms + sum(beyond)
+        return self.credit_lines_atoms + sum(beyond) + self.receivable_atoms
 
 
 class Firm:
@@ -70,7 +74,7 @@ class Balance:
     """What an account has of one asset.
 
     ``held_atoms`` is tied up by open orders and withdrawals, ``buying_atoms`` is what its open
-    buys would bring.
+    buys would bring. ``receivable_atoms`` of the balance were lent by the venue at a bust.
     """
 
     __slots__ = (
@@ -79,6 +83,7 @@ class Balance:
         "credit_line_atoms",
         "held_atoms",
         "position_max_atoms",
+        "receivable_atoms",
     )
 
     def __init__(self) -> None:
@@ -87,6 +92,7 @@ class Balance:
         self.credit_line_atoms = 0
         self.position_max_atoms = 0
         self.buying_atoms = 0
+        self.receivable_atoms = 0
 
     @property
     def available_atoms(self) -> int:
@@ -163,6 +169,11 @@ class Account:
         if balance is None:
             balance = self.balances[asset] = Balance()
         return balance
+
+    @property
+    def owed_assets(self) -> int:
+        """How many assets the account owes the venue something of since a bust."""
+        return sum(1 for each in self.balances.values() if each.receivable_atoms)
 
 
 class Withdrawal:

@@ -18,3 +18,7 @@ CLIENT_ID_SHARES = 8
 CLIENT_IDS_OF_ACCOUNT_MIN = 1000
 """One account's ids take at most an eighth of the venue's memory for them, or a thousand where
 that is more: otherwise one client's cancels could keep everybody's orders out."""
+
+TRADES_KEPT_MAX = 1_000_000
+"""The most that KeepTrades may ask for: each is 64 bytes of the engine's memory, and a record of
+every snapshot."""

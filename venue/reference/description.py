@@ -18,6 +18,7 @@ from messages.trading.events import (
     Killed,
     PhaseChanged,
     SessionGranted,
+    TradesKept,
     VenueConfigured,
 )
 from venue.reference.accounts import Account
@@ -42,6 +43,7 @@ _ASSET_LIMITS_SET: Final = shape(AssetLimitsSet)
 _FEE_SCHEDULE_ASSIGNED: Final = shape(FeeScheduleAssigned)
 _SESSION_GRANTED: Final = shape(SessionGranted)
 _KILLED: Final = shape(Killed)
+_TRADES_KEPT: Final = shape(TradesKept)
 
 
 class _Description:
@@ -75,6 +77,8 @@ def describe(venue: VenueState) -> bytes:
         0,
         0,
     )
+    if venue.kept_trades.trades_max:
+        say(_TRADES_KEPT, venue.kept_trades.trades_max, 0, 0, 0)
     for _, asset in sorted(venue.assets.items()):
         say(
             _ASSET_CREATED,

@@ -13,12 +13,14 @@ from messages.trading.commands import (
     AdvanceTime,
     AmendOrder,
     AssignFeeSchedule,
+    BustTrade,
     CancelOrder,
     ChangePhase,
     CloseSession,
     Command,
     CommitWithdrawal,
     ConfigureVenue,
+    CorrectTrade,
     CreateAccount,
     CreateAsset,
     CreateFirm,
@@ -26,8 +28,10 @@ from messages.trading.commands import (
     Credit,
     Debit,
     DefineFeeSchedule,
+    DisputeTrade,
     GrantSession,
     GroupHeader,
+    KeepTrades,
     Kill,
     LinkLost,
     MassCancel,
@@ -42,6 +46,8 @@ from messages.trading.commands import (
     SetAccountLimits,
     SetAssetLimits,
     SetInstrumentLimits,
+    SettleReceivable,
+    TransferFunds,
 )
 from messages.trading.events import RulesActivated
 from messages.trading.identity import principal_of
@@ -57,6 +63,7 @@ from venue.reference.connections import (
     open_session,
     open_session_on_terms,
 )
+from venue.reference.corrections import bust_trade, correct_trade, keep_trades
 from venue.reference.definitions import (
     assign_fee_schedule,
     configure_venue,
@@ -67,6 +74,7 @@ from venue.reference.definitions import (
     define_fee_schedule,
 )
 from venue.reference.description import describe, describe_books
+from venue.reference.disputes import dispute_trade
 from venue.reference.entry import place_order
 from venue.reference.event_writer import shape
 from venue.reference.limits import set_account_limits, set_asset_limits, set_instrument_limits
@@ -77,6 +85,7 @@ from venue.reference.money import (
     release_withdrawal,
     reserve_withdrawal,
 )
+from venue.reference.receivables import settle_receivable
 from venue.reference.rejections import (
     AMEND_REJECTED,
     CANCEL_REJECTED,
@@ -91,6 +100,7 @@ from venue.reference.snapshot_reader import read_snapshot
 from venue.reference.state import RULES, VenueState
 from venue.reference.switches import kill, resume
 from venue.reference.timers import advance_time
+from venue.reference.transfers import transfer_funds
 from venue.reference.transitions import change_phase
 
 Handler = Callable[[VenueState, Any], None]
@@ -127,6 +137,7 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     ReserveWithdrawal: reserve_withdrawal,
     CommitWithdrawal: commit_withdrawal,
     ReleaseWithdrawal: release_withdrawal,
+    TransferFunds: transfer_funds,
     CreateAsset: create_asset,
     CreateInstrument: create_instrument,
     CreateFirm: create_firm,
@@ -141,13 +152,18 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     ChangePhase: change_phase,
     Kill: kill,
     Resume: resume,
+    BustTrade: bust_trade,
+    CorrectTrade: correct_trade,
+    SettleReceivable: settle_receivable,
+    KeepTrades: keep_trades,
+    DisputeTrade: dispute_trade,
     ActivateRules: _activate_rules,
     GroupHeader: _ignore,
     AdvanceTime: advance_time,
 }
 
-RESERVED_KINDS: Final = frozenset({*range(10, 20), 25, 44, 45})
-"""Kinds of later versions: quotes, lists, transfers, busts. Refused, whatever they hold."""
+RESERVED_KINDS: Final = frozenset(range(10, 20))
+"""Kinds of later versions: quotes, lists. Refused, whatever they hold."""
 
 _ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, GroupHeader, LinkLost)
 
@@ -316,6 +332,15 @@ class ReferenceEngine:
             for _, account in sorted(self._venue.accounts.items())
             for asset, balance in sorted(account.balances.items())
             if balance.balance_atoms or balance.held_atoms
+        ]
+
+    def receivables(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms owed to the venue), sorted, where something is."""
+        return [
+            (account.number, asset, balance.receivable_atoms)
+            for _, account in sorted(self._venue.accounts.items())
+            for asset, balance in sorted(account.balances.items())
+            if balance.receivable_atoms
         ]
 
     def assets(self) -> list[tuple[int, int, int]]:

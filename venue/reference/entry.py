@@ -7,7 +7,7 @@ throttle counts a message that got as far as the throttle.
 from __future__ import annotations
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
+from messages.trading.commands import AmendOrder, Command, PlaceOrder
 from risk.decisions import (
     Refused,
     decide_access,
@@ -115,11 +115,7 @@ def decide_asker(
     )
 
 
-def decide_session(
-    venue: VenueState,
-    command: PlaceOrder | AmendOrder | CancelOrder | MassCancel | QueryOrder,
-    account: Account | None,
-) -> Refused | None:
+def decide_session(venue: VenueState, command: Command, account: Account | None) -> Refused | None:
     """Say whether the account is known and the command's connection may act for it."""
     if account is None:
         return Refused(RejectCode.ACCOUNT_UNKNOWN)

@@ -15,6 +15,7 @@ from venue.reference.accounts import change_hold
 from venue.reference.book import BookSide
 from venue.reference.event_writer import RESTATED, shape
 from venue.reference.instruments import Instrument
+from venue.reference.kept_trades import KeptTrade
 from venue.reference.orders import Order
 from venue.reference.phases import halt_by_band
 from venue.reference.state import (
@@ -321,6 +322,19 @@ def record_trade(
         *_trade_side(taker, taker_fee, taker_ppm),
         taker.cash_atoms,
     )
+    if venue.kept_trades.trades_max:
+        trade = KeptTrade(
+            event_number=venue.events.number,
+            maker_order_id=maker.order_id,
+            taker_order_id=taker.order_id,
+            price_ticks=price_ticks,
+            quantity_lots=lots,
+            maker_fee=maker_fee,
+            taker_fee=taker_fee,
+            maker_ppm=maker_ppm,
+            taker_ppm=taker_ppm,
+        )
+        venue.kept_trades.keep(venue.last_trade_id, trade)
     if maker.leaves_lots == 0:
         close_order(venue, maker, status=FILLED, reason=0)
     if taker.leaves_lots == 0:

@@ -11,6 +11,8 @@ from messages.trading.commands import (
     Debit,
     ReleaseWithdrawal,
     ReserveWithdrawal,
+    SettleReceivable,
+    TransferFunds,
 )
 from messages.trading.events import BalanceChanged
 from messages.trading.terms import AMOUNT_LIMIT, BalanceCause
@@ -25,7 +27,7 @@ _BALANCE_CHANGED: Final = shape(BalanceChanged)
 
 def credit(venue: VenueState, command: Credit) -> None:
     """Add money that arrived from outside."""
-    refused = _decide_amount(venue, command)
+    refused = decide_amount(venue, command)
     if refused is None:
         asset = venue.assets[command.asset]
         usage = asset.supply_atoms + command.amount_atoms
@@ -51,7 +53,7 @@ def credit(venue: VenueState, command: Credit) -> None:
 
 def debit(venue: VenueState, command: Debit) -> None:
     """Take free money out of the venue at once."""
-    refused = _decide_amount(venue, command) or _decide_free(venue, command)
+    refused = decide_amount(venue, command) or decide_free(venue, command)
     if refused is not None:
         _reject(venue, command, refused)
         return
@@ -72,7 +74,7 @@ def debit(venue: VenueState, command: Debit) -> None:
 
 def reserve_withdrawal(venue: VenueState, command: ReserveWithdrawal) -> None:
     """Hold free money until the withdrawal is committed or released."""
-    refused = _decide_amount(venue, command) or _decide_free(venue, command)
+    refused = decide_amount(venue, command) or decide_free(venue, command)
     if refused is not None:
         _reject(venue, command, refused)
         return
@@ -143,19 +145,26 @@ def _end_withdrawal(
     return withdrawal
 
 
-def _decide_amount(
-    venue: VenueState, command: Credit | Debit | ReserveWithdrawal
+def decide_amount(
+    venue: VenueState,
+    command: Credit | Debit | ReserveWithdrawal | TransferFunds | SettleReceivable,
 ) -> Refused | None:
-    assert venue.configuration is not None
+    """Say whether account, asset, amount and reference of a money command are in order."""
     if command.account not in venue.accounts:
         return Refused(RejectCode.ACCOUNT_UNKNOWN)
     if command.asset not in venue.assets:
         return Refused(RejectCode.ASSET_UNKNOWN)
     if not 0 < command.amount_atoms < AMOUNT_LIMIT:
         return Refused(RejectCode.AMOUNT_INVALID, AMOUNT_LIMIT - 1, command.amount_atoms)
-    if not is_client_id(command.reference):
+    return decide_reference(venue, command.reference)
+
+
+def decide_reference(venue: VenueState, reference: bytes) -> Refused | None:
+    """Say whether a reference is well formed and new, and whether it can be remembered."""
+    assert venue.configuration is not None
+    if not is_client_id(reference):
         return Refused(RejectCode.REFERENCE_INVALID)
-    if command.reference in venue.references:
+    if reference in venue.references:
         return Refused(RejectCode.DUPLICATE_REFERENCE)
     limit = venue.configuration.references_max
     if len(venue.references) >= limit:
@@ -163,8 +172,14 @@ def _decide_amount(
     return None
 
 
-def _decide_free(venue: VenueState, command: Debit | ReserveWithdrawal) -> Refused | None:
-    free_atoms = venue.accounts[command.account].balance(command.asset).free_atoms
+def decide_free(
+    venue: VenueState, command: Debit | ReserveWithdrawal | TransferFunds
+) -> Refused | None:
+    """Say whether an account may give so much away: its own, free, and nothing while it owes."""
+    account = venue.accounts[command.account]
+    if owed_assets := account.owed_assets:
+        return Refused(RejectCode.RECEIVABLE_OUTSTANDING, 0, owed_assets)
+    free_atoms = account.balance(command.asset).free_atoms
     if command.amount_atoms > free_atoms:
         return Refused(RejectCode.INSUFFICIENT_FUNDS, free_atoms, command.amount_atoms)
     return None

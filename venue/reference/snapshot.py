@@ -21,10 +21,13 @@ from venue.reference.state_records import (
     FirmRecord,
     GoneRecord,
     InstrumentRecord,
+    KeptTradeRecord,
+    KeptTradesRecord,
     LimitsRecord,
     MarketRecord,
     OrderRecord,
     QueueRecord,
+    ReceivableRecord,
     ReferenceRecord,
     RightRecord,
     SessionRecord,
@@ -92,6 +95,11 @@ def _records(venue: VenueState) -> Iterator[bytes]:
             withdrawal.amount_atoms,
         )
     yield from _orders(venue)
+    yield from _kept_trades(venue)
+    for number, account in sorted(venue.accounts.items()):
+        for asset, balance in sorted(account.balances.items()):
+            if balance.receivable_atoms:
+                yield _pack(ReceivableRecord, 0, number, asset, balance.receivable_atoms)
 
 
 def _definitions(venue: VenueState) -> Iterator[bytes]:
@@ -230,6 +238,27 @@ def _orders(venue: VenueState) -> Iterator[bytes]:
         else:
             fields = (0, owner.account.number, 0, owner.client_order_id)
         yield _pack(GoneRecord, 0, gone_at_ns, *fields)
+
+
+def _kept_trades(venue: VenueState) -> Iterator[bytes]:
+    kept = venue.kept_trades
+    if kept.trades_max:
+        yield _pack(KeptTradesRecord, 0, kept.trades_max, 0)
+    for trade_id, trade in sorted(kept.trades.items()):
+        yield _pack(
+            KeptTradeRecord,
+            0,
+            trade_id,
+            trade.event_number,
+            trade.maker_order_id,
+            trade.taker_order_id,
+            trade.price_ticks,
+            trade.quantity_lots,
+            trade.maker_fee,
+            trade.taker_fee,
+            trade.maker_ppm,
+            trade.taker_ppm,
+        )
 
 
 def _queues(instrument: Instrument) -> Iterator[bytes]:

@@ -340,7 +340,8 @@ def check_money(venue: VenueState) -> None:
             require(is_bounded, f"has buys of account {account.number} out of range")
             sums[number] += balance.balance_atoms
     for number, asset in venue.assets.items():
-        is_whole = sums[number] + asset.fees_atoms == asset.supply_atoms
+        total_atoms = sums[number] + asset.fees_atoms - asset.receivable_atoms
+        is_whole = total_atoms == asset.supply_atoms
         require(is_whole, f"has balances and fees of asset {number} that are not its supply")
         is_bounded = asset.lent_atoms() + asset.supply_max_atoms < AMOUNT_LIMIT
         require(is_bounded, f"has too much of asset {number} lent")

@@ -40,6 +40,12 @@ from venue.reference.snapshot_checks import (
     is_venue_in_range,
     require,
 )
+from venue.reference.snapshot_corrections import (
+    check_kept_trades,
+    read_kept_trade,
+    read_kept_trades,
+    read_receivable,
+)
 from venue.reference.state import Configuration, VenueState
 from venue.reference.state_records import (
     STATE,
@@ -54,10 +60,13 @@ from venue.reference.state_records import (
     FirmRecord,
     GoneRecord,
     InstrumentRecord,
+    KeptTradeRecord,
+    KeptTradesRecord,
     LimitsRecord,
     MarketRecord,
     OrderRecord,
     QueueRecord,
+    ReceivableRecord,
     ReferenceRecord,
     RightRecord,
     SessionRecord,
@@ -88,6 +97,7 @@ def read_snapshot(data: bytes) -> VenueState:
     check_orders(venue)
     check_books(venue)
     check_money(venue)
+    check_kept_trades(venue)
     for order in venue.client_ids.orders.values():
         if order.is_pending:
             order.instrument.stops.add(order)
@@ -424,5 +434,8 @@ READERS: Final[dict[type[Record], Callable[[VenueState, Any], None]]] = {
     ClientIdRecord: _read_client_id,
     QueueRecord: _read_queue,
     GoneRecord: _read_gone,
+    KeptTradesRecord: read_kept_trades,
+    KeptTradeRecord: read_kept_trade,
+    ReceivableRecord: read_receivable,
     EndRecord: _read_end,
 }

@@ -14,6 +14,7 @@ from venue.reference.client_ids import ClientIds
 from venue.reference.deadlines import ORDER_EXPIRY, Deadlines
 from venue.reference.event_writer import CANCELLED, EXPIRED, EventWriter
 from venue.reference.instruments import Instrument
+from venue.reference.kept_trades import KeptTrades
 from venue.reference.orders import Order
 from venue.reference.sessions import Session
 from venue.reference.values import BUY, NO_CLIENT_ID
@@ -59,6 +60,7 @@ class VenueState:
         "firms",
         "instruments",
         "is_killed",
+        "kept_trades",
         "last_arrival",
         "last_order_id",
         "last_sequence",
@@ -99,6 +101,7 @@ class VenueState:
         self.steps_left = 0
         self.late_stops: set[int] = set()
         self.client_ids = ClientIds()
+        self.kept_trades = KeptTrades()
         self.deadlines = Deadlines()
 
     def next_arrival(self) -> int:

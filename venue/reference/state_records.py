@@ -302,8 +302,41 @@ class GoneRecord(StateRecord, frozen=True, gc=False):
     client_order_id: ClientId
 
 
-@STATE.record(21)
+@STATE.record(80)
+class KeptTradesRecord(StateRecord, frozen=True, gc=False):
+    """How many trades are kept; absent when none are."""
+
+    trades_max: U32
+    spare_1: U32
+
+
+@STATE.record(81)
+class KeptTradeRecord(StateRecord, frozen=True, gc=False):
+    """A trade that can be busted while its orders are remembered; without lots it was."""
+
+    trade_id: U64
+    event_number: U64
+    maker_order_id: U64
+    taker_order_id: U64
+    price_ticks: I64
+    quantity_lots: I64
+    maker_fee_atoms: I64
+    taker_fee_atoms: I64
+    maker_ppm: I32
+    taker_ppm: I32
+
+
+@STATE.record(82)
+class ReceivableRecord(StateRecord, frozen=True, gc=False):
+    """What an account owes the venue of an asset, unless it is nothing."""
+
+    account: U32
+    asset: U32
+    receivable_atoms: I64
+
+
+@STATE.record(255)
 class EndRecord(StateRecord, frozen=True, gc=False):
-    """The last record; it counts the others."""
+    """The last record, whatever kinds there will be; it counts the others."""
 
     records: U64

@@ -57,8 +57,10 @@ def kill(venue: VenueState, command: Kill) -> None:
 
 
 def resume(venue: VenueState, command: Resume) -> None:
-    """Lift one kill switch; harmless when it was not thrown."""
+    """Lift one kill switch; harmless when it was not thrown, refused while the account owes."""
     switched = _switched(venue, command)
+    if isinstance(switched, Account) and (owed_assets := switched.owed_assets):
+        switched = Refused(RejectCode.RECEIVABLE_OUTSTANDING, 0, owed_assets)
     if isinstance(switched, Refused):
         reject_command(venue, command, switched, subject=command.target)
         return

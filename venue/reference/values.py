@@ -86,5 +86,6 @@ DAY_ENDED: Final = int(CancelReason.DAY_ENDED)
 DATE_REACHED: Final = int(CancelReason.DATE_REACHED)
 PRICE_BAND: Final = int(CancelReason.PRICE_BAND)
 PRICE_COLLAR: Final = int(CancelReason.PRICE_COLLAR)
+BUST: Final = int(CancelReason.BUST)
 
 NO_CLIENT_ID: Final = bytes(40)

@@ -289,5 +289,6 @@ NB_MODULE(_native, module) {
            [](const core::Engine& engine) { return to_bytes(engine.definitions()); })
       .def("books", [](const core::Engine& engine) { return to_bytes(engine.books()); })
       .def("balances", &core::Engine::balances)
+      .def("receivables", &core::Engine::receivables)
       .def("assets", &core::Engine::assets);
 }

@@ -172,6 +172,9 @@ Bytes describe(const Venue& venue) {
     return stream.take();
   }
   describe_configuration(stream, *venue.configuration);
+  if (venue.kept_trades.is_keeping()) {
+    stream.add<events::TradesKept>().trades_max = venue.kept_trades.trades_max();
+  }
   for (const std::uint32_t index : by_number(venue.assets)) {
     const Asset& asset = venue.assets[index];
     auto& event = stream.add<events::AssetCreated>();

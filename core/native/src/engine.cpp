@@ -26,13 +26,14 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
           ReleaseWithdrawal, OpenSessionOnTerms, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
-          GroupHeader, AdvanceTime>*>(nullptr));
+          GroupHeader, AdvanceTime, TransferFunds, BustTrade, CorrectTrade, SettleReceivable,
+          KeepTrades, DisputeTrade>*>(nullptr));
   return lengths;
 }();
 
-// Kinds of later versions: quotes, lists, transfers, busts. Refused, whatever they hold.
+// Kinds of later versions: quotes, lists. Refused, whatever they hold.
 constexpr bool is_reserved(std::uint16_t kind) noexcept {
-  return (kind >= 10 && kind <= 19) || kind == 25 || kind == 44 || kind == 45;
+  return kind >= 10 && kind <= 19;
 }
 
 // How far ahead of the check the commands themselves are fetched, in bytes.
@@ -307,6 +308,12 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(ReserveWithdrawal, reserve_withdrawal);
     CORE_HANDLE(CommitWithdrawal, commit_withdrawal);
     CORE_HANDLE(ReleaseWithdrawal, release_withdrawal);
+    CORE_HANDLE(TransferFunds, transfer_funds);
+    CORE_HANDLE(SettleReceivable, settle_receivable);
+    CORE_HANDLE(BustTrade, bust_trade);
+    CORE_HANDLE(CorrectTrade, correct_trade);
+    CORE_HANDLE(KeepTrades, keep_trades);
+    CORE_HANDLE(DisputeTrade, dispute_trade);
     CORE_HANDLE(CreateAsset, create_asset);
     CORE_HANDLE(CreateInstrument, create_instrument);
     CORE_HANDLE(CreateFirm, create_firm);
@@ -418,6 +425,21 @@ Engine::balances() const {
       if (balance.balance_atoms != 0 || balance.held_atoms != 0) {
         found.emplace_back(account.number, venue_->assets[asset].number, balance.balance_atoms,
                            balance.held_atoms);
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> Engine::receivables() const {
+  std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> found;
+  for (const Account& account : venue_->accounts) {
+    for (std::size_t asset = 0; asset < account.balances.size(); ++asset) {
+      const Balance& balance = venue_->balances[account.balances[asset]];
+      if (balance.receivable_atoms != 0) {
+        found.emplace_back(account.number, venue_->assets[asset].number,
+                           balance.receivable_atoms);
       }
     }
   }

@@ -30,7 +30,7 @@ void set_account_limits(Venue& venue, const commands::SetAccountLimits& command)
 }
 
 Wide lent_atoms(Venue& venue, Asset& asset) {
-  Wide lent = asset.credit_lines_atoms;
+  Wide lent = Wide{asset.credit_lines_atoms} + asset.receivable_atoms;
   std::erase_if(asset.overdrawn, [&](std::uint32_t index) {
     const Balance& balance = venue.balances[index];
     lent += balance.lent_atoms() - balance.credit_line_atoms;

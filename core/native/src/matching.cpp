@@ -310,6 +310,11 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
   CORE_FILL_PARTY(event, maker, maker, maker_cold, maker_fee, maker_ppm);
   CORE_FILL_PARTY(event, taker, taker, taker_cold, taker_fee, taker_ppm);
   event.taker_cash_atoms = taker.is_cash() ? taker_cold.cash_atoms : 0;
+  if (venue.kept_trades.is_keeping()) {
+    venue.kept_trades.keep(venue.last_trade_id) = {
+        venue.events.number, maker.order_id, taker.order_id, price_ticks, lots,
+        maker_fee,           taker_fee,      maker_ppm,      taker_ppm};
+  }
   if (maker.leaves_lots == 0) {
     close_order(venue, maker_index, status::FILLED, 0);
   }

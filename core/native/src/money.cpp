@@ -1,47 +1,9 @@
 // Money that enters and leaves: each reference is honoured once, for ever.
-#include "core/handlers.hpp"
+#include "core/money.hpp"
 
 namespace core {
 
 namespace {
-
-Reference key_of(const Text<40>& reference) { return Reference(reference.data(), 40); }
-
-template <class Command>
-bool refuses_amount(Venue& venue, const Command& command, Refused& refused) {
-  if (venue.find_account(command.account) == NONE) {
-    return refused.because(code::ACCOUNT_UNKNOWN);
-  }
-  if (!venue.asset_numbers.contains(command.asset)) {
-    return refused.because(code::ASSET_UNKNOWN);
-  }
-  if (command.amount_atoms <= 0 || command.amount_atoms >= AMOUNT_LIMIT) {
-    return refused.because(code::AMOUNT_INVALID, AMOUNT_LIMIT - 1, command.amount_atoms);
-  }
-  if (!is_client_id(command.reference)) {
-    return refused.because(code::REFERENCE_INVALID);
-  }
-  if (venue.references.contains(key_of(command.reference))) {
-    return refused.because(code::DUPLICATE_REFERENCE);
-  }
-  const std::uint32_t limit = venue.configuration->references_max;
-  if (venue.references.size() >= limit) {
-    return refused.because(code::REFERENCE_MEMORY_FULL, limit,
-                           static_cast<Wide>(venue.references.size()) + 1);
-  }
-  return false;
-}
-
-template <class Command>
-bool refuses_free(Venue& venue, const Command& command, Refused& refused) {
-  const std::int64_t free_atoms =
-      venue
-          .balance(venue.find_account(command.account),
-                   venue.asset_numbers.find(command.asset))
-          .free_atoms();
-  return command.amount_atoms > free_atoms &&
-         refused.because(code::INSUFFICIENT_FUNDS, free_atoms, command.amount_atoms);
-}
 
 // What changed: how much was asked for, and what was added to the balance.
 struct Change {

@@ -1,6 +1,7 @@
 // What operators and time do: phases, kill switches, rules, and everything that falls due.
 #include "core/handlers.hpp"
 #include "core/matching.hpp"
+#include "core/money.hpp"
 #include "core/phases.hpp"
 
 namespace core {
@@ -130,6 +131,13 @@ void kill(Venue& venue, const commands::Kill& command) {
 void resume(Venue& venue, const commands::Resume& command) {
   Refused refused;
   bool* is_killed = switch_of(venue, command, refused);
+  if (is_killed != nullptr && command.scope == scope::ACCOUNT) {
+    const Account& account = venue.accounts[venue.find_account(command.target)];
+    if (const std::uint32_t owed = owed_assets(venue, account); owed != 0) {
+      refused.because(code::RECEIVABLE_OUTSTANDING, 0, owed);
+      is_killed = nullptr;
+    }
+  }
   if (is_killed == nullptr) {
     reject_command(venue, command, refused, command.target);
     return;

@@ -294,6 +294,48 @@ void write_orders(RecordStream& stream, const Venue& venue,
   }
 }
 
+void write_kept_trades(RecordStream& stream, const Venue& venue) {
+  const KeptTrades& kept = venue.kept_trades;
+  if (!kept.is_keeping()) {
+    return;
+  }
+  stream.add<state::KeptTradesRecord>().trades_max = kept.trades_max();
+  for (std::uint64_t number = venue.last_trade_id - kept.count() + 1;
+       number <= venue.last_trade_id; ++number) {
+    const KeptTrade& trade = kept.at(number);
+    auto& record = stream.add<state::KeptTradeRecord>();
+    record.trade_id = number;
+    record.event_number = trade.event_number;
+    record.maker_order_id = trade.maker_order_id;
+    record.taker_order_id = trade.taker_order_id;
+    record.price_ticks = trade.price_ticks;
+    record.quantity_lots = trade.quantity_lots;
+    record.maker_fee_atoms = trade.maker_fee;
+    record.taker_fee_atoms = trade.taker_fee;
+    record.maker_ppm = trade.maker_ppm;
+    record.taker_ppm = trade.taker_ppm;
+  }
+}
+
+void write_receivables(RecordStream& stream, const Venue& venue) {
+  for (const std::uint32_t index : by_number(venue.accounts)) {
+    const Account& account = venue.accounts[index];
+    std::map<std::uint32_t, std::int64_t> owed;  // by the asset's number
+    for (std::size_t asset = 0; asset < account.balances.size(); ++asset) {
+      const Balance& balance = venue.balances[account.balances[asset]];
+      if (balance.receivable_atoms != 0) {
+        owed[venue.assets[asset].number] = balance.receivable_atoms;
+      }
+    }
+    for (const auto& [asset, receivable_atoms] : owed) {
+      auto& record = stream.add<state::ReceivableRecord>();
+      record.account = account.number;
+      record.asset = asset;
+      record.receivable_atoms = receivable_atoms;
+    }
+  }
+}
+
 }  // namespace
 
 Bytes write_snapshot(const Venue& venue) {
@@ -307,6 +349,8 @@ Bytes write_snapshot(const Venue& venue) {
   write_sessions(stream, venue);
   write_money(stream, venue);
   write_orders(stream, venue, instruments);
+  write_kept_trades(stream, venue);
+  write_receivables(stream, venue);
   const std::uint64_t records = stream.count();
   stream.add<state::EndRecord>().records = records;
   return stream.take();

@@ -312,7 +312,7 @@ bool SnapshotReader::check_money() {
   }
   for (std::size_t number = 0; number < sums.size(); ++number) {
     Asset& asset = venue.assets[number];
-    if (sums[number] + asset.fees_atoms != asset.supply_atoms) {
+    if (sums[number] + asset.fees_atoms - asset.receivable_atoms != asset.supply_atoms) {
       return fail("the snapshot's balances and fees are not its supply");
     }
     if (lent_atoms(venue, asset) + asset.supply_max_atoms >= AMOUNT_LIMIT) {

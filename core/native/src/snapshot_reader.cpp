@@ -35,7 +35,7 @@ bool SnapshotReader::read_all(std::span<const std::byte> data) {
   if (last_kind != state::EndRecord::KIND) {
     return fail("the snapshot has no end");
   }
-  return check_orders() && check_books() && check_money();
+  return check_orders() && check_books() && check_money() && check_kept_trades();
 }
 
 bool SnapshotReader::read_record(const state::Header& header, const std::byte* at) {
@@ -65,6 +65,9 @@ bool SnapshotReader::read_record(const state::Header& header, const std::byte* a
     CORE_READ(ClientIdRecord);
     CORE_READ(QueueRecord);
     CORE_READ(GoneRecord);
+    CORE_READ(KeptTradesRecord);
+    CORE_READ(KeptTradeRecord);
+    CORE_READ(ReceivableRecord);
 #undef CORE_READ
     case state::EndRecord::KIND:
       return require(header.length == sizeof(state::EndRecord),

@@ -318,6 +318,16 @@ def _trade(event: e.TradeExecuted) -> str:
     )
 
 
+def _busted(event: e.TradeBusted) -> str:
+    lots, price = event.previous_quantity_lots, event.previous_price_ticks
+    return f"busted {event.trade_id} {lots}@{price}"
+
+
+def _corrected(event: e.TradeCorrected) -> str:
+    lots, price = event.previous_quantity_lots, event.previous_price_ticks
+    return f"corrected {event.trade_id} {lots}@{price} to {event.quantity_lots}@{event.price_ticks}"
+
+
 def _level(event: e.BookLevelChanged) -> str:
     side = Side(event.side).name.lower()
     return f"level {side} {event.price_ticks}: {event.quantity_lots} in {event.orders}"
@@ -373,5 +383,13 @@ _SAYINGS: dict[type[Record], Callable[[Any], str]] = {
     ),
     e.AuctionUncrossed: lambda event: (
         f"uncrossed {event.volume_lots}@{event.price_ticks} in {event.trades}"
+    ),
+    e.TradeBusted: _busted,
+    e.TradeCorrected: _corrected,
+    e.FundsTransferred: lambda event: (
+        f"transferred {event.amount_atoms} from {event.account} to {event.to_account}"
+    ),
+    e.ReceivableChanged: lambda event: (
+        f"receivable of {event.account} {event.change_atoms:+} now {event.receivable_atoms}"
     ),
 }

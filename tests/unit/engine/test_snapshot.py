@@ -11,7 +11,7 @@ from messages.trading import events as e
 from messages.trading.answers import RestingOrder, read_books
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderType, Phase, Scope, Side, TimeInForce
-from tests.unit.engine.scenario import ALICE, BOB, BOOK, CAROL, SECOND, START, Market
+from tests.unit.engine.scenario import ALICE, BOB, BOOK, CAROL, QUOTE, SECOND, START, Market
 from venue.engines import ENGINES, create_engine
 from venue.reference.engine import ReferenceEngine
 from venue.reference.snapshot_checks import SnapshotMalformedError
@@ -29,6 +29,7 @@ def busy_market() -> Market:
     """Return a market in which every kind of state record is needed."""
     market = Market(maker_ppm=10, taker_ppm=777)
     market.configure(indicative_interval_ns=SECOND)
+    market.send(c.KeepTrades, trades_max=5)
     market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
     market.send(c.SetAssetLimits, account=BOB, asset=1, credit_line_atoms=7)
     market.send(c.AssignFeeSchedule, account=BOB, fee_schedule=1)
@@ -40,10 +41,27 @@ def busy_market() -> Market:
     market.buy(5, order_type=OrderType.STOP, stop_price_ticks=120, account=BOB)
     market.amend(4, account=BOB, quantity_lots=4, client_order_id=client_id("amended"))
     market.mass_cancel(Scope.SESSION, account=31, client_order_id=client_id("mass"))
+    _bust(market)
     market.kill(Scope.FIRM, 3)
     market.close(1)
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 60 * SECOND)
     return market
+
+
+def _bust(market: Market) -> None:
+    """Undo the trade in which Carol sold, after she has spent what it brought her."""
+    trade = next(
+        each
+        for each in market.history
+        if isinstance(each, e.TradeExecuted) and each.maker_account == CAROL
+    )
+    spent = {"account": CAROL, "asset": QUOTE, "amount_atoms": trade.maker_quote_balance}
+    market.send(c.Debit, **spent, reference=client_id("spent"))
+    named = ("trade_id", "instrument", "price_ticks", "quantity_lots")
+    terms = {name: getattr(trade, name) for name in (*named, "maker_account", "taker_account")}
+    reference = client_id("bust")
+    market.send(c.BustTrade, **terms, operator=1, approver=2, reference=reference)
+    assert market.engine.receivables()
 
 
 def test_a_restored_engine_goes_on_as_if_nothing_had_happened() -> None:
@@ -163,6 +181,7 @@ def test_definitions_describe_what_is_now() -> None:
     by_kind = [type(each).__name__ for each in described]
     assert by_kind == [
         "VenueConfigured",
+        "TradesKept",
         *["AssetCreated"] * 2,
         "FeeScheduleDefined",
         *["FirmCreated"] * 3,
@@ -175,7 +194,7 @@ def test_definitions_describe_what_is_now() -> None:
         "AccountCreated",
         "AccountLimitsSet",
         *["SessionGranted"] * 4,
-        "Killed",
+        *["Killed"] * 2,
     ]
     phase = next(each for each in described if isinstance(each, e.PhaseChanged))
     assert (phase.instrument, phase.phase) == (BOOK, Phase.CALL_AUCTION)

@@ -54,6 +54,9 @@ class Engine {
   // (account, asset, balance, held) where one is not zero, sorted.
   [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t, std::int64_t>>
   balances() const;
+  // (account, asset, atoms owed to the venue) where something is, sorted.
+  [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> receivables()
+      const;
   // (asset, supply, fees collected), sorted.
   [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::int64_t, std::int64_t>> assets() const;
 

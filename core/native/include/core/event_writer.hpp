@@ -113,8 +113,9 @@ class EventWriter {
   static_assert(offsetof(events::Header, received_at_ns) + 8 ==
                 offsetof(events::Header, sequence) + STAMP_SIZE);
 
-  static constexpr std::size_t LARGEST_EVENT = 512;
-  static_assert(sizeof(events::TradeExecuted) <= LARGEST_EVENT);
+  static constexpr std::size_t LARGEST_EVENT = 1024;
+  static_assert(sizeof(events::TradeExecuted) <= LARGEST_EVENT &&
+                sizeof(events::TradeCorrected) <= LARGEST_EVENT);
 
   void tell(const TouchedLevel& touched) {
     const Level level = *touched.level;

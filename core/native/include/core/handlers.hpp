@@ -26,6 +26,13 @@ void debit(Venue& venue, const commands::Debit& command);
 void reserve_withdrawal(Venue& venue, const commands::ReserveWithdrawal& command);
 void commit_withdrawal(Venue& venue, const commands::CommitWithdrawal& command);
 void release_withdrawal(Venue& venue, const commands::ReleaseWithdrawal& command);
+void transfer_funds(Venue& venue, const commands::TransferFunds& command);
+void settle_receivable(Venue& venue, const commands::SettleReceivable& command);
+
+void bust_trade(Venue& venue, const commands::BustTrade& command);
+void correct_trade(Venue& venue, const commands::CorrectTrade& command);
+void keep_trades(Venue& venue, const commands::KeepTrades& command);
+void dispute_trade(Venue& venue, const commands::DisputeTrade& command);
 
 void configure_venue(Venue& venue, const commands::ConfigureVenue& command);
 void create_asset(Venue& venue, const commands::CreateAsset& command);
@@ -355,8 +362,9 @@ Instrument& add_instrument(Venue& venue, const Record& record) {
   return *venue.instruments.back();
 }
 
-// What all accounts may owe of an asset. Nothing but a new line makes this grow: within a line what
-// is used stays within it, and beyond one it only falls. So bounding it bounds every balance.
+// What all accounts may owe of an asset, receivables too. Nothing but a new line or receivable makes
+// this grow: within a line what is used stays within it, and beyond one it only falls. So bounding
+// it bounds every balance.
 [[nodiscard]] Wide lent_atoms(Venue& venue, Asset& asset);
 
 // The lowest rates of all fee schedules. Any two can meet in a trade, and none ever goes.

@@ -63,6 +63,12 @@ class SnapshotReader {
   bool check_orders();
   bool check_books();
 
+  // What busts and corrections need: snapshot_corrections.cpp
+  bool read(const state::KeptTradesRecord& record);
+  bool read(const state::KeptTradeRecord& record);
+  bool read(const state::ReceivableRecord& record);
+  bool check_kept_trades();
+
   // What an order's record says that only later records complete.
   struct Unfinished {
     std::int64_t shown_lots;
@@ -73,6 +79,7 @@ class SnapshotReader {
   std::unique_ptr<Venue> venue_;
   const char* error_ = "";
   std::int64_t last_gone_ns_ = 0;
+  std::uint64_t last_kept_id_ = 0;
   std::map<std::uint32_t, Wide> held_;                           // by balance
   std::map<std::uint32_t, Unfinished> unfinished_;               // by order
   std::map<std::pair<std::uint32_t, bool>, Wide> resting_lots_;  // by instrument and side

@@ -18,6 +18,7 @@
 #include "core/deadlines.hpp"
 #include "core/decisions.hpp"
 #include "core/event_writer.hpp"
+#include "core/kept_trades.hpp"
 #include "core/layouts.hpp"
 #include "core/limits.hpp"
 #include "core/memory.hpp"
@@ -59,7 +60,8 @@ struct Configuration {
   std::int64_t day_offset_ns = 0;
 };
 
-// The balances of all accounts and `fees_atoms` add up to `supply_atoms`, always.
+// The balances of all accounts and `fees_atoms` add up to `supply_atoms` and what accounts owe
+// since a bust, `receivable_atoms`, always.
 struct Asset {
   std::uint32_t number;
   std::uint32_t scale;
@@ -68,6 +70,7 @@ struct Asset {
   std::int64_t fees_atoms;
   std::int64_t credit_lines_atoms;  // the sum of all accounts'
   Text<16> symbol;
+  std::int64_t receivable_atoms = 0;
   // The balances that use more than their credit line, and some that no longer do.
   std::set<std::uint32_t> overdrawn{};
 };
@@ -84,13 +87,15 @@ struct Firm {
   Text<32> name;
 };
 
-// What an account has of one asset. `buying_atoms` is what its open buys would bring.
+// What an account has of one asset. `buying_atoms` is what its open buys would bring,
+// `receivable_atoms` of the balance were lent by the venue at a bust.
 struct alignas(64) Balance {
   std::int64_t balance_atoms;
   std::int64_t held_atoms;
   std::int64_t credit_line_atoms;
   std::int64_t position_max_atoms;
   std::int64_t buying_atoms;
+  std::int64_t receivable_atoms;
 
   // What orders may still tie up.
   [[nodiscard]] std::int64_t available_atoms() const noexcept {
@@ -411,6 +416,7 @@ class Venue {
   OrderIds order_ids;
   ClientIds client_ids;
   Ring<Gone> gone;
+  KeptTrades kept_trades;
   MappedArray<Admission> admissions;
   std::uint64_t definitions = 1;  // grows with every command that may make admissions untrue
   MappedArray<Balance> balances;
