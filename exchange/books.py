@@ -13,7 +13,7 @@ from exchange.state import State
 from messages.trading.answers import Balances
 from runtime import postgres
 from settlement import database
-from settlement.reconcile import AssetSum, EngineFigures, Holding, Report
+from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report
 from settlement.reconcile_loader import reconcile
 
 POSTGRES = "postgres"
@@ -66,6 +66,7 @@ async def reconcile_venue(
         event_number=answer.event_number,
         balances=[Holding(*balance) for balance in figures.balances],
         assets=[AssetSum(*asset) for asset in figures.assets],
+        receivables=[Debt(*debt) for debt in figures.receivables],
     )
     connection = await postgres.connect(
         database_dsn(configuration, state), application="reconcile", role=database.READER_ROLE

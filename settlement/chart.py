@@ -17,6 +17,8 @@ class LedgerAccountKind(IntEnum):
     """An account's own money. Open orders tie parts of it up in the engine, not here."""
     WITHDRAWALS = 2
     """Money of an account that is on its way out: reserved, and not yet gone or given back."""
+    RECEIVABLES = 3
+    """What an account owes the venue since a bust, as a negative number: a claim of the venue."""
     FEE_INCOME = 10
     """The venue's fees; rebates paid out of them go the other way."""
     CLEARING = 20
@@ -32,11 +34,18 @@ class EntryCause(IntEnum):
 
     TRADE = 1
     FEE = 2
+    TRADE_REVERSED = 3
+    FEE_REVERSED = 4
+    TRADE_CORRECTED = 5
+    FEE_CORRECTED = 6
     CREDIT = 11
     DEBIT = 12
     WITHDRAWAL_RESERVED = 13
     WITHDRAWAL_COMMITTED = 14
     WITHDRAWAL_RELEASED = 15
+    TRANSFER = 16
+    RECEIVABLE_RAISED = 17
+    RECEIVABLE_SETTLED = 18
 
 
 class Consumer(StrEnum):

@@ -8,12 +8,17 @@ from messages.trading.events import (
     AssetLimitsSet,
     BalanceChanged,
     FirmCreated,
+    FundsTransferred,
     InstrumentCreated,
+    ReceivableChanged,
+    TradeBusted,
+    TradeCorrected,
     TradeExecuted,
 )
 from runtime.postgres import Connection
 from settlement.chart import Consumer
 from settlement.ledger_batch import (
+    CORRECTION_COLUMNS,
     DEFINITION_COLUMNS,
     ENTRY_COLUMNS,
     TRADE_COLUMNS,
@@ -62,6 +67,10 @@ class LedgerProjection:
         handlers = {
             TradeExecuted.KIND: ready.trade_executed,
             BalanceChanged.KIND: ready.balance_changed,
+            TradeBusted.KIND: ready.trade_changed(TradeBusted),
+            TradeCorrected.KIND: ready.trade_changed(TradeCorrected),
+            FundsTransferred.KIND: ready.funds_transferred,
+            ReceivableChanged.KIND: ready.receivable_changed,
             AssetLimitsSet.KIND: ready.asset_limits_set,
             AssetCreated.KIND: ready.asset_created,
             InstrumentCreated.KIND: ready.instrument_created,
@@ -90,6 +99,13 @@ class LedgerProjection:
         if ready.trades:
             await connection.copy_records_to_table(
                 "trades", schema_name=NAMESPACE, columns=TRADE_COLUMNS, records=ready.trades
+            )
+        if ready.corrections:
+            await connection.copy_records_to_table(
+                "trade_corrections",
+                schema_name=NAMESPACE,
+                columns=CORRECTION_COLUMNS,
+                records=ready.corrections,
             )
         if ready.entries:
             await connection.copy_records_to_table(

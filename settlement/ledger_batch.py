@@ -13,14 +13,25 @@ from messages.trading.events import (
     AssetLimitsSet,
     BalanceChanged,
     FirmCreated,
+    FundsTransferred,
     InstrumentCreated,
+    ReceivableChanged,
+    TradeBusted,
+    TradeChanged,
     TradeExecuted,
 )
 from messages.trading.terms import Side
 from settlement.chart import VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import UnsettleableEventError
-from settlement.postings import Market, balance_entries
-from settlement.records import picker, stored_text
+from settlement.postings import (
+    Entry,
+    Market,
+    balance_entries,
+    correction_entries,
+    receivable_entries,
+    transfer_entries,
+)
+from settlement.records import Handler, picker, stored_text
 
 EntryRow = tuple[int, int, int, int, int, int, int, int]
 TradeRow = tuple[int | str | bool, ...]
@@ -56,6 +67,38 @@ TRADE_COLUMNS = (
     "taker_fee_atoms",
     "taker_client_order_id",
 )
+
+CORRECTION_COLUMNS = (
+    "event_number",
+    "trade_id",
+    "is_bust",
+    "corrected_event",
+    "time_ns",
+    "instrument",
+    "previous_price_ticks",
+    "previous_quantity_lots",
+    "previous_notional_atoms",
+    "previous_base_atoms",
+    "price_ticks",
+    "quantity_lots",
+    "notional_atoms",
+    "base_atoms",
+    "taker_side",
+    "maker_order_id",
+    "maker_account",
+    "maker_previous_fee_atoms",
+    "maker_fee_atoms",
+    "taker_order_id",
+    "taker_account",
+    "taker_previous_fee_atoms",
+    "taker_fee_atoms",
+    "operator",
+    "approver",
+    "reference",
+    "text",
+)
+
+_CORRECTION_FIELDS = CORRECTION_COLUMNS[3:]
 
 _TRADE = picker(
     TradeExecuted,
@@ -99,6 +142,7 @@ class LedgerBatch:
     markets: dict[int, Market]
     entries: list[EntryRow] = field(default_factory=list)
     trades: list[TradeRow] = field(default_factory=list)
+    corrections: list[TradeRow] = field(default_factory=list)
     assets: list[tuple[int | str, ...]] = field(default_factory=list)
     instruments: list[tuple[int | str, ...]] = field(default_factory=list)
     firms: list[tuple[int | str, ...]] = field(default_factory=list)
@@ -145,9 +189,40 @@ class LedgerBatch:
     def balance_changed(self, data: bytes, offset: int) -> None:
         """Add a BalanceChanged record: its entries."""
         event = BalanceChanged.unpack(data, offset)
+        self._add(event.number, event.time_ns, balance_entries(event))
+
+    def trade_changed(self, record: type[TradeChanged]) -> Handler:
+        """Return the handler of TradeBusted or TradeCorrected: a line about it and its entries."""
+
+        def handle(data: bytes, offset: int) -> None:
+            event = record.unpack(data, offset)
+            market = self.markets.get(event.instrument)
+            if market is None:
+                raise UnsettleableEventError(
+                    f"event {event.number}: unknown instrument {event.instrument}"
+                )
+            is_bust = record is TradeBusted
+            self.corrections.append(
+                (event.number, event.trade_id, is_bust, *_row(event, _CORRECTION_FIELDS))
+            )
+            self._add(event.number, event.time_ns, correction_entries(event, market))
+
+        return handle
+
+    def funds_transferred(self, data: bytes, offset: int) -> None:
+        """Add a FundsTransferred record: its entries."""
+        event = FundsTransferred.unpack(data, offset)
+        self._add(event.number, event.time_ns, transfer_entries(event))
+
+    def receivable_changed(self, data: bytes, offset: int) -> None:
+        """Add a ReceivableChanged record: its entries."""
+        event = ReceivableChanged.unpack(data, offset)
+        self._add(event.number, event.time_ns, receivable_entries(event))
+
+    def _add(self, number: int, time_ns: int, entries: list[Entry]) -> None:
         self.entries.extend(
-            (event.number, leg, kind, cause, account, asset, amount, event.time_ns)
-            for leg, kind, cause, account, asset, amount in balance_entries(event)
+            (number, leg, kind, cause, account, asset, amount, time_ns)
+            for leg, kind, cause, account, asset, amount in entries
         )
 
     def asset_limits_set(self, data: bytes, offset: int) -> None:

@@ -25,8 +25,12 @@ from messages.trading.events import (
     QueryRejected,
     RefusalRecorded,
     RequestRejected,
+    TradeBusted,
+    TradeChanged,
+    TradeCorrected,
     TradeExecuted,
 )
+from messages.trading.terms import CancelReason, OrderStatus
 from runtime.postgres import Connection, connect, drop
 from settlement import database
 from settlement.chart import Consumer
@@ -34,10 +38,13 @@ from settlement.consumer import read_position, try_lock
 from settlement.errors import ConsumerBusyError
 from settlement.order_rows import (
     OPEN_STATUSES,
+    CorrectedRow,
     FillRow,
     HistoryRow,
     OrderRow,
     Row,
+    correction_lines,
+    correction_rows,
     fill_lines,
     mass_cancel_rejection_row,
     mass_cancelled_row,
@@ -70,6 +77,7 @@ class OrderHistoryBatch:
         self.refused: list[OrderRow] = []
         self.changed: dict[int, OrderRow] = {}
         self.filled: dict[int, FillRow] = {}
+        self.corrected: dict[int, CorrectedRow] = {}
 
     def accepted(self, data: bytes, offset: int) -> None:
         """Add an OrderAccepted record."""
@@ -90,6 +98,7 @@ class OrderHistoryBatch:
             if begun is None:
                 self.changed[event.order_id] = row
                 self.filled.pop(event.order_id, None)
+                self.corrected.pop(event.order_id, None)
             else:
                 row.created_event = begun.created_event
                 row.created_at_ns = begun.created_at_ns
@@ -133,8 +142,38 @@ class OrderHistoryBatch:
         ):
             self._fill(fill)
 
+    def corrected_by(self, record: type[TradeChanged]) -> Handler:
+        """Return the handler of TradeBusted or TradeCorrected: lines, and both orders' states."""
+
+        def handle(data: bytes, offset: int) -> None:
+            event = record.unpack(data, offset)
+            self.history.extend(astuple(line) for line in correction_lines(event))
+            for corrected in correction_rows(event):
+                self._correct(corrected)
+
+        return handle
+
+    def _correct(self, corrected: CorrectedRow) -> None:
+        """Let an order stand as a correction says, in the row that the batch has or will make.
+
+        An order that is cancelled only since then was filled before: its reason is the bust.
+        """
+        order_id = corrected.order_id
+        row = self.begun.get(order_id) or self.changed.get(order_id)
+        if row is None:
+            self.filled.pop(order_id, None)
+            self.corrected[order_id] = corrected
+            return
+        if corrected.status == OrderStatus.CANCELLED != row.status:
+            row.reason = CancelReason.BUST
+        for name in CorrectedRow.__struct_fields__:
+            setattr(row, name, getattr(corrected, name))
+
     def _fill(self, fill: FillRow) -> None:
-        row = self.begun.get(fill.order_id) or self.changed.get(fill.order_id)
+        order_id = fill.order_id
+        row: OrderRow | CorrectedRow | None = self.begun.get(order_id) or self.changed.get(order_id)
+        if row is None:
+            row = self.corrected.get(order_id)
         if row is None:
             self.filled[fill.order_id] = fill
             return
@@ -188,6 +227,7 @@ class OrderHistoryBatch:
             OrderReported.KIND: self.reported,
             RefusalRecorded.KIND: self.refusal_recorded,
             TradeExecuted.KIND: self.traded,
+            **{each.KIND: self.corrected_by(each) for each in (TradeBusted, TradeCorrected)},
             MassCancelled.KIND: self.mass_cancelled,
             MassCancelRejected.KIND: self.mass_cancel_rejected,
             **{record.KIND: self.changed_by(record) for record in changing},
@@ -225,6 +265,7 @@ class OrderHistoryProjection:
         for statement, changes in (
             (_CHANGE, [astuple(row) for row in ready.changed.values()]),
             (_FILL, [astuple(row) for row in ready.filled.values()]),
+            (_CORRECT, [astuple(row) for row in ready.corrected.values()]),
         ):
             if changes:
                 columns_of = [list(column) for column in zip(*changes, strict=True)]
@@ -233,20 +274,26 @@ class OrderHistoryProjection:
                 assert updated == f"UPDATE {len(changes)}", (updated, len(changes))
 
 
-def _update_statement(columns: Sequence[str]) -> str:
-    """Update orders by order id from one array parameter per column."""
+def _update_statement(columns: Sequence[str], *, more: str = "") -> str:
+    """Update orders by order id from one array parameter per column, and what ``more`` sets."""
     types = {name: orders.c[name].type.compile() for name in columns}
     arrays = ", ".join(f"${i}::{types[name]}[]" for i, name in enumerate(columns, start=1))
     changing = [name for name in columns if name not in _NEVER_CHANGES]
     assignments = ", ".join(f"{name} = wanted.{name}" for name in changing)
     # S608: every name in it is a column of our own schema.
-    update = f"update settlement.orders as known set {assignments}"  # noqa: S608
+    update = f"update settlement.orders as known set {assignments}{more}"  # noqa: S608
     source = f"from unnest({arrays}) as wanted ({', '.join(columns)})"
     return f"{update} {source} where known.order_id = wanted.order_id"
 
 
 _CHANGE = _update_statement(_ORDER_COLUMNS)
 _FILL = _update_statement(FillRow.__struct_fields__)
+# An order that only a correction cancels was filled: CancelReason.BUST, OrderStatus.CANCELLED.
+_CORRECT = _update_statement(
+    CorrectedRow.__struct_fields__,
+    more=", reason = case when wanted.status = 5 and known.status <> 5 then 13"
+    " else known.reason end",
+)
 
 
 async def rebuild(dsn: str) -> None:

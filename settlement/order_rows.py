@@ -16,9 +16,11 @@ from messages.trading.events import (
     OrderRejected,
     RefusalRecorded,
     RequestRejected,
+    TradeBusted,
+    TradeChanged,
     TradeExecuted,
 )
-from messages.trading.terms import OrderStatus, Side
+from messages.trading.terms import CancelReason, OrderStatus, Side
 from settlement.records import stored_id, stored_text
 
 OPEN_STATUSES = frozenset(
@@ -104,6 +106,21 @@ class FillRow(msgspec.Struct, kw_only=True, gc=False):
     order_id: int
     status: int
     is_open: bool
+    leaves_lots: int
+    filled_lots: int
+    filled_value: int
+    held_atoms: int
+    updated_event: int
+    updated_at_ns: int
+
+
+class CorrectedRow(msgspec.Struct, kw_only=True, gc=False):
+    """What a bust or correction changes of an order that was there before the batch."""
+
+    order_id: int
+    status: int
+    is_open: bool
+    quantity_lots: int
     leaves_lots: int
     filled_lots: int
     filled_value: int
@@ -361,6 +378,67 @@ def fill_lines(trade: TradeExecuted) -> tuple[Row, Row]:
         stored_text(trade.taker_client_order_id), None, None, *fill, trade.taker_fee_atoms, False,
         *end,
     )  # fmt: skip
+    return maker, taker
+
+
+def correction_rows(event: TradeChanged) -> tuple[CorrectedRow, CorrectedRow]:
+    """Say how both orders stand after a bust or correction: the maker's, then the taker's."""
+    maker, taker = (
+        CorrectedRow(
+            order_id=getattr(event, f"{party}_order_id"),
+            status=(status := getattr(event, f"{party}_status")),
+            is_open=status in OPEN_STATUSES,
+            quantity_lots=getattr(event, f"{party}_quantity_lots"),
+            leaves_lots=getattr(event, f"{party}_leaves_lots"),
+            filled_lots=getattr(event, f"{party}_filled_lots"),
+            filled_value=getattr(event, f"{party}_filled_value"),
+            held_atoms=getattr(event, f"{party}_held_atoms"),
+            updated_event=event.number,
+            updated_at_ns=event.time_ns,
+        )
+        for party in ("maker", "taker")
+    )
+    return maker, taker
+
+
+def correction_lines(event: TradeChanged) -> tuple[HistoryRow, HistoryRow]:
+    """Make the history lines of a bust or correction: leg 1 for the maker, leg 2 for the taker.
+
+    A bust's line says the terms and the fee that were undone, a correction's the present ones.
+    """
+    is_bust = isinstance(event, TradeBusted)
+    maker_side = int(Side.SELL if event.taker_side == Side.BUY else Side.BUY)
+    maker, taker = (
+        HistoryRow(
+            event_number=event.number,
+            leg=leg,
+            kind=event.kind,
+            order_id=getattr(event, f"{party}_order_id"),
+            account=getattr(event, f"{party}_account"),
+            session=getattr(event, f"{party}_session"),
+            connection=getattr(event, f"{party}_connection"),
+            instrument=event.instrument,
+            side=side,
+            status=getattr(event, f"{party}_status"),
+            reason=int(CancelReason.BUST) if is_bust else 0,
+            price_ticks=getattr(event, f"{party}_price_ticks"),
+            quantity_lots=getattr(event, f"{party}_quantity_lots"),
+            leaves_lots=getattr(event, f"{party}_leaves_lots"),
+            filled_lots=getattr(event, f"{party}_filled_lots"),
+            filled_value=getattr(event, f"{party}_filled_value"),
+            held_atoms=getattr(event, f"{party}_held_atoms"),
+            client_order_id=stored_text(getattr(event, f"{party}_client_order_id")),
+            trade_id=event.trade_id,
+            last_ticks=event.previous_price_ticks if is_bust else event.price_ticks,
+            last_lots=event.previous_quantity_lots if is_bust else event.quantity_lots,
+            fee_atoms=getattr(event, f"{party}_{'previous_' * is_bust}fee_atoms"),
+            is_maker=party == "maker",
+            text=_text_or_none(event.text),
+            time_ns=event.time_ns,
+            received_at_ns=event.received_at_ns,
+        )
+        for leg, party, side in ((1, "maker", maker_side), (2, "taker", event.taker_side))
+    )
     return maker, taker
 
 

@@ -8,7 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from messages.trading.events import BalanceChanged, TradeExecuted
+from messages.trading.events import (
+    BalanceChanged,
+    FundsTransferred,
+    ReceivableChanged,
+    TradeChanged,
+    TradeExecuted,
+)
 from messages.trading.terms import BalanceCause, Side
 from settlement.chart import VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import UnsettleableEventError
@@ -62,6 +68,86 @@ def trade_entries(trade: TradeExecuted, market: Market) -> list[Entry]:
         Entry(5, funds, EntryCause.FEE, maker, quote, -maker_fee),
         Entry(6, funds, EntryCause.FEE, taker, quote, -taker_fee),
         Entry(7, income, EntryCause.FEE, VENUE, quote, maker_fee + taker_fee),
+    )
+
+
+def correction_entries(event: TradeChanged, market: Market) -> list[Entry]:
+    """Book a bust or a correction: the previous terms go back, and the present ones come.
+
+    Legs 1 to 7 undo what legs 1 to 7 of a trade with the previous terms would be, legs 8 to 14
+    are such a trade with the present terms; a bust has none.
+
+    Returns:
+        Entries that sum to zero in each asset, without those that would move nothing.
+
+    Source:
+        docs/ledger.md, "Busts and corrections".
+    """
+    previous = _legs(
+        event,
+        market,
+        base_atoms=-event.previous_base_atoms,
+        notional_atoms=-event.previous_notional_atoms,
+        maker_fee=-event.maker_previous_fee_atoms,
+        taker_fee=-event.taker_previous_fee_atoms,
+        causes=(EntryCause.TRADE_REVERSED, EntryCause.FEE_REVERSED),
+    )
+    present = _legs(
+        event,
+        market,
+        base_atoms=event.base_atoms,
+        notional_atoms=event.notional_atoms,
+        maker_fee=event.maker_fee_atoms,
+        taker_fee=event.taker_fee_atoms,
+        causes=(EntryCause.TRADE_CORRECTED, EntryCause.FEE_CORRECTED),
+    )
+    return _booked(*previous, *(entry._replace(leg=entry.leg + 7) for entry in present))
+
+
+def _legs(
+    event: TradeChanged,
+    market: Market,
+    *,
+    base_atoms: int,
+    notional_atoms: int,
+    maker_fee: int,
+    taker_fee: int,
+    causes: tuple[EntryCause, EntryCause],
+) -> list[Entry]:
+    maker, taker = event.maker_account, event.taker_account
+    way = 1 if event.taker_side == Side.BUY else -1
+    to_taker, to_maker = way * base_atoms, way * notional_atoms
+    funds, income = LedgerAccountKind.FUNDS, LedgerAccountKind.FEE_INCOME
+    base, quote = market
+    trade, fee = causes
+    return [
+        Entry(1, funds, trade, maker, base, -to_taker),
+        Entry(2, funds, trade, taker, base, to_taker),
+        Entry(3, funds, trade, maker, quote, to_maker),
+        Entry(4, funds, trade, taker, quote, -to_maker),
+        Entry(5, funds, fee, maker, quote, -maker_fee),
+        Entry(6, funds, fee, taker, quote, -taker_fee),
+        Entry(7, income, fee, VENUE, quote, maker_fee + taker_fee),
+    ]
+
+
+def transfer_entries(event: FundsTransferred) -> list[Entry]:
+    """Book money that moved between two accounts of one firm."""
+    funds, cause, amount = LedgerAccountKind.FUNDS, EntryCause.TRANSFER, event.amount_atoms
+    return _booked(
+        Entry(1, funds, cause, event.account, event.asset, -amount),
+        Entry(2, funds, cause, event.to_account, event.asset, amount),
+    )
+
+
+def receivable_entries(event: ReceivableChanged) -> list[Entry]:
+    """Book what the venue lent an account at a bust, or was paid back: a claim and its money."""
+    change = event.change_atoms
+    cause = EntryCause.RECEIVABLE_RAISED if change > 0 else EntryCause.RECEIVABLE_SETTLED
+    funds, owed = LedgerAccountKind.FUNDS, LedgerAccountKind.RECEIVABLES
+    return _booked(
+        Entry(1, owed, cause, event.account, event.asset, -change),
+        Entry(2, funds, cause, event.account, event.asset, change),
     )
 
 

@@ -29,6 +29,14 @@ class AssetSum(NamedTuple):
     fees_atoms: int
 
 
+class Debt(NamedTuple):
+    """What the engine says an account owes the venue; the order of ``Engine.receivables``."""
+
+    account: int
+    asset: int
+    receivable_atoms: int
+
+
 class OpenOrder(NamedTuple):
     """An order that can still trade; ``asset`` is what its hold is in."""
 
@@ -48,6 +56,7 @@ class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
     event_number: int
     balances: list[Holding]
     assets: list[AssetSum]
+    receivables: list[Debt] = []
     open_orders: list[OpenOrder] | None = None
 
 
@@ -139,13 +148,21 @@ def compare(engine: EngineFigures, ledger: LedgerFigures) -> Report:
 
 def _balance_differences(engine: EngineFigures, ledger: LedgerFigures) -> list[Difference]:
     booked: defaultdict[tuple[int, int], int] = defaultdict(int)
+    owed: defaultdict[tuple[int, int], int] = defaultdict(int)
     for row in ledger.balances:
-        if row.account != VENUE:
+        if row.kind == LedgerAccountKind.RECEIVABLES:
+            owed[row.account, row.asset] -= row.atoms
+        elif row.account != VENUE:
             booked[row.account, row.asset] += row.atoms
-    engine_says = {(row.account, row.asset): row.balance_atoms for row in engine.balances}
+    balances = {(row.account, row.asset): row.balance_atoms for row in engine.balances}
+    debts = {(row.account, row.asset): row.receivable_atoms for row in engine.receivables}
     return [
-        Difference("balance", f"account {account} asset {asset}", str(left), str(right))
-        for (account, asset), left, right in _unequal(engine_says, booked)
+        Difference(what, f"account {account} asset {asset}", str(left), str(right))
+        for what, engine_says, ledger_says in (
+            ("balance", balances, booked),
+            ("receivable", debts, owed),
+        )
+        for (account, asset), left, right in _unequal(engine_says, ledger_says)
     ]
 
 
@@ -159,6 +176,8 @@ def _asset_differences(engine: EngineFigures, ledger: LedgerFigures) -> list[Dif
     of_balances: defaultdict[int, int] = defaultdict(int)
     for holding in engine.balances:
         of_balances[holding.asset] += holding.balance_atoms
+    for debt in engine.receivables:  # what the venue lent is in the balances, and no supply
+        of_balances[debt.asset] -= debt.receivable_atoms
     parts = {row.asset: of_balances[row.asset] + row.fees_atoms for row in engine.assets}
     engine_supply = {row.asset: row.supply_atoms for row in engine.assets}
     engine_fees = {row.asset: row.fees_atoms for row in engine.assets}

@@ -44,7 +44,7 @@ join settlement.instruments as market using (instrument)
 cross join lateral (
     select status, side, leaves_lots, held_atoms from settlement.order_events as event
     where event.order_id = known.order_id and event.event_number <= $1
-        and event.kind in (1, 3, 4, 5, 8, 9, 10)
+        and event.kind in (1, 3, 4, 5, 8, 9, 10, 80, 81)
     order by event.event_number desc, event.leg desc limit 1
 ) as line
 where known.created_event <= $1 and known.order_id is not null
@@ -104,6 +104,52 @@ from moved full join booked using (event_number, kind, account, asset)
 where moved.atoms is distinct from booked.atoms order by event_number limit $1
 """
 
+# The same of each bust and correction: what went back, and what came.
+_CORRECTIONS_AND_ENTRIES = """
+with moved as (
+    select change.event_number, leg.kind, leg.account, leg.asset, sum(leg.atoms) as atoms
+    from settlement.trade_corrections as change
+    join settlement.instruments as market using (instrument)
+    cross join lateral (select case taker_side when 1 then 1 else -1 end as way,
+        base_atoms - previous_base_atoms as base, notional_atoms - previous_notional_atoms as quote,
+        maker_fee_atoms - maker_previous_fee_atoms as maker_fee,
+        taker_fee_atoms - taker_previous_fee_atoms as taker_fee) as by
+    cross join lateral (values
+        (1, maker_account, market.base_asset, -by.way * by.base),
+        (1, taker_account, market.base_asset, by.way * by.base),
+        (1, maker_account, market.quote_asset, by.way * by.quote - by.maker_fee),
+        (1, taker_account, market.quote_asset, -by.way * by.quote - by.taker_fee),
+        (10, 0, market.quote_asset, by.maker_fee + by.taker_fee)
+    ) as leg (kind, account, asset, atoms)
+    group by change.event_number, leg.kind, leg.account, leg.asset having sum(leg.atoms) <> 0
+), booked as (
+    select event_number, kind, account, asset, sum(amount_atoms) as atoms
+    from settlement.entries where cause in (3, 4, 5, 6)
+    group by event_number, kind, account, asset having sum(amount_atoms) <> 0
+)
+select event_number, kind, account, asset,
+    coalesce(moved.atoms, 0)::text as expected, coalesce(booked.atoms, 0)::text as found
+from moved full join booked using (event_number, kind, account, asset)
+where moved.atoms is distinct from booked.atoms order by event_number limit $1
+"""
+
+# A correction undoes what the trade, or the correction before it, said.
+_CORRECTIONS_IN_A_ROW = """
+with told as (
+    select trade_id, event_number, price_ticks, quantity_lots, maker_fee_atoms, taker_fee_atoms
+    from settlement.trades
+    union all
+    select trade_id, event_number, price_ticks, quantity_lots, maker_fee_atoms, taker_fee_atoms
+    from settlement.trade_corrections where not is_bust
+)
+select change.event_number, change.trade_id from settlement.trade_corrections as change
+left join told on told.trade_id = change.trade_id and told.event_number = change.corrected_event
+where (told.price_ticks, told.quantity_lots, told.maker_fee_atoms, told.taker_fee_atoms)
+    is distinct from (change.previous_price_ticks, change.previous_quantity_lots,
+        change.maker_previous_fee_atoms, change.taker_previous_fee_atoms)
+order by change.event_number limit $1
+"""
+
 _TRADES_AND_FILLS = """
 with fills as (
     select event_number, count(*) as legs, min(trade_id) as trade_id
@@ -127,7 +173,7 @@ select known.order_id,
 from settlement.orders as known
 left join lateral (
     select status, leaves_lots, filled_lots, held_atoms from settlement.order_events as event
-    where event.order_id = known.order_id and event.kind in (1, 3, 4, 5, 8, 9, 10)
+    where event.order_id = known.order_id and event.kind in (1, 3, 4, 5, 8, 9, 10, 80, 81)
     order by event.event_number desc, event.leg desc limit 1
 ) as line on true
 where known.order_id is not null and (known.status, known.leaves_lots, known.filled_lots,
@@ -242,7 +288,17 @@ async def _deep_findings(connection: Connection, both_reached: int) -> list[Find
             row["expected"],
             row["found"],
         )
-        for row in await connection.fetch(_TRADES_AND_ENTRIES, FINDINGS_MAX)
+        for query in (_TRADES_AND_ENTRIES, _CORRECTIONS_AND_ENTRIES)
+        for row in await connection.fetch(query, FINDINGS_MAX)
+    ]
+    findings += [
+        Finding(
+            "a correction undoes what was told of its trade last",
+            f"event {row['event_number']}",
+            f"terms of trade {row['trade_id']}",
+            "others",
+        )
+        for row in await connection.fetch(_CORRECTIONS_IN_A_ROW, FINDINGS_MAX)
     ]
     findings += [
         Finding(

@@ -125,11 +125,13 @@ balances = Table(
     # the engine alone knows the holds in it, so the database's bound never narrows.
     Column("credit_floor_atoms", BigInteger, nullable=False, server_default=text("0")),
     Column("position_max_atoms", BigInteger, nullable=False, server_default=text("0")),
-    CheckConstraint("kind in (1, 2, 10, 20)", name="kind_is_known"),
+    CheckConstraint("kind in (1, 2, 3, 10, 20)", name="kind_is_known"),
     CheckConstraint("(kind < 10) = (account <> 0)", name="account_fits_kind"),
     CheckConstraint(
-        "kind >= 10 or balance_atoms >= -credit_floor_atoms", name="not_below_credit_floor"
+        "kind in (3, 10, 20) or balance_atoms >= -credit_floor_atoms",
+        name="not_below_credit_floor",
     ),
+    CheckConstraint("kind <> 3 or balance_atoms <= 0", name="receivable_is_a_claim"),
     CheckConstraint("credit_line_atoms between 0 and credit_floor_atoms", name="line_in_floor"),
     CheckConstraint("kind = 1 or credit_floor_atoms = 0", name="credit_is_for_funds"),
     Index(None, "account", "asset"),
@@ -178,6 +180,40 @@ trades = Table(
     Index(None, "taker_account", "event_number"),
 )
 """Every trade once. Append-only. The maker made liquidity, the taker took it."""
+
+trade_corrections = Table(
+    "trade_corrections",
+    metadata,
+    _key("event_number"),
+    Column("trade_id", BigInteger, ForeignKey(trades.c.trade_id), nullable=False, index=True),
+    Column("is_bust", Boolean, nullable=False),
+    # Of the trade, or of the correction before this one.
+    _number("corrected_event"),
+    _number("time_ns"),
+    _number("instrument"),
+    _number("previous_price_ticks"),
+    _number("previous_quantity_lots"),
+    _number("previous_notional_atoms"),
+    _number("previous_base_atoms"),
+    _number("price_ticks"),
+    _number("quantity_lots"),
+    _number("notional_atoms"),
+    _number("base_atoms"),
+    _code("taker_side"),
+    _number("maker_order_id"),
+    _number("maker_account"),
+    _number("maker_previous_fee_atoms"),
+    _number("maker_fee_atoms"),
+    _number("taker_order_id"),
+    _number("taker_account"),
+    _number("taker_previous_fee_atoms"),
+    _number("taker_fee_atoms"),
+    _number("operator"),
+    _number("approver"),
+    Column("reference", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""Every bust and correction once. Append-only; the present terms and fees of a bust are zero."""
 
 # --- the order history ---
 
@@ -289,5 +325,6 @@ LEDGER_TABLES = (
     balances,
     entries,
     trades,
+    trade_corrections,
 )
 ORDER_HISTORY_TABLES = (orders, order_events)

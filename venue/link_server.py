@@ -155,7 +155,7 @@ class LinkServer:
         if what == "books":
             return engine.books()
         if what == "balances":
-            balances = Balances(engine.balances(), engine.assets())
+            balances = Balances(engine.balances(), engine.assets(), engine.receivables())
             return msgspec.msgpack.encode(balances)
         if what == "status":
             return msgspec.msgpack.encode(self._status())

@@ -11,11 +11,12 @@ class Balances(msgspec.Struct, frozen=True, array_like=True):
     """Answer to ``balances``: the engine's money, all in atoms.
 
     ``balances`` holds (account, asset, balance, held), sorted; ``assets`` holds (asset, supply,
-    fees collected), sorted.
+    fees collected), sorted; ``receivables`` (account, asset, owed to the venue since a bust).
     """
 
     balances: list[tuple[int, int, int, int]]
     assets: list[tuple[int, int, int]]
+    receivables: list[tuple[int, int, int]] = []
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
