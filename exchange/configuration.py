@@ -13,6 +13,7 @@ import msgspec
 
 from fix_gateway.guard.settings import Limits
 from runtime.toml import SettingsError, read_toml
+from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
     BatchSettings,
     JournalSettings,
@@ -103,7 +104,7 @@ class SupervisorTable(Strict, frozen=True):
 
 
 class BoundsTable(Strict, frozen=True):
-    """``[bounds]``: the engine's own limits, which become a ConfigureVenue command."""
+    """``[bounds]``: the engine's own limits, which become ConfigureVenue and KeepTrades."""
 
     client_ids_max: Count
     references_max: Count
@@ -112,6 +113,7 @@ class BoundsTable(Strict, frozen=True):
     instruments_max: Count
     sessions_max: Count
     client_id_window_seconds: Count
+    trades_kept: Annotated[int, msgspec.Meta(ge=0, le=TRADES_KEPT_MAX)]
     indicative_interval_milliseconds: Count
     day_ends_utc: ClockTime
 

@@ -17,6 +17,7 @@ from messages.trading import commands, events
 _PAIRS: Final[dict[type[Record], tuple[type[Record], tuple[str, ...], bool]]] = {
     # event: (command, what names the thing, may it change)
     events.VenueConfigured: (commands.ConfigureVenue, (), True),
+    events.TradesKept: (commands.KeepTrades, (), True),
     events.AssetCreated: (commands.CreateAsset, ("asset",), False),
     events.FeeScheduleDefined: (commands.DefineFeeSchedule, ("fee_schedule",), False),
     events.InstrumentCreated: (commands.CreateInstrument, ("instrument",), False),

@@ -30,7 +30,10 @@ def wanted_definitions(
         SettingsError: a value that is not a whole number of its unit, or does not fit.
     """
     assets = {asset.symbol: asset for asset in configuration.assets}
-    wanted: list[Record] = [_venue(configuration)]
+    wanted: list[Record] = [
+        _venue(configuration),
+        commands.KeepTrades.make(trades_max=configuration.venue.bounds.trades_kept),
+    ]
     wanted += [_asset(asset) for asset in configuration.assets]
     wanted += [
         commands.DefineFeeSchedule.make(
