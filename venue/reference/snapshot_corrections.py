@@ -54,11 +54,10 @@ def read_receivable(venue: VenueState, record: ReceivableRecord) -> None:
 def check_kept_trades(venue: VenueState) -> None:
     """Require that the last trades are kept, and that each can be undone."""
     kept = venue.kept_trades
-    first = venue.last_trade_id - len(kept.trades) + 1
-    is_last = len(kept.trades) <= kept.trades_max and first >= 1
-    require(
-        is_last and (not kept.trades or first in kept.trades), "keeps other trades than the last"
-    )
+    count = len(kept.trades)
+    newest = next(reversed(kept.trades), 0)
+    is_last = count == 0 or newest == venue.last_trade_id >= count
+    require(is_last and count <= kept.trades_max, "keeps other trades than the last")
     lots: Counter[int] = Counter()
     values: Counter[int] = Counter()
     fees: Counter[int] = Counter()
