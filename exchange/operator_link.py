@@ -2,17 +2,27 @@
 
 import asyncio
 import fcntl
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
+import msgspec
+
 from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.state import State
 from messages.layout import Record, plain_text
+from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
 from messages.trading.commands import Command
-from messages.trading.events import EVENTS, BalanceChanged, CommandRejected
+from messages.trading.events import (
+    EVENTS,
+    BalanceChanged,
+    CommandRejected,
+    TradeChanged,
+    TradeExecuted,
+)
 from messages.trading.identity import source_number
 from runtime.link import Link, LinkError, LinkLost, LinkRefused
 from runtime.link_frames import Answer, EventBatch, Refusal
@@ -66,6 +76,11 @@ class OperatorLink:
     async def query(self, what: str) -> Answer:
         """Ask the core; see ``messages/trading/answers.py``."""
         return await self._link.query(what)
+
+    async def balances(self) -> Balances:
+        """Return the engine's money."""
+        answer = await self.query("balances")
+        return msgspec.msgpack.decode(answer.payload, type=Balances)
 
     async def definitions(self) -> list[Record]:
         """Return what the venue knows, as events."""
@@ -148,6 +163,31 @@ async def movements(state: State, reference: bytes) -> list[BalanceChanged]:
     finally:
         await link.close()
     return found
+
+
+async def trade_told(state: State, trade_id: int) -> TradeExecuted | TradeChanged | None:
+    """Return the event that told a trade's present terms, from the event log.
+
+    Raises:
+        VenueAwayError: no venue answers.
+    """
+    link = await connect(state, ADMIN)
+    sought = struct.pack("<Q", trade_id)
+    told: TradeExecuted | TradeChanged | None = None
+    try:
+        if link.welcome.last_event == 0:
+            return None
+        async for batch in link.events(0):
+            if sought in batch.data:  # decoding what cannot be it would take minutes
+                for event in EVENTS.unpack(batch.data):
+                    if not isinstance(event, TradeExecuted | TradeChanged):
+                        continue
+                    told = event if event.trade_id == trade_id else told
+            if batch.last >= link.welcome.last_event:
+                break
+    finally:
+        await link.close()
+    return told
 
 
 def explain(event: CommandRejected) -> str:

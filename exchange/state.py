@@ -7,6 +7,8 @@
     fix/                                              QuickFIX's store and our position in it
     secrets/                                          one file each, readable by the owner only
     secrets/fix/                                      the keys of each FIX session
+    secrets/operators/                                who operates, and their tokens
+    approvals/                                        what operators proposed to one another
     run/                                              sockets, locks, one page about each process
     logs/
 """
@@ -64,6 +66,8 @@ class State:
         self.fix = self.root / "fix"
         self.secrets = self.root / "secrets"
         self.fix_keys = self.secrets / "fix"
+        self.operators = self.secrets / "operators"
+        self.approvals = self.root / "approvals"
         self.run = self.root / "run"
         self.logs = self.root / "logs"
 
