@@ -12,6 +12,7 @@ from runtime.process import EXIT_CONFIGURATION, EXIT_OK, EXIT_USAGE, exit_code_o
 COMMANDS = {
     "up": "start the venue on this machine, and stop it on Ctrl-C or SIGTERM",
     "demo": "trade over FIX as three firms, and prove that all books agree",
+    "certify": "show that a FIX client fits, and that the venue keeps the standard",
     "status": "say what runs, where, and how far each part has come",
     "check": "check configuration and sessions, and compare a running venue with them",
     "replay": "replay the journal from its beginning and print the state's digest",

@@ -5,12 +5,13 @@ import secrets
 import shutil
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from exchange.certify.cast import Cast
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
@@ -68,12 +69,16 @@ def constants(name: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def certification_venue(config: Path, sessions: Path) -> AsyncIterator[Stage]:
+async def certification_venue(
+    config: Path, sessions: Path, casts: Sequence[Cast] = (), *, keys: Path | None = None
+) -> AsyncIterator[Stage]:
     """Run a venue for as long as the context lasts.
 
     Args:
         config: the operator's configuration, which is copied with every port free.
         sessions: where the dictionaries are.
+        casts: whose sessions it has, besides the lanes'.
+        keys: where the clients' keys are, to be taken over; None for fresh ones.
 
     Raises:
         TemporaryVenueError: it does not come up.
@@ -85,9 +90,11 @@ async def certification_venue(config: Path, sessions: Path) -> AsyncIterator[Sta
         _forget_assignments(places.config / "fees.toml")
         places.sessions.mkdir()
         shutil.copytree(sessions / "dictionary", places.sessions / "dictionary")
-        names = _write_sessions(places.sessions)
+        names = _write_sessions(places.sessions, casts)
+        if keys is not None:
+            _take_over_keys(keys, State(places.state), casts)
         async with running_venue(places, log_file=root / "up.log"):
-            yield await _prepared(places, names)
+            yield await _prepared(places, names, casts)
     finally:
         shutil.rmtree(root)
 
@@ -105,8 +112,21 @@ def _forget_assignments(fees: Path) -> None:
     fees.write_text(toml_text(document))
 
 
-def _write_sessions(folder: Path) -> list[str]:
+def _take_over_keys(keys: Path, state: State, casts: Sequence[Cast]) -> None:
+    """Let clients prove themselves by the keys that they have."""
+    state.prepare()
+    state.fix_keys.mkdir(mode=0o700, exist_ok=True)
+    for cast in casts:
+        ring = keys / f"{cast.comp_id}.json"
+        if ring.exists():
+            shutil.copy2(ring, state.fix_keys / ring.name)
+
+
+def _write_sessions(folder: Path, casts: Sequence[Cast]) -> list[str]:
     names = []
+    for cast in casts:
+        for name, document in cast.documents.items():
+            (folder / f"{name}.toml").write_text(toml_text(document))
     for dialect, first in _FIRST_ID.items():
         for number in range(1, LANES + 1):
             names.append(name := lane(dialect, number))
@@ -136,15 +156,19 @@ def _session(number: int, name: str, dialect: str) -> dict[str, Any]:
     }
 
 
-async def _prepared(places: Places, names: list[str]) -> Stage:
+async def _prepared(places: Places, names: list[str], casts: Sequence[Cast]) -> Stage:
     state = State(places.state)
+    accounts = [*names, *(account for cast in casts for account in cast.accounts)]
     amounts = {
         (name, asset): amount
-        for name in names
-        for asset, amount in (("USD", "10000000"), ("BTC", "1000"), ("ETH", "1000"))
+        for name in accounts
+        for asset, amount in (("USD", "10000000"), ("BTC", "100"), ("ETH", "1000"))
     }
     async with OperatorLink.open(state) as operator:
         await fund(operator, Directory(await operator.definitions()), amounts)
+    documents = {name: {"sender_comp_id": name} for name in names}
+    for cast in casts:
+        documents |= cast.documents
     report = await asyncio.to_thread(venue_report, state)
     host, _, port = str(report["fix_address"]).rpartition(":")
     return Stage(
@@ -152,5 +176,17 @@ async def _prepared(places: Places, names: list[str]) -> Stage:
         host=host,
         port=int(port),
         target=read_configuration(places.config).venue.fix.comp_id,
-        keys={name: read_key(state.fix_keys / f"{name}.json") for name in names},
+        keys={
+            document["sender_comp_id"]: key
+            for name, document in documents.items()
+            if (key := _key(state.fix_keys / f"{document['sender_comp_id']}.json")) is not None
+        },
     )
+
+
+def _key(ring: Path) -> LogonKey | None:
+    """Read a shared secret; None for a session whose keys are its own."""
+    try:
+        return read_key(ring)
+    except LookupError:
+        return None

@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any, Final
 
 DIALECTS: Final = ("FIX.4.4", "FIX.5.0SP2")
+KINDS: Final = ("order_entry", "drop_copy")
 ME: Final = "me"
 _BARE: Final = frozenset({"connect", "cut", "closed", "ping", "settle"})
 _KEYS: Final = frozenset(
-    {"id", "clause", "title", "why", "dialects", "steps", "task", "never", "needs"}
+    {"id", "clause", "title", "why", "dialects", "steps", "task", "never", "needs", "kinds"}
 )
 
 
@@ -85,12 +86,15 @@ class Case:
     """Messages of the client that must not come."""
     needs: tuple[str, ...] = ()
     """What the desk must have for it: another session, an operator's link."""
+    kinds: tuple[str, ...] = KINDS
+    """What kinds of session it is for."""
 
 
 @dataclass(slots=True)
 class _File:
     name: str
     templates: dict[str, str] = field(default_factory=dict)
+    kinds: tuple[str, ...] = KINDS
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -103,7 +107,7 @@ def read_cases(path: Path) -> list[Case]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise CaseFileError(f"{path.name}: {error}") from error
-    file = _File(path.name, document.get("templates", {}))
+    file = _File(path.name, document.get("templates", {}), tuple(document.get("kinds", KINDS)))
     cases = [_case(file, table) for table in document.get("case", [])]
     names = [case.id for case in cases]
     twice = {name for name in names if names.count(name) > 1}
@@ -139,6 +143,7 @@ def _case(file: _File, table: dict[str, Any]) -> Case:
         why=table.get("why", ""),
         task=table.get("task", ""),
         needs=tuple(table.get("needs", ())),
+        kinds=tuple(table.get("kinds", file.kinds)),
         dialects=dialects,
         steps=tuple(_steps(file, where, table["steps"])),
         never=tuple(_steps(file, where, table.get("never", ""))),
@@ -155,7 +160,8 @@ def _steps(file: _File, where: str, text: str) -> list[Step]:
         if words[0].startswith("x") and words[0][1:].isdecimal():
             count, words = int(words[0][1:]), words[1:]
         try:
-            steps += _step(file, words, line.strip()) * count
+            for _ in range(count):  # each is a step of its own, and known from the others
+                steps += _step(file, words, line.strip())
         except (ValueError, KeyError, IndexError) as error:
             raise CaseFileError(f"{where}: {line.strip()!r}: {error}") from error
     return steps

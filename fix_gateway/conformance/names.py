@@ -21,7 +21,12 @@ class Names:
     """The constants, ids and captured values of one run of a case."""
 
     def __init__(
-        self, constants: Mapping[str, str], *, run: str, now_ns: Callable[[], int]
+        self,
+        constants: Mapping[str, str],
+        *,
+        run: str,
+        now_ns: Callable[[], int],
+        is_watching: bool = False,
     ) -> None:
         """Begin with nothing captured.
 
@@ -29,7 +34,9 @@ class Names:
             constants: what ``{name}`` stands for.
             run: makes this run's ids differ from every other's.
             now_ns: our clock.
+            is_watching: whether somebody else chooses the ids, which are captured then.
         """
+        self._is_watching = is_watching
         self._constants = constants
         self._run = run
         self._now_ns = now_ns
@@ -50,6 +57,10 @@ class Names:
             return self._seen[text]
         return text
 
+    def is_known(self, text: str) -> bool:
+        """Say whether a value stands for something by now."""
+        return not text.startswith("$") or text in self._seen
+
     def mismatch(self, tag: str, pattern: str, given: str | None) -> str:
         """Say how a field differs from what was expected; empty when it does not.
 
@@ -66,7 +77,8 @@ class Names:
         if pattern.startswith("$"):
             pattern = self._seen.setdefault(pattern, given)
         elif pattern.startswith("@"):
-            pattern = self._id(pattern)
+            watched = self._seen.setdefault(pattern, given) if self._is_watching else ""
+            pattern = watched or self._id(pattern)
         elif pattern.startswith("~"):
             is_there = pattern[1:] in given
             return "" if is_there else f"{tag}={given} does not contain {pattern[1:]!r}"
@@ -82,13 +94,18 @@ class Names:
             fields: tags and patterns.
             values: all values of a tag in the message.
         """
+        before = dict(self._seen)
         wrong, counted = [], dict.fromkeys((tag for tag, _ in fields), 0)
         for tag, pattern in fields:
             here = values(tag)
             at = counted[tag]
             counted[tag] += 1
             wrong.append(self.mismatch(tag, pattern, here[at] if at < len(here) else None))
-        return [each for each in wrong if each]
+        wrong = [each for each in wrong if each]
+        if wrong:
+            self._seen = before
+        return wrong
 
     def _id(self, text: str) -> str:
-        return f"{self._run}-{text[1:]}"
+        fresh = f"{self._run}-{text[1:]}"
+        return self._seen.setdefault(text, fresh) if self._is_watching else fresh

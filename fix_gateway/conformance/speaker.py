@@ -38,9 +38,10 @@ class Speaker:
     def __init__(self, identity: Identity, names: Names) -> None:
         """Begin at number one on both sides."""
         self.identity = identity
-        self._names = names
+        self.names = names
         self.next_out = self.next_in = 1
-        self._sent: dict[int, list[tuple[str, str]]] = {}
+        self.sent: dict[int, list[tuple[str, str]]] = {}
+        """What was said under each number, for a resend."""
 
     def compose(self, step: Step) -> bytes:
         """Make the message that a step says.
@@ -51,6 +52,7 @@ class Speaker:
         given = dict(step.fields + step.examples)
         if step.kind == "A" and given.get("141") == "Y":
             self.next_out = self.next_in = 1
+            self.sent.clear()
         number = self._number(given.pop("34", ""))
         head = {
             "8": self.identity.begin_string,
@@ -65,11 +67,11 @@ class Speaker:
         pairs += [pair for pair in step.fields + step.examples if pair[0] not in _AT_HEAD]
         if "10" not in given:
             pairs.append(("10", "#"))
-        said = [(tag, self._names.value(value)) for tag, value in pairs if value != ABSENT]
+        said = [(tag, self.names.value(value)) for tag, value in pairs if value != ABSENT]
         if step.kind == "A":
             said = self._logon(said, given)
         if number.isdecimal():
-            self._sent.setdefault(int(number), said)
+            self.sent.setdefault(int(number), said)
             following = int(given["36"]) if step.kind == "4" and "36" in given else 0
             self.next_out = max(self.next_out, int(number) + 1, following)
         return encoded(said)
@@ -85,21 +87,21 @@ class Speaker:
         pairs = []
         for tag, value in fields:
             said = known.get(value[1:-1]) if value.startswith("{") else None
-            pairs.append((tag, self._names.value(value) if said is None else said))
+            pairs.append((tag, self.names.value(value) if said is None else said))
             if value == "{next}":
                 self.next_out += 1
         return in_order(pairs)
 
     def compose_again(self, number: int, changes: Pairs) -> bytes:
         """Make a message that was sent before, as a possible duplicate."""
-        kept = dict(self._sent[number])
+        kept = dict(self.sent[number])
         again = {"43": "Y", "122": kept["52"], "52": "now"} | dict(changes)
         again = {tag: kept[tag] if value == "same" else value for tag, value in again.items()}
-        said = [(tag, again.pop(tag, value)) for tag, value in self._sent[number]]
+        said = [(tag, again.pop(tag, value)) for tag, value in self.sent[number]]
         said = [pair for pair in said if pair[0] not in ("9", "10")]
         said += list(again.items())
         said = [("9", "#") if tag == "9" else (tag, value) for tag, value in said]
-        named = [(tag, self._names.value(value)) for tag, value in said if value != ABSENT]
+        named = [(tag, self.names.value(value)) for tag, value in said if value != ABSENT]
         return encoded([named[0], ("9", "#"), *named[1:], ("10", "#")])
 
     def took(self, message: Message, step: Step | None) -> list[str]:

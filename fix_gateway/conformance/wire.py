@@ -91,6 +91,11 @@ class Message:
         """Whether it is the session's own."""
         return self.kind in ADMINISTRATIVE
 
+    @property
+    def data(self) -> bytes:
+        """The message's bytes."""
+        return "".join(f"{tag}={value}{SOH}" for tag, value in self.fields).encode("latin-1")
+
     def __str__(self) -> str:
         """Write it for people: ``|`` for SOH, and no proof."""
         return "".join(f"{tag}={'...' if tag in _SECRET else value}|" for tag, value in self.fields)

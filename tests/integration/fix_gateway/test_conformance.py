@@ -1,4 +1,4 @@
-"""The session's test cases, in both dialects, against the public port of a whole venue."""
+"""Session cases and certification, in both dialects, against the public port of a whole venue."""
 
 import re
 from functools import cache
@@ -6,31 +6,50 @@ from functools import cache
 import pytest
 import uvloop
 
+from exchange.certify.cast import own_cast
+from exchange.certify.certification import certification_cases, certify_own_client
 from exchange.certify.scenarios import play_scenarios, scenarios
 from exchange.certify.stage import certification_venue
-from fix_gateway.conformance.cases import DIALECTS
+from fix_gateway.conformance.cases import DIALECTS, KINDS
 from fix_gateway.conformance.verdicts import Outcome, Verdict
 from tests.integration.fix_gateway.processes import CONFIG, SESSIONS
 
 PLAYED = [
     (dialect, case.id) for dialect in DIALECTS for case in scenarios() if dialect in case.dialects
 ]
+CASTS = [own_cast(dialect, kind) for dialect in DIALECTS for kind in KINDS]
+CERTIFIED = [
+    (cast.client, cast.dialect, case.id) for cast in CASTS for case in certification_cases(cast)
+]
 
 
 @cache
-def verdicts() -> dict[tuple[str, str], Verdict]:
+def verdicts() -> dict[tuple[str, str, str], Verdict]:
     """Play every case once, on one venue."""
 
-    async def play() -> list[Verdict]:
-        async with certification_venue(CONFIG, SESSIONS) as stage:
-            return await play_scenarios(stage, scenarios())
+    async def play() -> list[tuple[str, Verdict]]:
+        async with certification_venue(CONFIG, SESSIONS, CASTS) as stage:
+            found = [("scenario", each) for each in await play_scenarios(stage, scenarios())]
+            for cast in CASTS:
+                cases = certification_cases(cast)
+                played = await certify_own_client(stage, cast, cases, lambda _verdict: None)
+                found += [(cast.client, each) for each in played]
+            return found
 
-    return {(each.dialect, each.case): each for each in uvloop.run(play())}
+    return {(where, each.dialect, each.case): each for where, each in uvloop.run(play())}
 
 
 @pytest.mark.parametrize(("dialect", "case"), PLAYED)
 def test_the_venue_does_as_the_session_case_says(dialect: str, case: str) -> None:
-    verdict = verdicts()[dialect, case]
+    has_passed(verdicts()["scenario", dialect, case])
+
+
+@pytest.mark.parametrize(("client", "dialect", "case"), CERTIFIED)
+def test_our_own_client_is_certified(client: str, dialect: str, case: str) -> None:
+    has_passed(verdicts()[client, dialect, case])
+
+
+def has_passed(verdict: Verdict) -> None:
     shown = "\n".join(map(str, verdict.evidence))
     assert verdict.outcome is Outcome.PASSED, f"{verdict.title}: {verdict.reason}\n{shown}"
     assert verdict.evidence
