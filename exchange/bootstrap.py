@@ -20,9 +20,10 @@ from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.state import ProcessPage, State
 from exchange.venue_settings import fix_doors, guard_settings, venue_settings
+from fix_gateway.history import READ_AHEAD_BYTES
 from fix_gateway.settings import GatewaySettings, read_sessions
 from runtime.feed import LinkFeed
-from runtime.link import Link
+from runtime.link import DEFAULT_LIMITS, Link, LinkLimits
 from runtime.link_frames import Refusal
 from runtime.observability import Health, observability
 from runtime.process import EXIT_OK
@@ -141,13 +142,17 @@ async def _run_fix_gateway(
         doors=fix_doors(state),
         state=state.fix,
         dictionaries=places.sessions / "dictionary",
+        recovery=table.fix.recovery,
     )
 
-    async def dial(refused: Callable[[Sequence[Refusal]], None]) -> Link:
-        token = state.token("fix_gateway")
-        return await Link.connect(
-            core_address(configuration, state), "fix_gateway", token, refusals=refused
-        )
+    async def dial(
+        refused: Callable[[Sequence[Refusal]], None], limits: LinkLimits = DEFAULT_LIMITS
+    ) -> Link:
+        address, token = core_address(configuration, state), state.token("fix_gateway")
+        return await Link.connect(address, "fix_gateway", token, refusals=refused, limits=limits)
+
+    async def dial_history(refused: Callable[[Sequence[Refusal]], None]) -> Link:
+        return await dial(refused, LinkLimits(incoming_bytes_max=READ_AHEAD_BYTES))
 
     registry = CollectorRegistry()
     gateway = fix_gateway.service.Gateway(
@@ -163,7 +168,7 @@ async def _run_fix_gateway(
         health=gateway.health,
         port=table.observability.fix_port,
     ) as announce:
-        await gateway.run(dial, stop, listening=lambda: announce({}))
+        await gateway.run(dial, stop, history=dial_history, listening=lambda: announce({}))
     return EXIT_OK
 
 

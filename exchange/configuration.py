@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fix_gateway.guard.settings import Limits
+from fix_gateway.settings import RecoverySettings
 from runtime.toml import SettingsError, read_toml
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
@@ -54,6 +55,7 @@ class FixTable(Strict, frozen=True):
 
     comp_id: str = "RIALTO"
     market: str = "XXXX"
+    recovery: RecoverySettings = RecoverySettings()
 
 
 class FixGuardTable(Strict, frozen=True):

@@ -51,6 +51,19 @@ class Request(NamedTuple):
     sent: Sent = Sent("", "")
 
 
+class Inquiry(NamedTuple):
+    """A request that is no command: the gateway answers it from what the venue has recorded."""
+
+    session: LiveSession
+    connection: int
+    sequence: int
+    fields: Fields
+
+
+INQUIRIES = frozenset({tags.APPLICATION_MESSAGE_REQUEST})
+"""The application messages (35) that never become commands."""
+
+
 class Bridge:
     """The gateway as QuickFIX sees it."""
 
@@ -98,6 +111,7 @@ class Bridge:
         self._answer = answer
         self._fail = fail
         self._waiting: deque[Request] = deque()
+        self._inquiries: deque[Inquiry] = deque()
         self._is_woken = False
         self.is_available = False
         """Whether the core is there: without it no Logon is accepted and no request is taken."""
@@ -115,6 +129,13 @@ class Bridge:
             request = self._waiting.popleft()
             request.session.taken += 1
             taken.append(request)
+        return taken
+
+    def take_inquiries(self) -> list[Inquiry]:
+        """Return the inquiries that wait, oldest first; on the loop."""
+        taken = []
+        while self._inquiries:
+            taken.append(self._inquiries.popleft())
         return taken
 
     def failed(self, error: Exception) -> None:
@@ -207,16 +228,20 @@ class Bridge:
             )
             return False
         kind = fields[tags.MSG_TYPE]
-        if kind not in KIND_OF:
+        is_inquiry = kind in INQUIRIES
+        if kind not in KIND_OF and not is_inquiry:
             return False
         session = self._sessions[counterparty]
         sequence = int(fields[tags.MSG_SEQ_NUM])
-        session.last_request = max(session.last_request, sequence)
+        if not is_inquiry:
+            session.last_request = max(session.last_request, sequence)
         if not self.is_available or not session.is_open:
             # Neither answered nor sequenced: it will be asked for again at the next logon.
             return True
-        waiting = session.handed_over - session.taken
-        if len(self._waiting) >= self._messages_max or waiting >= self._session_messages_max:
+        if is_inquiry and fields.get(tags.POSS_DUP_FLAG) == "Y":
+            # It changes nothing, so its time is over: who still wants to know asks anew.
+            return True
+        if self._is_full_for(session):
             self.full_count += 1
             self._refuse(session, sequence, _sent(fields))
             return True
@@ -229,6 +254,10 @@ class Bridge:
             session.refuse(sequence)
             self._answer(session, throttled(_sent(fields), sequence, session, received_at_ns))
             return True
+        if is_inquiry:
+            self._inquiries.append(Inquiry(session, session.connection, sequence, fields))
+            self._wake_loop()
+            return True
         arrival = session.arrival(sequence, received_at_ns)
         if session.file.kind == "drop_copy":
             record = refuse_rights(fields, arrival, self._directory)
@@ -236,6 +265,14 @@ class Bridge:
             record = translate(fields, arrival, self._directory)
         self._hand_over(Request(session, arrival.epoch, sequence, record, _sent(fields)))
         return True
+
+    def _is_full_for(self, session: LiveSession) -> bool:
+        """Say whether so much waits, of all or of one session, that no more is taken."""
+        waiting = session.handed_over - session.taken
+        inquiries = len(self._inquiries)
+        return len(self._waiting) >= self._messages_max or (
+            max(waiting, inquiries) >= self._session_messages_max
+        )
 
     def _refuse(self, session: LiveSession, sequence: int, sent: Sent) -> None:
         """Answer a request that will not be sequenced, and remember that it was."""
@@ -256,6 +293,9 @@ class Bridge:
     def _hand_over(self, request: Request) -> None:
         request.session.handed_over += 1
         self._waiting.append(request)
+        self._wake_loop()
+
+    def _wake_loop(self) -> None:
         if not self._is_woken:
             self._is_woken = True
             self._loop.call_soon_threadsafe(self._wake)

@@ -5,6 +5,7 @@ It may be old: what lies between it and the crash is found in QuickFIX's store. 
 
 Errors:
     DamagedCheckpointError: the file is not ours; an operator decides.
+    StrangeVenueError: the core is not the one whose events we hold; an operator decides.
 """
 
 import asyncio
@@ -14,13 +15,21 @@ from pathlib import Path
 import msgspec
 
 from fix_gateway.store import StoreSync
-from runtime.process import EXIT_DAMAGED
+from runtime.link import AheadOfVenue
+from runtime.link_frames import Welcome
+from runtime.process import EXIT_DAMAGED, EXIT_INVARIANT
 
 
 class DamagedCheckpointError(Exception):
     """The checkpoint file is there and cannot be read."""
 
     exit_code = EXIT_DAMAGED
+
+
+class StrangeVenueError(Exception):
+    """Another venue answers than the one that our position belongs to."""
+
+    exit_code = EXIT_INVARIANT
 
 
 class SessionMark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +64,30 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 def boot_identity() -> str:
     """Return what changes with each start of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def check_lineage(
+    welcome: Welcome, *, mark: Checkpoint | None, known: bytes, position: int
+) -> None:
+    """Make sure that the core is ours and has all that we have seen.
+
+    Args:
+        welcome: the core's.
+        mark: the checkpoint on the disk, if any.
+        known: the venue of an earlier link; empty before the first.
+        position: the last event that was published.
+
+    Raises:
+        StrangeVenueError: another venue. AheadOfVenue: it has less than we have.
+    """
+    known = known or bytes.fromhex(mark.venue if mark else "")
+    if known and known != welcome.venue:
+        raise StrangeVenueError(f"venue {welcome.venue.hex()} answers, not {known.hex()}")
+    position = max(position, mark.event if mark else 0)
+    if position > welcome.last_event:
+        raise AheadOfVenue(
+            f"our position {position} is ahead of the venue's last event {welcome.last_event}"
+        )
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

@@ -71,6 +71,12 @@ class Metrics:
             "Messages kept for resending, each with an index entry in memory until a reset",
             registry=registry,
         )
+        self.replays = Gauge(
+            "fix_replays", "Requests for messages that are being answered", registry=registry
+        )
+        self.told_again = Counter(
+            "fix_messages_told_again_total", "Messages sent as asked for by BW", registry=registry
+        )
         self.link_losses = Counter(
             "fix_link_losses_total", "How often the core was lost", registry=registry
         )

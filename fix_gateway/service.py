@@ -7,7 +7,7 @@ must not look as if it listened.
 
 Errors:
     WrongSecretError: the core does not accept our secret; the operator's fault.
-    StrangeVenueError: the core is not the one whose events we hold; an operator decides.
+    StrangeVenueError (``checkpoint``): the core is not the one whose events we hold.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from fix_gateway.checkpoint import (
     ResetFile,
     SessionMark,
     boot_identity,
+    check_lineage,
 )
 from fix_gateway.control import control, keep_credential
 from fix_gateway.dialects.names import FIX_44
@@ -36,6 +37,7 @@ from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
+from fix_gateway.recovery import Recovery
 from fix_gateway.sessions import LiveSession, align, last_told, resume_sending
 from fix_gateway.settings import GatewaySettings, SessionFile
 from fix_gateway.store import Stored, read_stores
@@ -43,7 +45,7 @@ from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
 from runtime.link_frames import ByeCode, Welcome
-from runtime.process import EXIT_CONFIGURATION, EXIT_INVARIANT
+from runtime.process import EXIT_CONFIGURATION
 
 log = structlog.get_logger()
 
@@ -61,12 +63,6 @@ class WrongSecretError(Exception):
     """The core does not know us by the secret that we hold."""
 
     exit_code = EXIT_CONFIGURATION
-
-
-class StrangeVenueError(Exception):
-    """Another venue answers than the one that our position belongs to."""
-
-    exit_code = EXIT_INVARIANT
 
 
 class Gateway:
@@ -89,6 +85,7 @@ class Gateway:
         self._settings = settings
         self._metrics = Metrics(registry)
         self._listening: Callable[[], None] = lambda: None
+        self._history: LinkFactory | None = None
         self._credential = secrets.token_hex(32)
         """What the guard is known by; new with each of our starts."""
         self._sessions = {
@@ -127,6 +124,7 @@ class Gateway:
         self._dictionaries: dict[str, Dictionaries] = {}
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
+        self._recovery: Recovery | None = None
         self._checkpoint = CheckpointFile(settings.state)
         self._venue = b""
         self._boot = boot_identity()
@@ -159,6 +157,7 @@ class Gateway:
         connect: LinkFactory,
         stop: asyncio.Event,
         *,
+        history: LinkFactory | None = None,
         listening: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, carry, and begin again after each lost link, until asked to stop.
@@ -166,6 +165,7 @@ class Gateway:
         Args:
             connect: makes one link to the core.
             stop: set to log everyone out, finish what is in hand, and return.
+            history: makes a link that reads old events; ``connect`` unless told otherwise.
             listening: called once clients may log on.
 
         Raises:
@@ -176,6 +176,7 @@ class Gateway:
         # default, is longer than an order should take.
         sys.setswitchinterval(self._settings.thread_switch_seconds)
         self._listening = listening
+        self._history = history or connect
         self._prepare()
         stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
         try:
@@ -238,7 +239,9 @@ class Gateway:
     async def _resume(self, link: CommandLink) -> None:
         """Bring every session in line with the core, then let clients log on."""
         welcome = link.welcome
-        self._check_lineage(welcome)
+        position = self._publisher.position if self._publisher else 0
+        check_lineage(welcome, mark=self._checkpoint.last, known=self._venue, position=position)
+        self._venue = welcome.venue
         answer = await link.query("definitions")
         for record in events.EVENTS.unpack(answer.payload):
             self._directory.learn(record)
@@ -286,19 +289,6 @@ class Gateway:
             )
             log.info("fix_gateway_listening", after=self._publisher.position)
             self._listening()
-
-    def _check_lineage(self, welcome: Welcome) -> None:
-        mark = self._checkpoint.last
-        known = self._venue or bytes.fromhex(mark.venue if mark else "")
-        if known and known != welcome.venue:
-            raise StrangeVenueError(f"venue {welcome.venue.hex()} answers, not {known.hex()}")
-        position = self._publisher.position if self._publisher else 0
-        position = max(position, mark.event if mark else 0)
-        if position > welcome.last_event:
-            raise AheadOfVenue(
-                f"our position {position} is ahead of the venue's last event {welcome.last_event}"
-            )
-        self._venue = welcome.venue
 
     async def _begin(self, welcome: Welcome, stored: dict[str, Stored]) -> None:
         """Make the acceptor and the publisher, and find where to go on."""
@@ -351,15 +341,26 @@ class Gateway:
         if has_crashed:
             publisher.possibly_resent_through = welcome.last_event
         self._acceptor, self._publisher = acceptor, publisher
+        self._recovery = Recovery(
+            self._settings.recovery,
+            sessions=self._sessions.values(),
+            channels=acceptor.channels,
+            directory=self._directory,
+            metrics=self._metrics,
+            published=lambda: publisher.position,
+        )
         self._outbox.channels = acceptor.channels
         await self._write_checkpoint()
 
     async def _carry(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
         """Publish the feed and mark positions until the link is lost or we are asked to stop."""
+        assert self._recovery is not None
+        assert self._history is not None
         feed = asyncio.create_task(self._follow(link), name="fix_gateway.feed")
         marks = asyncio.create_task(self._mark(), name="fix_gateway.checkpoint")
+        again = asyncio.create_task(self._recovery.run(self._history), name="fix_gateway.recovery")
         try:
-            waited: set[asyncio.Future[Any]] = {feed, marks, stopping, self._failure}
+            waited: set[asyncio.Future[Any]] = {feed, marks, again, stopping, self._failure}
             if self._pace is not None:
                 waited.add(self._pace)
             done, _pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -368,9 +369,9 @@ class Gateway:
             if stopping.done():
                 await self._log_everyone_out(feed)
         finally:
-            for task in (feed, marks):
+            for task in (feed, marks, again):
                 task.cancel()
-            await asyncio.gather(feed, marks, return_exceptions=True)
+            await asyncio.gather(feed, marks, again, return_exceptions=True)
 
     async def _follow(self, link: CommandLink) -> None:
         assert self._publisher is not None
@@ -489,3 +490,6 @@ class Gateway:
     def _drain(self) -> None:
         self._changed.set()
         self._outbox.carry(self._bridge.take())
+        for inquiry in self._bridge.take_inquiries():
+            assert self._recovery is not None
+            self._recovery.ask(*inquiry)

@@ -47,6 +47,8 @@ class LiveSession:
     chosen: DisconnectTerms | None = None
     """What the present connection's Logon chose for its end, if it did."""
     skip: Place = NOWHERE
+    untold: frozenset[int] = frozenset()
+    """Kinds of events that it does not want to hear of."""
     told: int = 0
     """ApplSeqNum (1181) after which nothing was told to it so far."""
     last_request: int = 0
@@ -68,6 +70,10 @@ class LiveSession:
         table = self.file.throttle
         interval_ns = table.seconds * 1_000_000_000 // table.messages if table.messages else 0
         self.throttle = TokenBucket(burst=table.messages, interval_ns=interval_ns)
+
+    def is_told(self, kind: int) -> bool:
+        """Say whether events of a kind are told to it at all."""
+        return kind not in self.untold
 
     @property
     def number(self) -> int:

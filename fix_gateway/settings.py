@@ -149,6 +149,25 @@ class Doors(Strict, frozen=True, kw_only=True):
     """What the gateway lets the guard in by; new at each of its starts."""
 
 
+class RecoverySettings(Strict, frozen=True, kw_only=True):
+    """``[fix.recovery]``: how requests for messages (BW) are answered."""
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 30
+    """How far back: what is older is refused."""
+
+    messages_max: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 100_000
+    """In the answer to one request; the client asks on."""
+
+    messages_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2000
+    """Of all answers together."""
+
+    time_percent_max: Annotated[int, msgspec.Meta(ge=1, le=90)] = 25
+    """Of the gateway's time, for all answers together."""
+
+    turn_seconds: Annotated[float, msgspec.Meta(gt=0, le=10)] = 0.25
+    """After which the next session that waits has its turn."""
+
+
 RESERVED_COMP_IDS = frozenset({"RIALTO-PACEMAKER"})
 """The gateway's own (``fix_gateway.pacemaker``)."""
 
@@ -167,6 +186,8 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     bridge_session_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """One session's share of ``bridge_messages_max``; None for a quarter, but at least 100."""
+
+    recovery: RecoverySettings = RecoverySettings()
 
     send_bytes_max: Annotated[int, msgspec.Meta(ge=4096)] = 1 << 20
     latency_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120

@@ -136,6 +136,13 @@ class RejectCode(IntEnum):
     GATEWAY_RIGHTS_MISSING = 1015
     GATEWAY_OUT_OF_RANGE = 1016
 
+    # Gateways: requests for messages, which are no commands and go on no record.
+    GATEWAY_STREAM_UNKNOWN = 1060
+    GATEWAY_MESSAGES_NOT_AVAILABLE = 1061
+    GATEWAY_REQUEST_TYPE_UNSUPPORTED = 1062
+    GATEWAY_RECOVERY_BUSY = 1063
+    GATEWAY_REQUEST_UNKNOWN = 1064
+
     # Logons: what a session may not choose.
     GATEWAY_DISCONNECT_MODE_NOT_ALLOWED = 1080
     GATEWAY_DISCONNECT_GRACE_NOT_ALLOWED = 1081

@@ -229,6 +229,11 @@ inline constexpr std::uint16_t GATEWAY_FIELD_MALFORMED = 1013;
 inline constexpr std::uint16_t GATEWAY_SCOPE_UNSUPPORTED = 1014;
 inline constexpr std::uint16_t GATEWAY_RIGHTS_MISSING = 1015;
 inline constexpr std::uint16_t GATEWAY_OUT_OF_RANGE = 1016;
+inline constexpr std::uint16_t GATEWAY_STREAM_UNKNOWN = 1060;
+inline constexpr std::uint16_t GATEWAY_MESSAGES_NOT_AVAILABLE = 1061;
+inline constexpr std::uint16_t GATEWAY_REQUEST_TYPE_UNSUPPORTED = 1062;
+inline constexpr std::uint16_t GATEWAY_RECOVERY_BUSY = 1063;
+inline constexpr std::uint16_t GATEWAY_REQUEST_UNKNOWN = 1064;
 inline constexpr std::uint16_t GATEWAY_DISCONNECT_MODE_NOT_ALLOWED = 1080;
 inline constexpr std::uint16_t GATEWAY_DISCONNECT_GRACE_NOT_ALLOWED = 1081;
 }  // namespace code

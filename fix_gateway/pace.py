@@ -1,0 +1,43 @@
+"""Work beside the orders, in slices: at most a share of the time, at most so many messages."""
+
+import asyncio
+import time
+
+SLICE_SECONDS = 0.0005
+"""How long the loop, or QuickFIX's thread, waits for us at most before orders have their turn."""
+
+
+class Pace:
+    """Lets a task go on for a slice, then makes it wait until its share allows the next one."""
+
+    def __init__(self, *, share: float, messages_per_second: int) -> None:
+        """Begin a slice.
+
+        Args:
+            share: of the time, above zero and below one.
+            messages_per_second: at most.
+        """
+        self._pause_by_work = 1 / share - 1
+        self._seconds_a_message = 1 / messages_per_second
+        self._messages = 0
+        self._began = time.perf_counter()
+
+    def begin(self) -> None:
+        """Begin a slice: what was waited for until now is not work."""
+        self._messages, self._began = 0, time.perf_counter()
+
+    def sent(self) -> None:
+        """Take note of a message."""
+        self._messages += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the slice is used up."""
+        return time.perf_counter() - self._began >= SLICE_SECONDS
+
+    async def rest(self) -> None:
+        """Let the others have their time, and begin the next slice."""
+        worked = time.perf_counter() - self._began
+        by_rate = self._messages * self._seconds_a_message - worked
+        await asyncio.sleep(max(worked * self._pause_by_work, by_rate))
+        self.begin()

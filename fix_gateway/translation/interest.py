@@ -1,0 +1,77 @@
+"""Which events may say something to one session, told by a few bytes of each.
+
+Who reads history for one session passes over most of it: making every message to find whom it is
+for would cost a hundred times as much.
+"""
+
+import struct
+from typing import NamedTuple
+
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.outbound import concerns_clients
+from messages.layout import Record
+from messages.trading import events
+
+_NUMBER = struct.Struct("<I").unpack_from
+_KNOWN: tuple[type[Record], ...] = (
+    events.OrderAccepted,
+    events.OrderRejected,
+    events.OrderCancelled,
+    events.OrderExpired,
+    events.OrderAmended,
+    events.AmendRejected,
+    events.CancelRejected,
+    events.OrderTriggered,
+    events.OrderRestated,
+    events.TradeExecuted,
+    events.OrderReported,
+    events.QueryRejected,
+    events.MassCancelled,
+    events.MassCancelRejected,
+    events.RefusalRecorded,
+)
+"""Events that are told to nobody but the sessions, and the copies of the accounts, they name."""
+
+
+def _offsets(kind: type[Record], name: str) -> tuple[int, ...]:
+    return tuple(
+        field.offset
+        for field in kind.FIELDS
+        if field.name == name or field.name.endswith(f"_{name}")
+    )
+
+
+_PLACES = {kind.KIND: (_offsets(kind, "account"), _offsets(kind, "session")) for kind in _KNOWN}
+
+
+class Interest(NamedTuple):
+    """The accounts and sessions whose events may be told to a session."""
+
+    accounts: frozenset[int]
+    sessions: frozenset[int]
+
+    def may_concern(self, kind: int, data: bytes, offset: int) -> bool:
+        """Say whether the event at ``offset`` could be told; never wrong about what is.
+
+        Events of kinds that this module does not know are always worth a closer look.
+        """
+        places = _PLACES.get(kind)
+        if places is None:
+            return concerns_clients(kind)
+        accounts, sessions = places
+        return any(_NUMBER(data, offset + at)[0] in self.accounts for at in accounts) or any(
+            _NUMBER(data, offset + at)[0] in self.sessions for at in sessions
+        )
+
+
+def interest_of(session: int, directory: Directory) -> Interest:
+    """Return what a session's present rights let it see.
+
+    A drop copy sees refusals that name no account by the session that asked, so the sessions of
+    its firms are of interest too.
+    """
+    accounts = set(directory.trading_accounts.get(session, {}).values())
+    accounts |= {at for at, who in directory.copies_of_account.items() if session in who}
+    firms = {firm for firm, who in directory.copies_of_firm.items() if session in who}
+    sessions = {at for at, firm in directory.firm_of_session.items() if firm in firms}
+    return Interest(frozenset(accounts), frozenset({session, *sessions}))
