@@ -160,17 +160,20 @@ def decide_terms(*, order: PlaceOrder, limits: InstrumentLimits, now_ns: int) ->
         or order.order_flags & ~_KNOWN_FLAGS
     ):
         return Refused(RejectCode.FIELD_INVALID)
-    if order.order_flags & _CASH_QUANTITY or order.cash_atoms:
-        return Refused(RejectCode.NOT_SUPPORTED)
+    is_cash = bool(order.order_flags & _CASH_QUANTITY)
+    if is_cash or order.cash_atoms:
+        refused = _decide_cash(order)
+        if refused is not None:
+            return refused
     if order.order_flags & _POST_ONLY and (
         order_type != _LIMIT or _IMMEDIATE_OR_CANCEL <= time_in_force <= _FILL_OR_KILL
     ):
         return Refused(RejectCode.FIELD_INVALID)
     if order.valid_until_ns and now_ns > order.valid_until_ns:
         return Refused(RejectCode.EXPIRY_INVALID, order.valid_until_ns, now_ns)
-    refused = _decide_price(order=order, limits=limits) or decide_quantity(
-        quantity_lots=order.quantity_lots, limits=limits
-    )
+    refused = _decide_price(order=order, limits=limits)
+    if refused is None and not is_cash:
+        refused = decide_quantity(quantity_lots=order.quantity_lots, limits=limits)
     if refused is not None:
         return refused
     if (
@@ -187,6 +190,26 @@ def decide_terms(*, order: PlaceOrder, limits: InstrumentLimits, now_ns: int) ->
         or _decide_stop(order=order, limits=limits)
         or _decide_expiry(order=order, now_ns=now_ns)
     )
+
+
+def _decide_cash(order: PlaceOrder) -> Refused | None:
+    """Say whether an order may come to an amount of quote instead of having a quantity.
+
+    It must be a market order that trades what it can: a quantity, a minimum, a display or "all or
+    nothing" would say a second time how much.
+    """
+    is_amount = 0 < order.cash_atoms < AMOUNT_LIMIT
+    if not order.order_flags & _CASH_QUANTITY or not is_amount:
+        return Refused(RejectCode.CASH_QUANTITY_INVALID, AMOUNT_LIMIT - 1, order.cash_atoms)
+    if (
+        order.order_type != _MARKET
+        or order.time_in_force == _FILL_OR_KILL
+        or order.quantity_lots
+        or order.minimum_lots
+        or order.display_lots
+    ):
+        return Refused(RejectCode.CASH_QUANTITY_NOT_ALLOWED)
+    return None
 
 
 def _decide_price(*, order: PlaceOrder, limits: InstrumentLimits) -> Refused | None:
@@ -314,15 +337,15 @@ def decide_collar(
     """
     if collar_ppm == 0 or reference_ticks == 0:
         return None
-    if side == _BUY:
-        limit = reference_ticks + reference_ticks * collar_ppm // PPM
-        return None if price_ticks <= limit else _outside_collar(limit, price_ticks)
-    limit = reference_ticks - reference_ticks * collar_ppm // PPM
-    return None if price_ticks >= limit else _outside_collar(limit, price_ticks)
+    limit = collar_price(side=side, reference_ticks=reference_ticks, collar_ppm=collar_ppm)
+    is_inside = price_ticks <= limit if side == _BUY else price_ticks >= limit
+    return None if is_inside else Refused(RejectCode.PRICE_OUTSIDE_COLLAR, limit, price_ticks)
 
 
-def _outside_collar(limit: int, price_ticks: int) -> Refused:
-    return Refused(RejectCode.PRICE_OUTSIDE_COLLAR, limit, price_ticks)
+def collar_price(*, side: int, reference_ticks: int, collar_ppm: int) -> int:
+    """Return the last price that a collar allows a side: floor for a buy, ceiling for a sell."""
+    reach = reference_ticks * collar_ppm // PPM
+    return reference_ticks + reach if side == _BUY else reference_ticks - reach
 
 
 def protection_price(

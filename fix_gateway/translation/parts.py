@@ -126,6 +126,13 @@ def quantity(lots: int, unit: Instrument | None) -> str:
     return decimal_text(lots * unit.lot_units, unit.quantity_decimals)
 
 
+def cash(atoms: int, unit: Instrument, directory: Directory) -> str:
+    """Write CashOrderQty (152); nothing for an order that has a quantity."""
+    if atoms <= 0:
+        return ""
+    return f"152={decimal_text(atoms, directory.asset(unit.quote_asset).scale)}\x01"
+
+
 def sentence(record: events.RefusalRecorded) -> str:
     """Return Text (58) of what the gateway refused."""
     return f"{code_name(record.code)}: {safe_text(record.text)}"

@@ -13,6 +13,7 @@ from fix_gateway.translation.parts import (
     ORDER_STATUS,
     account,
     capacity,
+    cash,
     identifier,
     order_type,
     original,
@@ -168,7 +169,8 @@ def order(
         f"17={record.number}\x01150={execution_type}\x0139={_status(record)}\x01"
         + (f"378={restatement}\x01" if restatement is not None else "")
         + f"{account(record.account, directory)}55={unit.symbol}\x0154={side(record.side)}\x01"
-        f"{_terms(record, unit, record.expire_at_ns)}{capacity(record.account, directory)}"
+        f"{_terms(record, unit, directory, record.expire_at_ns)}"
+        f"{capacity(record.account, directory)}"
         f"{_progress(record, unit)}60={timestamp_text(record.time_ns)}\x01"
         + (f"110={quantity(record.minimum_lots, unit)}\x01" if record.minimum_lots else "")
         + (f"1138={quantity(record.display_lots, unit)}\x01" if record.display_lots else "")
@@ -193,7 +195,7 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01150=F\x01"
         f"39={_status(own)}\x01{account(own.account, directory)}"
         f"55={unit.symbol}\x0154={int(side)}\x01"
-        f"{_terms(own, unit)}{aggressor}{capacity(own.account, directory)}"
+        f"{_terms(own, unit, directory)}{aggressor}{capacity(own.account, directory)}"
         f"32={decimal_text(record.quantity_lots * unit.lot_units, unit.quantity_decimals)}\x01"
         f"31={decimal_text(record.price_ticks * unit.tick_units, unit.price_decimals)}\x01"
         f"30={directory.market}\x0129={tags.LAST_CAPACITY_AGENT}\x01"
@@ -207,7 +209,10 @@ def rejected(record: events.OrderRejected, directory: Directory) -> str:
     """Report a new order that the venue refused."""
     unit = directory.instruments.get(record.instrument)
     figures = Figures(record.instrument, record.side, record.limit, record.usage)
-    terms = f"38={quantity(record.quantity_lots, unit)}\x01{order_type(record.order_type)}"
+    terms = f"38={quantity(record.quantity_lots, unit)}\x01"
+    if unit is not None:
+        terms += cash(record.cash_atoms, unit, directory)
+    terms += order_type(record.order_type)
     if record.price_ticks and unit is not None:
         terms += f"44={price(record.price_ticks, unit)}\x01"
     if record.stop_price_ticks and unit is not None:
@@ -283,10 +288,15 @@ def _refused(
     )
 
 
-def _terms(own: "events.OrderEvent | _TradeSide", unit: Instrument, expire_at_ns: int = 0) -> str:
+def _terms(
+    own: "events.OrderEvent | _TradeSide",
+    unit: Instrument,
+    directory: Directory,
+    expire_at_ns: int = 0,
+) -> str:
     """Write what was ordered: quantity, type, prices, time in force, flags."""
     whole = decimal_text(own.quantity_lots * unit.lot_units, unit.quantity_decimals)
-    text = f"38={whole}\x01{order_type(own.order_type)}"
+    text = f"38={whole}\x01{cash(own.cash_atoms, unit, directory)}{order_type(own.order_type)}"
     if own.price_ticks:
         text += f"44={price(own.price_ticks, unit)}\x01"
     if own.stop_price_ticks:
@@ -327,6 +337,7 @@ class _TradeSide(NamedTuple):
 
     liquidity: str
     account: int
+    cash_atoms: int
     client_order_id: bytes
     fee_atoms: int
     filled_lots: int
@@ -348,6 +359,7 @@ def _maker(record: events.TradeExecuted) -> _TradeSide:
     return _TradeSide(
         liquidity=tags.LAST_LIQUIDITY_IND_ADDED_LIQUIDITY,
         account=record.maker_account,
+        cash_atoms=0,
         client_order_id=record.maker_client_order_id,
         fee_atoms=record.maker_fee_atoms,
         filled_lots=record.maker_filled_lots,
@@ -370,6 +382,7 @@ def _taker(record: events.TradeExecuted) -> _TradeSide:
     return _TradeSide(
         liquidity=tags.LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY,
         account=record.taker_account,
+        cash_atoms=record.taker_cash_atoms,
         client_order_id=record.taker_client_order_id,
         fee_atoms=record.taker_fee_atoms,
         filled_lots=record.taker_filled_lots,

@@ -155,8 +155,7 @@ def read_expire_time(reader: Reader) -> int:
 def read_amounts(reader: Reader, order_type: int) -> tuple[int, int]:
     """Read OrderQty (38) in lots or CashOrderQty (152) in quote atoms, the other being zero.
 
-    The core refuses cash quantities by a code of its own until it has them: that is not for a
-    gateway to know.
+    Which orders may have a cash quantity is the core's to decide.
     """
     if tags.CASH_ORDER_QTY not in reader.fields:
         return reader.required_quantity(), 0

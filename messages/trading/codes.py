@@ -73,6 +73,10 @@ class RejectCode(IntEnum):
     INSTRUMENT_MISMATCH = 234
     SIDE_MISMATCH = 235
 
+    # Cash quantities.
+    CASH_QUANTITY_INVALID = 260
+    CASH_QUANTITY_NOT_ALLOWED = 261
+
     # Money commands and definitions.
     ALREADY_EXISTS = 300
     ASSET_UNKNOWN = 301

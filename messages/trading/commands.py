@@ -517,6 +517,11 @@ class ActivateRules(Command, frozen=True, gc=False):
     approver: U32
 
 
+@COMMANDS.record(50)
+class CheckOrder(PlaceOrder, frozen=True, gc=False):
+    """Ask what would become of such an order now, without placing it."""
+
+
 @COMMANDS.record(48)
 class GroupHeader(Command, frozen=True, gc=False):
     """Begin an atomic group of ``group_left`` records."""

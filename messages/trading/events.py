@@ -379,6 +379,47 @@ class SessionFenced(Event, frozen=True, gc=False):
     grace_until_ns: I64
 
 
+@EVENTS.record(70)
+class OrderChecked(Event, frozen=True, gc=False):
+    """A dry run was decided as the order itself would have been; nothing changed.
+
+    ``code`` zero is approved, any other the refusal, with its ``limit`` and ``usage``. The rest is
+    what an approved order would meet, each bound with what would be used of it, this order
+    included: ``price_ticks`` is its limit or protection price, ``quantity_lots`` the most that it
+    could trade, ``collar_ticks`` the last price that the collar allows its side. Zero is no bound.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    side: U8
+    order_type: U8
+    time_in_force: U8
+    order_flags: U8
+    code: U16
+    spare_1: U16
+    price_ticks: I64
+    quantity_lots: I64
+    limit: I64
+    usage: I64
+    available_atoms: I64
+    needed_atoms: I64
+    position_max_atoms: I64
+    position_atoms: I64
+    notional_min_atoms: I64
+    notional_max_atoms: I64
+    notional_atoms: I64
+    collar_ticks: I64
+    open_orders_max: U32
+    open_orders: U32
+    book_orders_max: U32
+    book_orders: U32
+    message_burst: U32
+    messages: U32
+    client_order_id: ClientId
+
+
 @EVENTS.record(20)
 class BalanceChanged(Event, frozen=True, gc=False):
     """Money moved outside a trade; ``cause`` is a BalanceCause.

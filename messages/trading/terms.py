@@ -44,7 +44,7 @@ class OrderFlag(IntFlag):
     """Flags of an order; unknown bits are refused."""
 
     POST_ONLY = 1
-    CASH_QUANTITY = 2  # reserved: the quantity is quote atoms to spend
+    CASH_QUANTITY = 2  # the quantity is what the order may come to in quote atoms
 
 
 class SelfTradePrevention(IntEnum):
@@ -135,6 +135,7 @@ class CancelReason(IntEnum):
     PRICE_BAND = 11  # an immediate order's remainder when the band halted trading
     PRICE_COLLAR = 12  # a stop-limit triggered outside the collar
     BUST = 13  # gone with a bust: its trade was, or the account could no longer pay for it
+    CASH_SPENT = 70  # what is left of a cash quantity is less than a lot
 
 
 class BalanceCause(IntEnum):

@@ -228,6 +228,7 @@ class Flow:
             (self._money, 5),
             (self.corrections.choose, 4),
             (self._query, 2),
+            (self._check, 4),
             (self._mass_cancel, 1),
             (self._refusal, 1),
             (self._session, 0.3 if self.calm else 2),
@@ -337,14 +338,31 @@ class Flow:
             "minimum_lots": self._rarely(
                 0.2 if time_in_force == 3 else 0.005, 1, 10, max(lots // 2, 0), lots, lots + 1
             ),
-            "cash_atoms": self._rarely(0.002, 100),
             "valid_until_ns": self._rarely(0.01, self.now_ns - 1, self.now_ns, self.now_ns + 9),
             "trader": chance.randrange(3),
             "client_order_id": self._new_id(),
         }
         if (time_in_force == 5) != (chance.random() < 0.01):
             fields["expire_at_ns"] = self.now_ns + chance.choice((0, 1, SECOND, 500 * SECOND))
+        if chance.random() < (0.4 if order_type == 2 else 0.005):
+            fields |= self._cash()
         return c.PlaceOrder, self._asker() | fields
+
+    def _cash(self) -> Place:
+        """Return what makes an order one of a cash quantity, mostly a valid one."""
+        chance = self.chance
+        amounts = (5_000, 50_000, 1_000_000, 20_000_000, 1, 1 << 61, -1, 1 << 62)
+        return {
+            "order_flags": 2 if chance.random() < 0.97 else chance.choice((0, 3)),
+            "cash_atoms": chance.choices(amounts, (5, 20, 30, 20, 2, 1, 1, 1))[0],
+            "quantity_lots": self._rarely(0.03, 5),
+            "display_lots": 0,
+            "minimum_lots": self._rarely(0.02, 1),
+        }
+
+    def _check(self) -> tuple[type[Record], Place]:
+        _, fields = self._place()
+        return c.CheckOrder, fields
 
     def _target(self) -> tuple[Place, Any]:
         """Choose an order to name, mostly an open one, by its number or by an id."""

@@ -6,7 +6,14 @@ from collections import Counter
 from typing import Any
 
 from messages.trading import events as e
-from messages.trading.terms import AMOUNT_LIMIT, CancelReason, OrderStatus, Phase, TimeInForce
+from messages.trading.terms import (
+    AMOUNT_LIMIT,
+    CancelReason,
+    OrderStatus,
+    Phase,
+    Side,
+    TimeInForce,
+)
 from venue.reference.engine import ReferenceEngine
 
 FINAL = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED}
@@ -22,6 +29,7 @@ class Watch:
         self.leaves: dict[int, int] = {}
         self.trades: dict[int, e.TradeExecuted | e.TradeCorrected] = {}
         self.filled: dict[int, int] = {}
+        self.cash: dict[int, int] = {}
         self.book_sequences: dict[int, int] = {}
         self.phases: dict[int, int] = {}
         self.levels: dict[tuple[int, int, int], int] = {}
@@ -53,6 +61,8 @@ class Watch:
                 self.done.add(event.order_id)
                 assert event.leaves_lots == event.held_atoms == 0
                 _require_all_or_nothing(event)
+            if event.order_id not in self.leaves:
+                self.cash[event.order_id] = event.cash_atoms
             self.leaves[event.order_id] = event.leaves_lots
             self._see_state(event.order_id, event)
         elif isinstance(event, e.BookLevelChanged):
@@ -79,6 +89,8 @@ class Watch:
         assert event.trade_id == self.trade_id
         assert event.maker_fee_atoms + event.taker_fee_atoms >= 0
         self.trades[event.trade_id] = event
+        if event.taker_cash_atoms:
+            self._see_cash_spent(event)
         sides = (
             (event.maker_order_id, event.maker_leaves_lots, event.maker_filled_lots),
             (event.taker_order_id, event.taker_leaves_lots, event.taker_filled_lots),
@@ -114,6 +126,12 @@ class Watch:
             self.filled[order_id] += event.quantity_lots - event.previous_quantity_lots
             assert filled == self.filled[order_id] >= 0
             assert (leaves == 0) == (order_id in self.done)
+
+    def _see_cash_spent(self, event: e.TradeExecuted) -> None:
+        """Require that no cash order spends or brings in more than it was to."""
+        fee_atoms = max(event.taker_fee_atoms, 0) if event.taker_side == Side.BUY else 0
+        self.cash[event.taker_order_id] -= event.notional_atoms + fee_atoms
+        assert self.cash[event.taker_order_id] >= 0, event
 
     def _require_not_crossed(self, instrument: int) -> None:
         prices: dict[int, list[int]] = {1: [], 2: []}

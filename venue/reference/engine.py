@@ -16,6 +16,7 @@ from messages.trading.commands import (
     BustTrade,
     CancelOrder,
     ChangePhase,
+    CheckOrder,
     CloseSession,
     Command,
     CommitWithdrawal,
@@ -75,6 +76,7 @@ from venue.reference.definitions import (
 )
 from venue.reference.description import describe, describe_books
 from venue.reference.disputes import dispute_trade
+from venue.reference.dry_run import check_order, refuse_check
 from venue.reference.entry import place_order
 from venue.reference.event_writer import shape
 from venue.reference.limits import set_account_limits, set_asset_limits, set_instrument_limits
@@ -160,6 +162,7 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     ActivateRules: _activate_rules,
     GroupHeader: _ignore,
     AdvanceTime: advance_time,
+    CheckOrder: check_order,
 }
 
 RESERVED_KINDS: Final = frozenset(range(10, 20))
@@ -170,7 +173,9 @@ _ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, GroupHeader, LinkLost)
 
 def _refuse_unconfigured(venue: VenueState, command: Command) -> None:
     refused = Refused(RejectCode.NOT_CONFIGURED)
-    if isinstance(command, PlaceOrder):
+    if isinstance(command, CheckOrder):
+        refuse_check(venue, command, refused)
+    elif isinstance(command, PlaceOrder):
         reject_order(venue, command, refused)
     elif isinstance(command, MassCancel):
         reject_mass_cancel(venue, command, refused)

@@ -6,6 +6,9 @@ throttle counts a message that got as far as the throttle.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from messages.trading.codes import RejectCode
 from messages.trading.commands import AmendOrder, Command, PlaceOrder
 from risk.decisions import (
@@ -17,6 +20,7 @@ from risk.decisions import (
     decide_notional,
     decide_phase,
     decide_position,
+    decide_quantity,
     decide_rate,
     decide_switches,
     decide_terms,
@@ -25,6 +29,7 @@ from risk.decisions import (
     protection_price,
 )
 from venue.reference.accounts import Account
+from venue.reference.cash import most_lots
 from venue.reference.event_writer import ACCEPTED
 from venue.reference.instruments import Instrument
 from venue.reference.orders import Order
@@ -34,6 +39,7 @@ from venue.reference.state import VenueState, decide_client_id, open_order
 from venue.reference.triggers import act, enter_stop
 from venue.reference.values import (
     BUY,
+    CASH_QUANTITY,
     DAY,
     LIMIT,
     MARKET,
@@ -48,18 +54,38 @@ from venue.reference.values import (
 DAY_NS = 24 * 60 * 60 * 1_000_000_000
 
 
+class NewOrder(NamedTuple):
+    """An order that may pass, not yet accepted: what it would hold and be worth."""
+
+    order: Order
+    held_atoms: int
+    notional_atoms: int
+
+
 def place_order(venue: VenueState, command: PlaceOrder) -> None:
     """Accept a new order and let it act, or refuse it."""
+    decided = decide_new(venue, command, pass_rate=pass_throttle)
+    if isinstance(decided, Refused):
+        reject_order(venue, command, decided)
+    else:
+        _accept(venue, decided.order, decided.held_atoms)
+
+
+def decide_new(
+    venue: VenueState,
+    command: PlaceOrder,
+    *,
+    pass_rate: Callable[[VenueState, Account], Refused | None],
+) -> Refused | NewOrder:
+    """Say whether a new order may pass; only ``pass_rate`` may change anything."""
     account = venue.accounts.get(command.account)
     instrument = venue.instruments.get(command.instrument)
     refused = decide_asker(venue, command, account, instrument)
-    if refused is None and instrument is None:
-        refused = Refused(RejectCode.INSTRUMENT_UNKNOWN)
     if refused is not None:
-        reject_order(venue, command, refused)
-        return
+        return refused
+    if instrument is None:
+        return Refused(RejectCode.INSTRUMENT_UNKNOWN)
     assert account is not None
-    assert instrument is not None
     limits = instrument.limits
     refused = decide_phase(phase=instrument.phase, order=command) or decide_terms(
         order=command, limits=limits, now_ns=venue.last_time_ns
@@ -69,30 +95,37 @@ def place_order(venue: VenueState, command: PlaceOrder) -> None:
     if refused is None:
         refused = _decide_price(instrument, command)
     if refused is not None:
-        reject_order(venue, command, refused)
-        return
-    price_ticks = _price_of(instrument, command)
-    notional_atoms = price_ticks * command.quantity_lots * instrument.tick_lot_atoms
+        return refused
+    new = _new_order(venue, command, account, instrument)
+    order = new.order
     refused = (
-        decide_notional(notional_atoms=notional_atoms, limits=limits)
-        or pass_throttle(venue, account)
+        decide_quantity(quantity_lots=order.quantity_lots, limits=limits)
+        or decide_notional(notional_atoms=new.notional_atoms, limits=limits)
+        or pass_rate(venue, account)
         or decide_client_id(venue, account, command.client_order_id, is_needed=True)
         or _decide_counts(venue, account, instrument)
+        or decide_buying(order, more_lots=order.quantity_lots)
+        or decide_funds(available_atoms=order.holding.available_atoms, needed_atoms=new.held_atoms)
+        or decide_post_only(order, price_ticks=order.price_ticks)
     )
-    if refused is not None:
-        reject_order(venue, command, refused)
-        return
+    return new if refused is None else refused
+
+
+def _new_order(
+    venue: VenueState, command: PlaceOrder, account: Account, instrument: Instrument
+) -> NewOrder:
+    """Make the order that would be accepted; one of a cash quantity gets its largest lots here."""
+    price_ticks = _price_of(instrument, command)
     order = _order_of(venue, command, account, instrument, price_ticks)
-    needed_atoms = _hold_of_new(order, notional_atoms)
-    refused = (
-        decide_buying(order, more_lots=order.quantity_lots)
-        or decide_funds(available_atoms=order.holding.available_atoms, needed_atoms=needed_atoms)
-        or decide_post_only(order, price_ticks=price_ticks)
+    if not order.order_flags & CASH_QUANTITY:
+        notional_atoms = price_ticks * order.quantity_lots * instrument.tick_lot_atoms
+        return NewOrder(order, _hold_of_new(order, notional_atoms), notional_atoms)
+    order.quantity_lots = order.leaves_lots = most_lots(
+        order, best_ticks=_best_opposite(instrument, command.side)
     )
-    if refused is not None:
-        reject_order(venue, command, refused)
-        return
-    _accept(venue, order, needed_atoms)
+    is_buy = order.side == BUY
+    held_atoms = order.cash_atoms if is_buy else order.quantity_lots * instrument.lot_atoms
+    return NewOrder(order, held_atoms, order.cash_atoms)
 
 
 def decide_asker(
@@ -166,9 +199,7 @@ def _price_of(instrument: Instrument, command: PlaceOrder) -> int:
     if order_type == STOP:
         from_ticks = command.stop_price_ticks
     else:
-        best = (instrument.book.asks if command.side == BUY else instrument.book.bids).best
-        assert best is not None
-        from_ticks = best.price_ticks
+        from_ticks = _best_opposite(instrument, command.side)
     return protection_price(
         side=command.side,
         from_ticks=from_ticks,
@@ -177,21 +208,31 @@ def _price_of(instrument: Instrument, command: PlaceOrder) -> int:
     )
 
 
+def _best_opposite(instrument: Instrument, side: int) -> int:
+    best = (instrument.book.asks if side == BUY else instrument.book.bids).best
+    assert best is not None
+    return best.price_ticks
+
+
 def pass_throttle(venue: VenueState, account: Account) -> Refused | None:
     """Count one message of the account, or refuse it; a refused one costs nothing."""
     interval_ns = account.message_interval_ns
     if interval_ns == 0 or account.message_burst == 0:
         return None
-    now_ns = venue.last_time_ns
-    refused = decide_rate(
-        now_ns=now_ns,
+    refused = look_at_throttle(venue, account)
+    if refused is None:
+        account.next_free_ns = max(venue.last_time_ns, account.next_free_ns) + interval_ns
+    return refused
+
+
+def look_at_throttle(venue: VenueState, account: Account) -> Refused | None:
+    """Say whether the account's throttle would admit one more message now."""
+    return decide_rate(
+        now_ns=venue.last_time_ns,
         next_free_ns=account.next_free_ns,
         burst=account.message_burst,
-        interval_ns=interval_ns,
+        interval_ns=account.message_interval_ns,
     )
-    if refused is None:
-        account.next_free_ns = max(now_ns, account.next_free_ns) + interval_ns
-    return refused
 
 
 def _decide_counts(venue: VenueState, account: Account, instrument: Instrument) -> Refused | None:

@@ -13,6 +13,7 @@ from messages.trading.terms import AMOUNT_LIMIT
 from risk.decisions import fee_of_fill, is_outside_band
 from venue.reference.accounts import change_hold
 from venue.reference.book import BookSide
+from venue.reference.cash import lots_left
 from venue.reference.event_writer import RESTATED, shape
 from venue.reference.instruments import Instrument
 from venue.reference.kept_trades import KeptTrade
@@ -30,6 +31,8 @@ from venue.reference.values import (
     BUY,
     CANCEL_INCOMING,
     CANCEL_RESTING,
+    CASH_QUANTITY,
+    CASH_SPENT,
     CONTINUOUS,
     DECREMENT_AND_CANCEL,
     FILL_OR_KILL,
@@ -51,7 +54,7 @@ def execute_order(venue: VenueState, order: Order) -> None:
     Where nothing is matched (orders gather for an auction), it rests.
     """
     instrument = order.instrument
-    is_stopped = False
+    stopped = 0
     if instrument.phase == CONTINUOUS:
         if (order.time_in_force == FILL_OR_KILL or order.minimum_lots) and not _is_fillable(
             venue, order
@@ -59,14 +62,15 @@ def execute_order(venue: VenueState, order: Order) -> None:
             is_all = order.time_in_force == FILL_OR_KILL
             expire_order(venue, order, reason=UNFILLED_OR_KILLED if is_all else MINIMUM_QUANTITY)
             return
-        is_stopped = _match(venue, order)
+        stopped = _match(venue, order)
     if order.leaves_lots == 0:
         return
     if order.is_immediate:
         is_halted = instrument.phase != CONTINUOUS
-        expire_order(venue, order, reason=PRICE_BAND if is_halted else IMMEDIATE_REMAINDER)
+        remainder = stopped or IMMEDIATE_REMAINDER
+        expire_order(venue, order, reason=PRICE_BAND if is_halted else remainder)
         return
-    if is_stopped:  # resting, it would cross the book
+    if stopped:  # resting, it would cross the book
         cancel_order(venue, order, reason=IMMEDIATE_REMAINDER)
         return
     rest_order(venue, order)
@@ -80,8 +84,12 @@ def rest_order(venue: VenueState, order: Order) -> None:
     venue.events.touched[side, order.price_ticks] = book
 
 
-def _match(venue: VenueState, taker: Order) -> bool:
-    """Trade; say whether it stopped only because the command has done all that one may."""
+def _match(venue: VenueState, taker: Order) -> int:
+    """Trade; say why it stopped although the other side is still in reach.
+
+    IMMEDIATE_REMAINDER when the command has done all that one may, CASH_SPENT when the rest of a
+    cash quantity is less than a lot; otherwise 0.
+    """
     instrument = taker.instrument
     book = instrument.book
     is_buy = taker.side == BUY
@@ -90,17 +98,20 @@ def _match(venue: VenueState, taker: Order) -> bool:
     limit_ticks = taker.price_ticks
     level = side.best
     if level is None:
-        return False
+        return 0
     has_band = _roll_band_window(venue, instrument)
     while level is not None and taker.leaves_lots:
         price_ticks = level.price_ticks
         if price_ticks > limit_ticks if is_buy else price_ticks < limit_ticks:
-            return False
+            return 0
         if has_band and _is_beyond_band(instrument, price_ticks):
             halt_by_band(venue, instrument)
-            return False
+            return 0
         if venue.steps_left == 0:
-            return True
+            return IMMEDIATE_REMAINDER
+        leaves_lots = _tradable_lots(taker, price_ticks)
+        if leaves_lots == 0:
+            return CASH_SPENT
         venue.steps_left -= 1
         maker = level.head
         assert maker is not None, price_ticks
@@ -114,13 +125,20 @@ def _match(venue: VenueState, taker: Order) -> bool:
             )
         else:
             shown_lots = maker.shown_lots
-            lots = min(taker.leaves_lots, shown_lots)
+            lots = min(leaves_lots, shown_lots)
             venue.events.touched[side, price_ticks] = book
             side.take(maker, lots)
             taker.leaves_lots -= lots
             record_trade(venue, maker=maker, taker=taker, lots=lots, price_ticks=price_ticks)
         level = side.best
-    return False
+    return 0
+
+
+def _tradable_lots(order: Order, price_ticks: int) -> int:
+    """Return what an incoming order could trade at a price: all that it has, or its cash buys."""
+    if order.order_flags & CASH_QUANTITY:
+        return min(order.leaves_lots, lots_left(order, price_ticks=price_ticks))
+    return order.leaves_lots
 
 
 def _roll_band_window(venue: VenueState, instrument: Instrument) -> bool:
@@ -200,7 +218,7 @@ def prevent_self_trade(
     In an uncross both are in the book (``is_incoming_resting``).
     """
     mode = incoming.self_trade_prevention
-    lots = min(incoming.leaves_lots, resting.leaves_lots)
+    lots = min(_tradable_lots(incoming, price_ticks), resting.leaves_lots)
     of_resting = Prevented(incoming.order_id, lots, price_ticks)
     of_incoming = Prevented(resting.order_id, lots, price_ticks)
     if mode == DECREMENT_AND_CANCEL:
@@ -225,10 +243,22 @@ def _decrement(venue: VenueState, order: Order, prevented: Prevented, *, is_rest
     order.quantity_lots -= lots
     if order.side == BUY:
         order.base.buying_atoms -= lots * order.instrument.lot_atoms
-    rehold(order)
+    if order.order_flags & CASH_QUANTITY:
+        _reduce_cash(order, lots * prevented.price_ticks * order.instrument.tick_lot_atoms)
+    else:
+        rehold(order)
     order.reason = SELF_TRADE
     venue.events.order(RESTATED, order, *prevented)
     order.reason = 0
+
+
+def _reduce_cash(order: Order, atoms: int) -> None:
+    """Take the value of lots that a cash order does not trade off its amount."""
+    order.cash_atoms -= atoms
+    if order.side == BUY:
+        change_hold(order, order.held_atoms - atoms)
+    else:
+        rehold(order)
 
 
 def reduce_resting(venue: VenueState, order: Order, lots: int) -> None:
@@ -268,7 +298,10 @@ def _settle_fill(order: Order, *, lots: int, notional_atoms: int, rate_ppm: int)
     else:
         order.base.balance_atoms -= base_atoms
         order.quote.balance_atoms += notional_atoms - fee_atoms
-    rehold(order)
+    if order.order_flags & CASH_QUANTITY and order.side == BUY:
+        change_hold(order, order.held_atoms - notional_atoms - max(fee_atoms, 0))
+    else:
+        rehold(order)
     order.filled_lots += lots
     return fee_atoms
 

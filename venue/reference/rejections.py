@@ -36,7 +36,7 @@ QUERY_REJECTED: Final = shape(QueryRejected)
 _LIMIT_MAX: Final = (1 << 63) - 1
 
 
-def _clipped(value: int) -> int:
+def clipped(value: int) -> int:
     """Fit a limit or usage into its field: what is beyond is said as the largest value."""
     return max(-_LIMIT_MAX, min(value, _LIMIT_MAX))
 
@@ -60,8 +60,8 @@ def reject_order(venue: VenueState, command: PlaceOrder, refused: Refused) -> No
         command.quantity_lots,
         command.stop_price_ticks,
         command.cash_atoms,
-        _clipped(refused.limit),
-        _clipped(refused.usage),
+        clipped(refused.limit),
+        clipped(refused.usage),
         command.trader,
         0,
         command.client_order_id,
@@ -90,8 +90,8 @@ def reject_request(
         0 if order is None else order.status,
         refused.code,
         0,
-        _clipped(refused.limit),
-        _clipped(refused.usage),
+        clipped(refused.limit),
+        clipped(refused.usage),
         client_order_id,
         original_client_order_id,
     )
@@ -109,8 +109,8 @@ def reject_mass_cancel(venue: VenueState, command: MassCancel, refused: Refused)
         command.side,
         refused.code,
         0,
-        _clipped(refused.limit),
-        _clipped(refused.usage),
+        clipped(refused.limit),
+        clipped(refused.usage),
         command.client_order_id,
     )
 
@@ -134,7 +134,7 @@ def reject_command(
         command.source,
         0,
         command.source_sequence,
-        _clipped(refused.limit),
-        _clipped(refused.usage),
+        clipped(refused.limit),
+        clipped(refused.usage),
         reference,
     )

@@ -33,6 +33,7 @@ from venue.reference.values import (
     CALL_AUCTION,
     CANCEL_ACCOUNT_ORDERS,
     CANCEL_RESTING,
+    CASH_QUANTITY,
     CLOSED,
     CONTINUOUS,
     DAY,
@@ -42,6 +43,7 @@ from venue.reference.values import (
     HALTED,
     IMMEDIATE_OR_CANCEL,
     LIMIT,
+    MARKET,
     NEVER_RESTS,
     PARTIALLY_FILLED,
     PENDING_TRIGGER,
@@ -217,13 +219,21 @@ def is_order_in_range(record: OrderRecord, venue: VenueState) -> bool:
         and LIMIT <= record.order_type <= STOP_LIMIT
         and DAY <= record.time_in_force <= GOOD_TILL_DATE
         and CANCEL_RESTING <= record.self_trade_prevention <= DECREMENT_AND_CANCEL
-        and record.order_flags in {0, POST_ONLY}
-        and record.cash_atoms == 0
+        and record.order_flags in {0, POST_ONLY, CASH_QUANTITY}
+        and _is_cash_in_range(record)
         and record.fee_credit < PPM
         and is_bound(record.stop_price_ticks)
         and (record.stop_price_ticks != 0) == (record.order_type >= STOP)
         and _is_expiry_in_range(record)
     )
+
+
+def _is_cash_in_range(record: OrderRecord) -> bool:
+    """Say whether only a market order without minimum and display has an amount."""
+    if record.order_flags != CASH_QUANTITY:
+        return record.cash_atoms == 0
+    is_plain = record.order_type == MARKET and record.minimum_lots == record.display_lots == 0
+    return is_plain and is_bound(record.cash_atoms)
 
 
 def _is_expiry_in_range(record: OrderRecord) -> bool:

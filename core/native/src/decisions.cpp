@@ -4,6 +4,17 @@ namespace core {
 
 namespace {
 
+// Whether an order may not come to an amount of quote instead of having a quantity.
+bool refuses_cash_terms(const commands::PlaceOrder& order, Refused& refused) noexcept {
+  if ((order.order_flags & CASH_QUANTITY) == 0 || !is_amount(order.cash_atoms)) {
+    return refused.because(code::CASH_QUANTITY_INVALID, AMOUNT_LIMIT - 1, order.cash_atoms);
+  }
+  return (order.order_type != order_type::MARKET ||
+          order.time_in_force == time_in_force::FILL_OR_KILL || order.quantity_lots != 0 ||
+          order.minimum_lots != 0 || order.display_lots != 0) &&
+         refused.because(code::CASH_QUANTITY_NOT_ALLOWED);
+}
+
 bool refuses_display(const commands::PlaceOrder& order, const InstrumentLimits& limits,
                      Refused& refused) noexcept {
   const std::int64_t display_lots = order.display_lots;
@@ -64,8 +75,9 @@ bool refuses_any_terms(const commands::PlaceOrder& order, const InstrumentLimits
       (order.order_flags & ~KNOWN_FLAGS) != 0) {
     return refused.because(code::FIELD_INVALID);
   }
-  if ((order.order_flags & CASH_QUANTITY) != 0 || order.cash_atoms != 0) {
-    return refused.because(code::NOT_SUPPORTED);
+  const bool is_cash = (order.order_flags & CASH_QUANTITY) != 0;
+  if ((is_cash || order.cash_atoms != 0) && refuses_cash_terms(order, refused)) {
+    return true;
   }
   if ((order.order_flags & POST_ONLY) != 0 && (type != order_type::LIMIT || never_rests(time))) {
     return refused.because(code::FIELD_INVALID);
@@ -82,7 +94,7 @@ bool refuses_any_terms(const commands::PlaceOrder& order, const InstrumentLimits
   } else if (refuses_price_range(order.price_ticks, limits, refused)) {
     return true;
   }
-  return refuses_quantity(order.quantity_lots, limits, refused) ||
+  return (!is_cash && refuses_quantity(order.quantity_lots, limits, refused)) ||
          refuses_display(order, limits, refused) || refuses_minimum(order, refused) ||
          refuses_stop(order, limits, refused) || refuses_expiry(order, now_ns, refused);
 }

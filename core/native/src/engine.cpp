@@ -26,8 +26,8 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
           ReleaseWithdrawal, OpenSessionOnTerms, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
-          GroupHeader, AdvanceTime, TransferFunds, BustTrade, CorrectTrade, SettleReceivable,
-          KeepTrades, DisputeTrade>*>(nullptr));
+          GroupHeader, AdvanceTime, CheckOrder, TransferFunds, BustTrade, CorrectTrade,
+          SettleReceivable, KeepTrades, DisputeTrade>*>(nullptr));
   return lengths;
 }();
 
@@ -287,7 +287,7 @@ void Engine::dispatch(const commands::Header& command) {
   Venue& venue = *venue_;
   static_assert(commands::MassCancel::KIND == 4 && commands::QueryOrder::KIND == 5 &&
                 commands::RecordRefusal::KIND == 6 && commands::OpenSession::KIND == 7);
-  if (command.kind >= commands::OpenSession::KIND) {
+  if (command.kind >= commands::OpenSession::KIND && command.kind != commands::CheckOrder::KIND) {
     ++venue.definitions;
   }
 #define CORE_HANDLE(Command, handler)                                            \
@@ -330,6 +330,7 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(Resume, resume);
     CORE_HANDLE(ActivateRules, activate_rules);
     CORE_HANDLE(AdvanceTime, advance_time);
+    CORE_HANDLE(CheckOrder, check_order);
     case commands::GroupHeader::KIND:
       return;  // its records act one by one
     default: {
@@ -348,6 +349,9 @@ void refuse_unconfigured(Venue& venue, const commands::Header& command) {
   switch (command.kind) {
     case commands::PlaceOrder::KIND:
       reject_order(venue, *reinterpret_cast<const commands::PlaceOrder*>(data), refused);
+      return;
+    case commands::CheckOrder::KIND:
+      refuse_check(venue, *reinterpret_cast<const commands::CheckOrder*>(data), refused);
       return;
     case commands::MassCancel::KIND:
       reject_mass_cancel(venue, *reinterpret_cast<const commands::MassCancel*>(data), refused);

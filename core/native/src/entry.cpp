@@ -1,7 +1,8 @@
 // PlaceOrder: the order of checks, and what an accepted order does. The first failing check wins.
 #include <cstring>
 
-#include "core/handlers.hpp"
+#include "core/cash.hpp"
+#include "core/entry.hpp"
 #include "core/matching.hpp"
 #include "core/order_events.hpp"
 
@@ -67,8 +68,9 @@ std::int64_t end_of_day(const Venue& venue) {
 }
 
 [[gnu::always_inline]] inline void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
-                const commands::PlaceOrder& command, const Admission& asker) {
-  order.leaves_lots = command.quantity_lots;
+                const commands::PlaceOrder& command, const NewOrder& decided) {
+  const Admission& asker = *decided.asker;
+  order.leaves_lots = decided.quantity_lots;
   order.shown_lots = 0;
   order.previous = 0;
   order.next = 0;
@@ -84,12 +86,15 @@ std::int64_t end_of_day(const Venue& venue) {
                   std::uint64_t{command.time_in_force} << 16 | std::uint64_t{status} << 24 |
                   std::uint64_t{self_trade_prevention} << 32 |
                   std::uint64_t{command.order_flags & 0xFF} << 40);
-  cold.quantity_lots = command.quantity_lots;
+  cold.quantity_lots = decided.quantity_lots;
   std::memset(CORE_FIELD(cold, ColdOrder, filled_lots), 0, 16);
   copy_together<32>(CORE_FIELD(cold, ColdOrder, stop_price_ticks),
                     CORE_CONST_FIELD(command, commands::PlaceOrder, stop_price_ticks));
   if (command.display_lots == command.quantity_lots) [[unlikely]] {
     cold.display_lots = 0;
+  }
+  if (command.cash_atoms != 0) [[unlikely]] {
+    cold.cash_atoms = command.cash_atoms;
   }
   cold.expires_at_ns = command.time_in_force == time_in_force::DAY ? end_of_day(venue)
                                                                    : command.expire_at_ns;
@@ -104,7 +109,89 @@ std::int64_t end_of_day(const Venue& venue) {
   cold.ids = {};
 }
 
+// What an order of a cash quantity could trade at most, what it is worth and what it holds. It
+// trades at the best price or worse: for a buy, the better the price the more; for a sell, the
+// worse the price the more, and its own is the worst.
+[[nodiscard]] bool refuses_cash(Instrument& instrument, const commands::PlaceOrder& command,
+                                NewOrder& decided, Refused& refused) {
+  const bool is_buy = command.side == side::BUY;
+  const std::int64_t factor = instrument.tick_lot_atoms;
+  const Wide lots =
+      is_buy ? lots_within(command.cash_atoms,
+                           instrument.book.opposite(command.side).best_ticks(), factor,
+                           std::max(decided.asker->taker_ppm, 0))
+             : lots_within(command.cash_atoms, decided.price_ticks, factor);
+  decided.quantity_lots = clipped(lots);
+  if (refuses_quantity(decided.quantity_lots, instrument.limits, refused)) {
+    return true;
+  }
+  decided.notional_atoms = command.cash_atoms;
+  decided.held_atoms =
+      is_buy ? command.cash_atoms : decided.quantity_lots * instrument.lot_atoms;
+  return false;
+}
+
+// Whether a new order may not pass. Only the throttle changes, and not in a dry run.
+template <bool IsDryRun>
+[[nodiscard, gnu::always_inline]] inline bool refuses_new(Venue& venue,
+                                                          const commands::PlaceOrder& command,
+                                                          std::uint32_t hash, NewOrder& decided,
+                                                          Refused& refused) {
+  const Admission* asker = admit(venue, command, refused);
+  Instrument* found = asker == nullptr ? nullptr : asker->instrument;
+  if (asker == nullptr ||
+      refuses_killed(venue, *asker, command.session, found != nullptr && found->is_killed,
+                     refused) ||
+      (found == nullptr && refused.because(code::INSTRUMENT_UNKNOWN))) [[unlikely]] {
+    return true;
+  }
+  decided.asker = asker;
+  Instrument& instrument = *found;
+  Account& account = venue.accounts[asker->account];
+  const InstrumentLimits& limits = instrument.limits;
+  if (refuses_phase(instrument.phase, command, refused) ||
+      refuses_terms(command, limits, venue.last_time_ns, refused) ||
+      (!is_client_id(command.client_order_id) &&
+       refused.because(code::CLIENT_ORDER_ID_INVALID)) ||
+      refuses_price(instrument, command, refused)) [[unlikely]] {
+    return true;
+  }
+  const bool is_buy = command.side == side::BUY;
+  decided.price_ticks = price_of(instrument, command);
+  if (command.cash_atoms != 0) [[unlikely]] {
+    if (refuses_cash(instrument, command, decided, refused)) {
+      return true;
+    }
+  } else {
+    decided.quantity_lots = command.quantity_lots;
+    decided.notional_atoms =
+        decided.price_ticks * command.quantity_lots * instrument.tick_lot_atoms;
+    decided.held_atoms =
+        is_buy ? hold_buy(decided.notional_atoms,
+                          std::max({asker->maker_ppm, asker->taker_ppm, 0}), 0)
+               : command.quantity_lots * instrument.lot_atoms;
+  }
+  const Balance& holding = venue.balances[is_buy ? asker->quote : asker->base];
+  return refuses_notional(decided.notional_atoms, limits, refused) ||
+         (IsDryRun ? exceeds_rate(venue, account, refused)
+                   : refuses_rate(venue, account, refused)) ||
+         refuses_client_id(venue, asker->account, hash, command.client_order_id, true, refused) ||
+         refuses_counts(venue, account, instrument, refused) ||
+         refuses_buying(venue.balances[asker->base], is_buy, decided.quantity_lots,
+                        instrument.lot_atoms, refused) ||
+         refuses_funds(holding.available_atoms(), decided.held_atoms, refused) ||
+         refuses_post_only(instrument, command.side, command.order_flags, decided.price_ticks,
+                           refused);
+}
+
 }  // namespace
+
+bool refuses_dry_run(Venue& venue, const commands::PlaceOrder& command, NewOrder& decided,
+                     Refused& refused) {
+  const std::uint32_t hash =
+      venue.client_ids.hash(command.account, command.client_order_id);
+  return refuses_new<true>(venue, command, hash, decided, refused);
+}
 
 const Admission* find_admission(Venue& venue, const commands::Header& command,
                                 std::uint32_t instrument, Admission& found, Refused& refused) {
@@ -157,58 +244,23 @@ void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refus
 
 void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_t hash) {
   Refused refused;
-  const Admission* asker = admit(venue, command, refused);
-  Instrument* found = asker == nullptr ? nullptr : asker->instrument;
-  if (asker == nullptr ||
-      refuses_killed(venue, *asker, command.session, found != nullptr && found->is_killed,
-                     refused) ||
-      (found == nullptr && refused.because(code::INSTRUMENT_UNKNOWN))) [[unlikely]] {
+  NewOrder decided;
+  if (refuses_new<false>(venue, command, hash, decided, refused)) [[unlikely]] {
     reject_order(venue, command, refused);
     return;
   }
-  Instrument& instrument = *found;
-  Account& account = venue.accounts[asker->account];
-  const InstrumentLimits& limits = instrument.limits;
-  if (refuses_phase(instrument.phase, command, refused) ||
-      refuses_terms(command, limits, venue.last_time_ns, refused) ||
-      (!is_client_id(command.client_order_id) &&
-       refused.because(code::CLIENT_ORDER_ID_INVALID)) ||
-      refuses_price(instrument, command, refused)) [[unlikely]] {
-    reject_order(venue, command, refused);
-    return;
-  }
-  const std::int64_t price_ticks = price_of(instrument, command);
-  const std::int64_t notional_atoms =
-      price_ticks * command.quantity_lots * instrument.tick_lot_atoms;
-  if (refuses_notional(notional_atoms, limits, refused) ||
-      refuses_rate(venue, account, refused) ||
-      refuses_client_id(venue, asker->account, hash, command.client_order_id, true, refused) ||
-      refuses_counts(venue, account, instrument, refused)) [[unlikely]] {
-    reject_order(venue, command, refused);
-    return;
-  }
-  const bool is_buy = command.side == side::BUY;
-  const std::int64_t held_atoms =
-      is_buy ? hold_buy(notional_atoms, std::max({asker->maker_ppm, asker->taker_ppm, 0}), 0)
-             : command.quantity_lots * instrument.lot_atoms;
-  Balance& holding = venue.balances[is_buy ? asker->quote : asker->base];
-  if (refuses_buying(venue.balances[asker->base], is_buy, command.quantity_lots,
-                     instrument.lot_atoms, refused) ||
-      refuses_funds(holding.available_atoms(), held_atoms, refused) ||
-      refuses_post_only(instrument, command.side, command.order_flags, price_ticks, refused))
-      [[unlikely]] {
-    reject_order(venue, command, refused);
-    return;
-  }
+  const Admission& asker = *decided.asker;
+  Instrument& instrument = *asker.instrument;
   const std::uint32_t index = venue.orders.allocate();
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
-  fill_order(venue, order, cold, command, *asker);
+  fill_order(venue, order, cold, command, decided);
   order.order_id = ++venue.last_order_id;
-  order.price_ticks = price_ticks;
-  order.held_atoms = held_atoms;
+  order.price_ticks = decided.price_ticks;
+  order.held_atoms = decided.held_atoms;
   cold.arrival = ++venue.last_arrival;
-  holding.held_atoms += held_atoms;
+  venue.balances[command.side == side::BUY ? asker.quote : asker.base].held_atoms +=
+      decided.held_atoms;
   open_order(venue, index, hash, command.client_order_id, instrument);
   emit_order<events::OrderAccepted>(venue, index);
   if (order.is_pending()) [[unlikely]] {

@@ -1,5 +1,6 @@
 #include "core/matching.hpp"
 
+#include "core/cash.hpp"
 #include "core/order_events.hpp"
 #include "core/phases.hpp"
 
@@ -85,12 +86,22 @@ bool is_fillable(Venue& venue, Instrument& instrument, std::uint32_t taker_index
   return fill.is_fillable;
 }
 
-// Trade; say whether it stopped only because the command has done all that one may.
-bool match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
+// What an incoming order could trade at a price: all that it has, or what its cash comes to.
+std::int64_t tradable_lots(const Venue& venue, std::uint32_t index, std::int64_t price_ticks) {
+  const HotOrder& order = venue.orders.hot(index);
+  return order.is_cash() ? cash_lots_left(order, venue.orders.cold(index),
+                                          *venue.instruments[order.instrument], price_ticks)
+                         : order.leaves_lots;
+}
+
+// Trade; say why it stopped although the other side is still in reach: IMMEDIATE_REMAINDER when
+// the command has done all that one may, CASH_SPENT when the rest of a cash quantity is less than
+// a lot; otherwise 0.
+std::uint8_t match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
   HotOrder& taker = venue.orders.hot(taker_index);
   BookSide& side = instrument.book.opposite(taker.side);
   if (side.empty()) {
-    return false;
+    return 0;
   }
   const std::int64_t limit_ticks = taker.price_ticks;
   const std::int64_t group = venue.accounts[taker.account].group;
@@ -98,14 +109,18 @@ bool match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
   while (!side.empty() && taker.leaves_lots != 0) {
     const std::int64_t price_ticks = side.best_ticks();
     if (!side.reaches(price_ticks, limit_ticks)) {
-      return false;
+      return 0;
     }
     if (has_band && is_beyond_band(instrument, price_ticks)) [[unlikely]] {
       halt_by_band(venue, instrument);
-      return false;
+      return 0;
     }
     if (venue.steps_left == 0) [[unlikely]] {
-      return true;
+      return cancel_reason::IMMEDIATE_REMAINDER;
+    }
+    const std::int64_t leaves_lots = tradable_lots(venue, taker_index, price_ticks);
+    if (leaves_lots == 0) [[unlikely]] {
+      return cancel_reason::CASH_SPENT;
     }
     --venue.steps_left;
     Level& level = side.best();
@@ -115,13 +130,13 @@ bool match(Venue& venue, Instrument& instrument, std::uint32_t taker_index) {
       prevent_self_trade(venue, taker_index, maker_index, price_ticks, false);
       continue;
     }
-    const std::int64_t lots = std::min(taker.leaves_lots, maker.shown_lots);
+    const std::int64_t lots = std::min(leaves_lots, maker.shown_lots);
     touch_level(venue, instrument, side, level, price_ticks);
     side.take(maker_index, level, lots);
     taker.leaves_lots -= lots;
     record_trade(venue, instrument, maker_index, taker_index, lots, price_ticks, false);
   }
-  return false;
+  return 0;
 }
 
 // Let an order hold what its present leaves, price, rates and fee credit need.
@@ -149,7 +164,16 @@ void decrement(Venue& venue, std::uint32_t index, const Prevented& prevented, bo
   if (order.is_buy()) {
     venue.balances[cold.base].buying_atoms -= lots * instrument.lot_atoms;
   }
-  rehold(venue, instrument, order, cold);
+  if (order.is_cash()) [[unlikely]] {
+    const std::int64_t atoms = lots * prevented.price_ticks * instrument.tick_lot_atoms;
+    cold.cash_atoms -= atoms;
+    if (order.is_buy()) {
+      change_hold(venue, order, cold, order.held_atoms - atoms);
+    }
+  }
+  if (!order.is_cash() || !order.is_buy()) [[likely]] {
+    rehold(venue, instrument, order, cold);
+  }
   order.reason = cancel_reason::SELF_TRADE;
   fill_prevented(emit_order<events::OrderRestated>(venue, index), prevented);
   order.reason = 0;
@@ -171,7 +195,12 @@ std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& o
     base.balance_atoms -= base_atoms;
     quote.balance_atoms += notional_atoms - fee_atoms;
   }
-  rehold(venue, instrument, order, cold);
+  if (order.is_cash() && order.is_buy()) [[unlikely]] {
+    change_hold(venue, order, cold,
+                order.held_atoms - notional_atoms - std::max<std::int64_t>(fee_atoms, 0));
+  } else {
+    rehold(venue, instrument, order, cold);
+  }
   cold.filled_lots += lots;
   return fee_atoms;
 }
@@ -207,7 +236,7 @@ std::int64_t settle_fill(Venue& venue, const Instrument& instrument, HotOrder& o
 void execute_order(Venue& venue, std::uint32_t index) {
   HotOrder& order = venue.orders.hot(index);
   Instrument& instrument = *venue.instruments[order.instrument];
-  bool is_stopped = false;
+  std::uint8_t stopped = 0;
   if (instrument.phase == phase::CONTINUOUS) [[likely]] {
     const bool is_all = order.time_in_force == time_in_force::FILL_OR_KILL;
     if ((is_all || venue.orders.cold(index).minimum_lots != 0) &&
@@ -216,18 +245,19 @@ void execute_order(Venue& venue, std::uint32_t index) {
                    is_all ? cancel_reason::FILL_OR_KILL : cancel_reason::MINIMUM_QUANTITY);
       return;
     }
-    is_stopped = match(venue, instrument, index);
+    stopped = match(venue, instrument, index);
   }
   if (order.leaves_lots == 0) {
     return;
   }
   if (order.is_immediate()) {
     const bool is_halted = instrument.phase != phase::CONTINUOUS;
-    expire_order(venue, index,
-                 is_halted ? cancel_reason::PRICE_BAND : cancel_reason::IMMEDIATE_REMAINDER);
+    const std::uint8_t remainder =
+        stopped != 0 ? stopped : cancel_reason::IMMEDIATE_REMAINDER;
+    expire_order(venue, index, is_halted ? cancel_reason::PRICE_BAND : remainder);
     return;
   }
-  if (is_stopped) [[unlikely]] {  // resting, it would cross the book
+  if (stopped != 0) [[unlikely]] {  // resting, it would cross the book
     cancel_order(venue, index, cancel_reason::IMMEDIATE_REMAINDER);
     return;
   }
@@ -239,7 +269,8 @@ void prevent_self_trade(Venue& venue, std::uint32_t incoming, std::uint32_t rest
   const HotOrder& comes = venue.orders.hot(incoming);
   const HotOrder& rests = venue.orders.hot(resting);
   const std::uint8_t mode = comes.self_trade_prevention;
-  const std::int64_t lots = std::min(comes.leaves_lots, rests.leaves_lots);
+  const std::int64_t lots =
+      std::min(tradable_lots(venue, incoming, price_ticks), rests.leaves_lots);
   const Prevented of_resting{comes.order_id, lots, price_ticks};
   const Prevented of_incoming{rests.order_id, lots, price_ticks};
   if (mode == self_trade::DECREMENT_AND_CANCEL) {

@@ -20,6 +20,15 @@ bool is_expiry_in_range(const state::OrderRecord& record) noexcept {
          (is_day ? record.expires_at_ns > 0 : record.expires_at_ns == 0);
 }
 
+// Whether flags are known, and only a market order without minimum and display has an amount.
+bool is_cash_in_range(const state::OrderRecord& record) noexcept {
+  if (record.order_flags == CASH_QUANTITY) {
+    return record.order_type == order_type::MARKET && record.minimum_lots == 0 &&
+           record.display_lots == 0 && is_bound(record.cash_atoms);
+  }
+  return (record.order_flags == 0 || record.order_flags == POST_ONLY) && record.cash_atoms == 0;
+}
+
 bool is_order_in_range(const state::OrderRecord& record, const Venue& venue) noexcept {
   return record.order_id != 0 && record.order_id <= venue.last_order_id && record.arrival != 0 &&
          record.arrival <= venue.last_arrival &&
@@ -30,8 +39,7 @@ bool is_order_in_range(const state::OrderRecord& record, const Venue& venue) noe
          record.time_in_force >= time_in_force::DAY &&
          record.time_in_force <= time_in_force::GOOD_TILL_DATE &&
          is_self_trade_prevention(record.self_trade_prevention) &&
-         (record.order_flags == 0 || record.order_flags == POST_ONLY) &&
-         record.cash_atoms == 0 &&
+         is_cash_in_range(record) &&
          is_rate(record.maker_ppm) && is_rate(record.taker_ppm) && record.fee_credit < PPM &&
          is_bound(record.stop_price_ticks) &&
          (record.stop_price_ticks != 0) == (record.order_type >= order_type::STOP) &&
@@ -119,6 +127,9 @@ bool SnapshotReader::read(const state::OrderRecord& record) {
   cold.filled_value = record.filled_value;
   cold.stop_price_ticks = record.stop_price_ticks;
   cold.display_lots = record.display_lots;
+  if (order.is_cash()) {
+    cold.cash_atoms = record.cash_atoms;
+  }
   cold.minimum_lots = record.minimum_lots;
   cold.expire_at_ns = record.expire_at_ns;
   cold.session = record.session;

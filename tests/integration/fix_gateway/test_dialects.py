@@ -339,14 +339,15 @@ def test_a_mass_cancel_of_the_firm_is_told_as_asked(
 
 
 @pytest.mark.parametrize("session", [OLD, NEW])
-def test_cash_to_spend_is_refused_by_the_core_with_a_code(
+def test_a_cash_quantity_that_is_all_or_nothing_is_refused_with_a_code(
     client: Callable[[str], FixClient], session: str
 ) -> None:
     sender = client(session)
-    sender.send("D", order(name_of("cash"), {38: None, 40: "1", 44: None, 59: "3", 152: "100"}))
+    sender.send("D", order(name_of("cash"), {38: None, 40: "1", 44: None, 59: "4", 152: "100"}))
     (refused,) = told(sender)
-    assert (text(refused, 150), text(refused, 103)) == ("8", "11")
-    assert text(refused, 5001) == str(RejectCode.NOT_SUPPORTED.value)
+    assert (text(refused, 150), text(refused, 103)) == ("8", "13")
+    assert text(refused, 152) == "100.000000"
+    assert text(refused, 5001) == str(RejectCode.CASH_QUANTITY_NOT_ALLOWED.value)
 
 
 @pytest.mark.parametrize("session", [OLD, NEW])

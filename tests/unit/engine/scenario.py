@@ -26,6 +26,7 @@ from messages.trading.terms import (
     BalanceCause,
     CancelOnDisconnect,
     CancelReason,
+    OrderFlag,
     OrderStatus,
     OrderType,
     Phase,
@@ -253,6 +254,30 @@ class Market(Venue):
     def cancel(self, order_id: int = 0, *, account: int = ALICE, **fields: Any) -> list[str]:
         values = {"session": SESSION_OF[account], "connection": 1} | fields
         return self.send(c.CancelOrder, account=account, order_id=order_id, **values)
+
+    def spend(self, atoms: int, *, side: int = Side.BUY, **fields: Any) -> list[str]:
+        """Place a market order for an amount of quote."""
+        values: dict[str, Any] = {
+            "order_type": OrderType.MARKET,
+            "order_flags": OrderFlag.CASH_QUANTITY,
+            "cash_atoms": atoms,
+        } | fields
+        return self.place(side=side, **values)
+
+    def check(self, *, account: int = ALICE, **fields: Any) -> e.OrderChecked:
+        """Run a new order dry; Alice's limit order good till cancel unless said otherwise."""
+        values: dict[str, Any] = {
+            "session": SESSION_OF.get(account, 0),
+            "connection": 1,
+            "instrument": BOOK,
+            "side": Side.BUY,
+            "order_type": OrderType.LIMIT,
+            "time_in_force": TimeInForce.GOOD_TILL_CANCEL,
+            "client_order_id": client_id("dry"),
+        } | fields
+        self.send(c.CheckOrder, account=account, **values)
+        checked: e.OrderChecked = self.event(e.OrderChecked)
+        return checked
 
     def amend(self, order_id: int = 0, *, account: int = ALICE, **fields: Any) -> list[str]:
         values = {"session": SESSION_OF[account], "connection": 1} | fields

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messages.trading import commands as c
-from messages.trading.terms import OrderFlag, OrderType, Scope, TimeInForce
+from messages.trading.terms import AMOUNT_LIMIT, OrderFlag, OrderType, Scope, TimeInForce
 from tests.unit.engine.scenario import (
     ALICE,
     BASE,
@@ -24,6 +24,7 @@ IOC = TimeInForce.IMMEDIATE_OR_CANCEL
 GTD = TimeInForce.GOOD_TILL_DATE
 STOP = OrderType.STOP
 MARKET = OrderType.MARKET
+CASH = OrderFlag.CASH_QUANTITY
 
 
 @pytest.fixture
@@ -52,8 +53,13 @@ def refused(lines: list[str]) -> str:
         ({"self_trade_prevention": 5}, "FIELD_INVALID 0 0"),
         ({"order_flags": 4}, "FIELD_INVALID 0 0"),
         ({"order_flags": OrderFlag.POST_ONLY, "time_in_force": IOC}, "FIELD_INVALID 0 0"),
-        ({"order_flags": OrderFlag.CASH_QUANTITY}, "NOT_SUPPORTED 0 0"),
-        ({"cash_atoms": 1}, "NOT_SUPPORTED 0 0"),
+        ({"order_flags": CASH}, f"CASH_QUANTITY_INVALID {AMOUNT_LIMIT - 1} 0"),
+        ({"cash_atoms": 1}, f"CASH_QUANTITY_INVALID {AMOUNT_LIMIT - 1} 1"),
+        (
+            {"order_flags": CASH, "cash_atoms": AMOUNT_LIMIT},
+            f"CASH_QUANTITY_INVALID {AMOUNT_LIMIT - 1} {AMOUNT_LIMIT}",
+        ),
+        ({"order_flags": CASH, "cash_atoms": 100}, "CASH_QUANTITY_NOT_ALLOWED 0 0"),
         ({"valid_until_ns": START - 1}, f"EXPIRY_INVALID {START - 1} {START}"),
         ({"price_ticks": 0}, "PRICE_REQUIRED 0 0"),
         ({"order_type": MARKET}, "PRICE_NOT_ALLOWED 0 90"),

@@ -182,6 +182,17 @@ def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
     assert messages[COPY] == maker | {797: "Y"}
 
 
+def test_a_cash_quantity_is_said_with_the_most_that_it_could_trade() -> None:
+    cash = {"order_type": OrderType.MARKET, "order_flags": 2, "cash_atoms": 1_234_567}
+    accepted = told(events.OrderAccepted.make(**ORDER | cash))[TRADER]
+    assert (accepted[38], accepted[152]) == ("0.5000", "1.234567")
+    trade = told(events.TradeExecuted.make(**TRADE, taker_cash_atoms=5_000_000))
+    assert trade[OTHER][152] == "5.000000"
+    assert 152 not in trade[TRADER]
+    refused = events.OrderRejected.make(account=11, session=TRADER, instrument=1, cash_atoms=7)
+    assert told(refused)[TRADER][152] == "0.000007"
+
+
 def test_in_an_auction_nobody_added_or_took_liquidity() -> None:
     messages = told(events.TradeExecuted.make(**TRADE, is_auction=1))
     assert {report[851] for report in messages.values()} == {"4"}

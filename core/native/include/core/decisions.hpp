@@ -214,6 +214,14 @@ template <std::size_t Size>
   return refuses_any_terms(order, limits, now_ns, refused);
 }
 
+// The last price that a collar allows a side: floor for a buy, ceiling for a sell.
+[[nodiscard]] inline std::int64_t collar_price(std::uint8_t order_side,
+                                               std::int64_t reference_ticks,
+                                               std::uint32_t collar_ppm) noexcept {
+  const std::int64_t reach = multiply_divide<PPM>(reference_ticks, collar_ppm);
+  return order_side == side::BUY ? reference_ticks + reach : reference_ticks - reach;
+}
+
 // Whether a price reaches too far through the reference price (0: none yet, nothing is refused).
 [[nodiscard]] inline bool refuses_collar(std::uint8_t order_side, std::int64_t price_ticks,
                                          std::int64_t reference_ticks, std::uint32_t collar_ppm,
@@ -221,14 +229,9 @@ template <std::size_t Size>
   if (collar_ppm == 0 || reference_ticks == 0) {
     return false;
   }
-  const std::int64_t reach = multiply_divide<PPM>(reference_ticks, collar_ppm);
-  if (order_side == side::BUY) {
-    const std::int64_t limit = reference_ticks + reach;
-    return price_ticks > limit &&
-           refused.because(code::PRICE_OUTSIDE_COLLAR, limit, price_ticks);
-  }
-  const std::int64_t limit = reference_ticks - reach;
-  return price_ticks < limit && refused.because(code::PRICE_OUTSIDE_COLLAR, limit, price_ticks);
+  const std::int64_t limit = collar_price(order_side, reference_ticks, collar_ppm);
+  const bool is_outside = order_side == side::BUY ? price_ticks > limit : price_ticks < limit;
+  return is_outside && refused.because(code::PRICE_OUTSIDE_COLLAR, limit, price_ticks);
 }
 
 // The worst price that an order without one may trade at, from the best opposite or stop price.

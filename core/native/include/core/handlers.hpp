@@ -13,6 +13,7 @@ void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t ha
 
 void mass_cancel(Venue& venue, const commands::MassCancel& command);
 void query_order(Venue& venue, const commands::QueryOrder& command);
+void check_order(Venue& venue, const commands::CheckOrder& command);
 void record_refusal(Venue& venue, const commands::RecordRefusal& command);
 
 void open_session(Venue& venue, const commands::OpenSession& command);
@@ -72,6 +73,7 @@ void reject_command(Venue& venue, const Command& command, const Refused& refused
 }
 
 void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refused& refused);
+void refuse_check(Venue& venue, const commands::CheckOrder& command, const Refused& refused);
 
 // Refuse an amend, a cancel or a query, saying where its order stands if there is one.
 template <class Event, class Command>
@@ -148,8 +150,9 @@ template <class Command>
                                                                 : code::INSTRUMENT_KILLED);
 }
 
-// Count one message of the account, or refuse it; a refused one costs nothing.
-[[nodiscard]] inline bool refuses_rate(const Venue& venue, Account& account, Refused& refused) {
+// Whether the account's throttle would not admit one more message now.
+[[nodiscard]] inline bool exceeds_rate(const Venue& venue, const Account& account,
+                                       Refused& refused) {
   const std::int64_t interval_ns = account.message_interval_ns;
   if (interval_ns == 0 || account.message_burst == 0) {
     return false;
@@ -161,7 +164,19 @@ template <class Command>
     return refused.because(code::MESSAGE_RATE_EXCEEDED, account.message_burst,
                            Wide{pending} + 1);
   }
-  account.next_free_ns = std::max(now_ns, account.next_free_ns) + interval_ns;
+  return false;
+}
+
+// Count one message of the account, or refuse it; a refused one costs nothing.
+[[nodiscard]] inline bool refuses_rate(const Venue& venue, Account& account, Refused& refused) {
+  const std::int64_t interval_ns = account.message_interval_ns;
+  if (interval_ns == 0 || account.message_burst == 0) {
+    return false;
+  }
+  if (exceeds_rate(venue, account, refused)) [[unlikely]] {
+    return true;
+  }
+  account.next_free_ns = std::max(venue.last_time_ns, account.next_free_ns) + interval_ns;
   return false;
 }
 
