@@ -19,8 +19,15 @@ import venue.service
 from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.state import ProcessPage, State
-from exchange.venue_settings import fix_doors, guard_settings, venue_settings
+from exchange.venue_settings import (
+    fix_doors,
+    guard_settings,
+    market_data_doors,
+    venue_settings,
+)
 from fix_gateway.history import READ_AHEAD_BYTES
+from fix_gateway.market_data.service import MarketDataService
+from fix_gateway.market_data.settings import MarketDataSettings
 from fix_gateway.settings import GatewaySettings, read_sessions
 from runtime.feed import LinkFeed
 from runtime.link import DEFAULT_LIMITS, Link, LinkLimits
@@ -134,7 +141,8 @@ async def _run_fix_gateway(
     configuration: Configuration, places: Places, stop: asyncio.Event
 ) -> int:
     state, table = places.state, configuration.venue
-    sessions = read_sessions(places.sessions)
+    files = read_sessions(places.sessions)
+    sessions = {name: file for name, file in files.items() if file.kind != "market_data"}
     settings = GatewaySettings(
         principal=table.principals["fix_gateway"].number,
         comp_id=table.fix.comp_id,
@@ -169,6 +177,37 @@ async def _run_fix_gateway(
         port=table.observability.fix_port,
     ) as announce:
         await gateway.run(dial, stop, history=dial_history, listening=lambda: announce({}))
+    return EXIT_OK
+
+
+async def _run_fix_market_data(
+    configuration: Configuration, places: Places, stop: asyncio.Event
+) -> int:
+    state, table = places.state, configuration.venue
+    settings = MarketDataSettings(
+        comp_id=table.fix.comp_id,
+        doors=market_data_doors(state),
+        limits=table.fix_market_data.limits,
+    )
+
+    async def dial(refused: Callable[[Sequence[Refusal]], None]) -> Link:
+        name = "fix_market_data"
+        address = core_address(configuration, state)
+        return await Link.connect(address, name, state.token(name), refusals=refused)
+
+    registry = CollectorRegistry()
+    service = MarketDataService(
+        settings, sessions=read_sessions(places.sessions), registry=registry
+    )
+    async with _page(
+        configuration,
+        places,
+        name="fix_market_data",
+        registry=registry,
+        health=service.health,
+        port=table.observability.fix_market_data_port,
+    ) as announce:
+        await service.run(dial, stop, listening=lambda: announce({}))
     return EXIT_OK
 
 
@@ -225,4 +264,5 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "settlement": _run_settlement,
     "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,
+    "fix_market_data": _run_fix_market_data,
 }

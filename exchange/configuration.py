@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fix_gateway.guard.settings import Limits
+from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RecoverySettings
 from runtime.toml import SettingsError, read_toml
 from venue.reference.bounds import TRADES_KEPT_MAX
@@ -70,6 +71,12 @@ class FixGuardTable(Strict, frozen=True):
     limits: Limits = Limits()
 
 
+class FixMarketDataTable(Strict, frozen=True):
+    """``[fix_market_data]``: what a subscriber may take."""
+
+    limits: MarketDataLimits = MarketDataLimits()
+
+
 class SettlementTable(Strict, frozen=True):
     """``[settlement]``: the poster and the order-history projector."""
 
@@ -94,6 +101,7 @@ class ObservabilityTable(Strict, frozen=True):
     settlement_port: Port = 0
     fix_guard_port: Port = 0
     fix_port: Port = 0
+    fix_market_data_port: Port = 0
 
 
 class SupervisorTable(Strict, frozen=True):
@@ -137,6 +145,7 @@ class VenueFile(Strict, frozen=True):
     core: CoreTable
     fix: FixTable
     fix_guard: FixGuardTable
+    fix_market_data: FixMarketDataTable
     settlement: SettlementTable
     postgres: PostgresTable
     observability: ObservabilityTable

@@ -13,7 +13,7 @@ from venue.errors import ConfigurationError
 from venue.settings import Principal, VenueSettings, check_settings
 
 CRASH_POINTS_VARIABLE = "RIALTO_ALLOW_CRASH_POINTS"
-REQUIRED_PRINCIPALS = ("admin", "fix_gateway", "settlement", "auditor")
+REQUIRED_PRINCIPALS = ("admin", "fix_gateway", "fix_market_data", "settlement", "auditor")
 
 
 def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
@@ -77,6 +77,15 @@ def fix_doors(state: State) -> Doors:
     )
 
 
+def market_data_doors(state: State) -> Doors:
+    """Say where guard and market data meet."""
+    return Doors(
+        fix=state.socket("fix_market_data.sock"),
+        control=state.socket("fix_market_data_control.sock"),
+        credential=state.run / "fix_market_data.credential",
+    )
+
+
 def guard_settings(configuration: Configuration, sessions: Path, state: State) -> GuardSettings:
     """Return what the guard is told; relative files of certificates are of the state's secrets."""
     table = configuration.venue.fix_guard
@@ -89,6 +98,7 @@ def guard_settings(configuration: Configuration, sessions: Path, state: State) -
         certificate_file=state.secrets / table.certificate_file if table.certificate_file else None,
         key_file=state.secrets / table.key_file if table.key_file else None,
         doors=fix_doors(state),
+        market_data_doors=market_data_doors(state),
         sessions=sessions,
         keys=state.fix_keys,
         limits=table.limits,

@@ -71,6 +71,30 @@ def compose_dictionaries(
     )
 
 
+def standard_of(
+    dialect: Dialect, *, standards: Path | None = None
+) -> tuple[Standard, dict[int, frozenset[str]]]:
+    """Return what a dialect's standard has: types and tags, and the values of fields by tag.
+
+    Args:
+        dialect: which one.
+        standards: the directory of QuickFIX's dictionaries, by default the installed one.
+
+    Raises:
+        SettingsError: as the module says.
+    """
+    standards = standards or standard_dictionaries()
+    message_types: set[str] = set()
+    values: dict[int, frozenset[str]] = {}
+    for name in dialect.dictionaries:
+        standard = _read(standards / _STANDARD_FILES[name])
+        message_types |= {message.get("msgtype", "") for message in standard.iter("message")}
+        for tag, found in _values(standard).items():
+            known = frozenset(each.get("enum", "") for each in found)
+            values[tag] = values.get(tag, frozenset()) | known
+    return Standard(frozenset(message_types), frozenset(values)), values
+
+
 def _values(standard: ET.Element) -> dict[int, list[ET.Element]]:
     """Return the values of the standard's fields, by tag."""
     fields = standard.find("fields")

@@ -99,11 +99,18 @@ class ThrottleTable(Strict, frozen=True, kw_only=True):
     seconds: Annotated[int, msgspec.Meta(ge=1, le=60)] = 1
 
 
+class MarketDataTable(Strict, frozen=True, kw_only=True):
+    """``[market_data]``: how a market-data session is told of changes."""
+
+    interval_milliseconds: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
+    """Between updates; zero for every change, as long as the session keeps up."""
+
+
 class SessionFile(Strict, frozen=True, kw_only=True):
     """``sessions/<NAME>.toml``: one FIX session of a counterparty."""
 
     id: SessionNumber
-    kind: Literal["order_entry", "drop_copy"]
+    kind: Literal["order_entry", "drop_copy", "market_data"]
     sender_comp_id: CompId
     addresses: tuple[Network, ...] = ()
     client_certificate_file: FileName | None = None
@@ -118,6 +125,7 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []
     drop_copy: DropCopyTable = DropCopyTable()
+    market_data: MarketDataTable = MarketDataTable()
 
     @property
     def spoken(self) -> Dialect:
@@ -292,7 +300,12 @@ def _check_kind(where: Path, file: SessionFile) -> None:
         raise SettingsError(f"{where}: $.drop_copy: names neither firms nor accounts")
     if not is_copy and (file.drop_copy.firms or file.drop_copy.accounts):
         raise SettingsError(f"{where}: $.drop_copy: only a drop-copy session has it")
-    if not is_copy and not (file.account or file.shared_accounts):
+    has_accounts = bool(file.account or file.shared_accounts)
+    if file.kind == "market_data" and has_accounts:
+        raise SettingsError(f"{where}: $.account: a market-data session trades for none")
+    if file.kind != "market_data" and file.market_data != MarketDataTable():
+        raise SettingsError(f"{where}: $.market_data: only a market-data session has it")
+    if file.kind == "order_entry" and not has_accounts:
         raise SettingsError(f"{where}: $.account: an order-entry session trades for at least one")
 
 

@@ -56,6 +56,7 @@ def venue_report(state: State) -> dict[str, Any]:
         }
     venue = _venue_status(state)
     fix, guard = processes["fix_gateway"], processes["fix_guard"]
+    data = processes["fix_market_data"]
     return {
         "healthy": venue is not None and all(each["healthy"] for each in processes.values()),
         "state": str(state.root),
@@ -63,7 +64,10 @@ def venue_report(state: State) -> dict[str, Any]:
         "fixs_address": guard["addresses"].get("fixs", ""),
         "processes": processes,
         "venue": venue,
-        "sessions": fix.get("health", {}).get("sessions", {}),
+        "sessions": {
+            **fix.get("health", {}).get("sessions", {}),
+            **data.get("health", {}).get("sessions", {}),
+        },
     }
 
 
@@ -120,10 +124,13 @@ def _print(report: dict[str, Any]) -> None:
         behind = ", ".join(map(str, lags))
         print(f"  {principal} reads events, behind by {behind}")
     for name, session in report["sessions"].items():
+        numbers = ""
+        if "expects_sequence" in session:  # market data begins at 1 with each connection
+            expected, following = session["expects_sequence"], session["next_sequence"]
+            numbers = f", expects {expected}, sends {following} next"
         print(
             f"  session {name} ({session['kind'].replace('_', ' ')}): "
-            f"{'logged on' if session['is_logged_on'] else 'away'}, "
-            f"expects {session['expects_sequence']}, sends {session['next_sequence']} next"
+            f"{'logged on' if session['is_logged_on'] else 'away'}{numbers}"
         )
 
 

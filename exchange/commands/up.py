@@ -83,6 +83,7 @@ def _supervisor(
             # Stopped after the gateway, whose farewells go through it.
             ProcessChild("fix_guard", state, settings, arguments),
             ProcessChild("fix_gateway", state, settings, arguments),
+            ProcessChild("fix_market_data", state, settings, arguments),
         ],
         seed=seed,
     )

@@ -27,6 +27,7 @@ class Known:
 
     networks: tuple[IPv4Network | IPv6Network, ...]
     certificates: tuple[x509.Certificate, ...]
+    is_market_data: bool = False
     trouble: str = ""
     """Why its keys cannot be read; nobody is let in by them meanwhile."""
 
@@ -94,5 +95,6 @@ def _known(where: Path, file: SessionFile, files: KeyFiles) -> Known:
         messages_per_second=file.throttle.messages // file.throttle.seconds,
         networks=networks(where, "addresses", file.addresses),
         certificates=read_certificates(where.parent / certificate_file) if certificate_file else (),
+        is_market_data=file.kind == "market_data",
         trouble=trouble,
     )

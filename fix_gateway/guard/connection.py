@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from fix_gateway.guard.book import Known
 from fix_gateway.guard.framing import (
     BEGIN_STRINGS,
     GarbledError,
@@ -26,7 +27,7 @@ from fix_gateway.guard.house import House, Stage
 from fix_gateway.guard.logon import Logon, with_session_status
 from fix_gateway.guard.resends import Page, ResendPacer
 from fix_gateway.guard.stand_ins import Names, backward_request, heartbeat, resend_request
-from fix_gateway.guard.upstream import UpstreamConnection
+from fix_gateway.guard.upstream import UpstreamConnection, keep_little
 from fix_gateway.token_bucket import TokenBucket
 
 _LOGON, _RESEND, _SEQUENCE_RESET, _LOGOUT = ord("A"), ord("2"), ord("4"), ord("5")
@@ -57,6 +58,8 @@ class ClientConnection(asyncio.Protocol):
         """The CompID, once it is proved."""
         self.key_id = ""
         self.logon_number = 0
+        self.is_market_data = False
+        """Whether it is served by the market-data process, which merges what waits."""
         self.since = self._loop.time()
         """When the present stage began."""
         self.received = self.sent = 0
@@ -122,6 +125,16 @@ class ClientConnection(asyncio.Protocol):
         """Let QuickFIX know that its client is gone."""
         self._end()
 
+    def pause_writing(self) -> None:
+        """Leave what a slow client does not take where it can still be merged."""
+        if self.is_market_data and self.upstream is not None:
+            self.upstream.pause()
+
+    def resume_writing(self) -> None:
+        """Go on with a client that reads again."""
+        if self.is_market_data and self.upstream is not None:
+            self.upstream.resume()
+
     def abort(self) -> None:
         """Cut the client off without a further word."""
         if self._transport is not None:
@@ -161,15 +174,19 @@ class ClientConnection(asyncio.Protocol):
             return
         self._house.logon_came(self, message, body)
 
-    def opening(self, logon: Logon, *, key_id: str, throttle: int) -> None:
-        """Take note of a proved Logon; nothing more is read until QuickFIX has answered it.
+    def opening(self, logon: Logon, *, key_id: str, known: Known) -> None:
+        """Take note of a proved Logon; nothing more is read until it has been answered.
 
         Args:
             logon: the proved one.
             key_id: which key proved it.
-            throttle: requests a second of this session, zero for any. It is read at twice that
-                rate at most: what is above it costs QuickFIX a refusal each.
+            known: the session. It is read at twice its throttle at most: what is above it costs
+                whoever serves it a refusal each.
         """
+        self.is_market_data = known.is_market_data
+        if self.is_market_data:
+            keep_little(self.transport)
+        throttle = known.messages_per_second
         if throttle:
             rate = min(_READ_TIMES_THROTTLE * throttle, self._limits.messages_per_second)
             self._pace = self._pace_of(rate)

@@ -1,8 +1,9 @@
 """The guard as a service: it owns the public FIX ports, and lets in who proves a session.
 
-Behind it QuickFIX listens on a Unix socket. A connection to it is opened for each Logon that was
-proved, and for nothing else. The order of judgement: address, limits, framing, proof, time, the
-session's own addresses and certificate, whether the session is live, whether the Logon is new.
+Behind it QuickFIX listens on a Unix socket, and the market-data process on another. A connection
+to one of them is opened for each Logon that was proved, and for nothing else. The order of
+judgement: address, limits, framing, proof, time, the session's own addresses and certificate,
+whether the session is live, whether the Logon is new.
 
 Errors:
     SettingsError: an address, certificate or session file cannot be used.
@@ -208,8 +209,7 @@ class Guard:
         verdict = self._judge(client, logon)
         if isinstance(verdict, Key):
             self._failures.forget(who)
-            throttle = self._book[logon.sender].messages_per_second
-            client.opening(logon, key_id=verdict.id, throttle=throttle)
+            client.opening(logon, key_id=verdict.id, known=self._book[logon.sender])
             self._live[logon.sender] = client
             self._opening[client] = logon
             self._begin(client, self._open(client, logon))
@@ -334,7 +334,7 @@ class Guard:
     async def _open(self, client: ClientConnection, logon: Logon, *, after: float = 0.0) -> None:
         """Connect to QuickFIX and hand the Logon on."""
         await asyncio.sleep(after)
-        doors = self._settings.doors
+        doors = self._settings.doors_of(is_market_data=client.is_market_data)
         upstream = UpstreamConnection(client)
         try:
             credential = await asyncio.to_thread(doors.credential.read_text)
@@ -356,7 +356,8 @@ class Guard:
         )
 
     async def _farewell(self, client: ClientConnection, text: str) -> None:
-        if not await ask_farewell(self._settings.doors, session=client.session, text=text):
+        doors = self._settings.doors_of(is_market_data=client.is_market_data)
+        if not await ask_farewell(doors, session=client.session, text=text):
             log.warning("farewell_not_said", session=client.session)
             client.abort()
 

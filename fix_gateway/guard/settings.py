@@ -53,6 +53,11 @@ class GuardSettings(Strict, frozen=True, kw_only=True):
     certificate_file: Path | None = None
     key_file: Path | None = None
     doors: Doors
+    market_data_doors: Doors
     sessions: Path
     keys: Path
     limits: Limits = Limits()
+
+    def doors_of(self, *, is_market_data: bool) -> Doors:
+        """Say where a session of either kind is served."""
+        return self.market_data_doors if is_market_data else self.doors

@@ -1,6 +1,7 @@
 """The guard's end of a connection to QuickFIX, and its word to the gateway beside it."""
 
 import asyncio
+import socket
 from typing import Protocol, cast
 
 import msgspec
@@ -9,6 +10,7 @@ from fix_gateway.settings import Doors
 
 CONTROL_SECONDS_MAX = 2.0
 CONTROL_BYTES_MAX = 4096
+_KERNEL_BYTES = 65_536
 
 
 class Farewell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,10 +71,27 @@ class UpstreamConnection(asyncio.Protocol):
         if data and self._transport is not None:
             self._transport.write(data)
 
+    def pause(self) -> None:
+        """Read nothing for a while."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """Hang up, after what was written; repeating it is harmless."""
         if self._transport is not None:
             self._transport.close()
+
+
+def keep_little(transport: asyncio.Transport) -> None:
+    """Have the kernel keep little of what a client does not read: there it cannot be merged."""
+    line = transport.get_extra_info("socket")
+    if line is not None:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
 
 
 async def ask_farewell(doors: Doors, *, session: str, text: str) -> bool:

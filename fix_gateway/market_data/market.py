@@ -67,7 +67,7 @@ class Market:
         """Books whose orders do not add up to their levels."""
         self._book_changed = book_changed
         self._status_changed = status_changed
-        self._books_at = 0
+        self._books_at = self._began_at_ns = 0
         self._touched: dict[int, PublicBook] = {}
         self._handlers: dict[int, Callable[[Any], None]] = {
             events.BookLevelChanged.KIND: self._level_changed,
@@ -88,6 +88,7 @@ class Market:
         definitions_at: int,
         books: Iterable[Book],
         books_at: int,
+        now_ns: int = 0,
     ) -> None:
         """Take over the core's answers.
 
@@ -96,6 +97,7 @@ class Market:
             definitions_at: the event after which that was true; the feed goes on from here.
             books: every book with its queues.
             books_at: the event after which they were true, not before the definitions' one.
+            now_ns: our clock, which stands for the time of changes that we have not seen.
         """
         assert definitions_at <= books_at, "definitions are asked for first"
         for record in definitions:
@@ -105,6 +107,9 @@ class Market:
             for book in books
         }
         self.position, self._books_at = definitions_at, books_at
+        self._began_at_ns = now_ns
+        for public in self.books.values():
+            public.time_ns = now_ns
 
     def take(self, data: bytes) -> None:
         """Take events: whole commands, following those taken before.
@@ -131,6 +136,7 @@ class Market:
         found = self.books.get(instrument)
         if found is None:
             found = self.books[instrument] = PublicBook(instrument)
+            found.time_ns = self._began_at_ns
         return found
 
     def _end_command(self) -> None:
@@ -151,7 +157,7 @@ class Market:
         )
         if book.orders_disagree and had_agreed:
             self.disagreements += 1
-            log.error("orders_disagree_with_level", instrument=book.instrument, event=record.number)
+            log.error("orders_disagree_with_level", instrument=book.instrument, at=record.number)
 
     def _order_changed(self, record: AnyOrderEvent) -> None:
         self._touch(record.instrument).order_changed(record)

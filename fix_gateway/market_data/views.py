@@ -147,6 +147,13 @@ class View:
         self.pieces = []
         return moment
 
+    def following(self, sequence: int) -> Moment | None:
+        """Return the moment after a told sequence; None for one that is too long ago."""
+        for moment in reversed(self._moments):
+            if moment.since == sequence:
+                return moment
+        return None
+
     def since(self, sequence: int) -> Moment | None:
         """Return all that changed since a told sequence; None for one that is too long ago."""
         last = self._moments[-1] if self._moments else None

@@ -164,7 +164,11 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
 
 @pytest.mark.parametrize(
     "victims",
-    [["core", "fix_gateway", "fix_guard"], ["postgres", "settlement", "follower"], ["supervisor"]],
+    [
+        ["core", "fix_gateway", "fix_guard"],
+        ["postgres", "settlement", "follower", "fix_market_data"],
+        ["supervisor"],
+    ],
     ids="+".join,
 )
 async def test_killed_in_mid_flow_nothing_acknowledged_is_lost(

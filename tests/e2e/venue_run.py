@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from exchange.children import PROCESSES
 from exchange.demo.temporary_config import write_configuration, write_sessions
 from exchange.state import State
 
@@ -95,7 +96,7 @@ class VenueRun:
 
     def pids(self) -> dict[str, int]:
         """Return each running process's id."""
-        names = ("postgres", "core", "follower", "settlement", "fix_guard", "fix_gateway")
+        names = ("postgres", *PROCESSES)
         pages = {name: self.state.page(name) for name in names}
         return {name: page.pid for name, page in pages.items() if page is not None}
 

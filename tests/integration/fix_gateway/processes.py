@@ -23,9 +23,17 @@ from fix_gateway.guard.key_files import KeyFiles
 from fix_gateway.guard.keys import Key, KeyRing
 from fix_gateway.guard.service import Guard
 from fix_gateway.guard.settings import GuardSettings
+from fix_gateway.market_data.service import MarketDataService
+from fix_gateway.market_data.settings import MarketDataSettings
 from fix_gateway.ports import RefusalHandler
 from fix_gateway.service import Gateway
-from fix_gateway.settings import Doors, GatewaySettings, SessionFile, read_sessions
+from fix_gateway.settings import (
+    Doors,
+    GatewaySettings,
+    MarketDataTable,
+    SessionFile,
+    read_sessions,
+)
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.commands import COMMANDS
@@ -42,7 +50,7 @@ from venue.settings import VenueSettings
 ROOT = Path(__file__).parents[3]
 CONFIG, SESSIONS = ROOT / "config", ROOT / "sessions"
 DICTIONARIES = SESSIONS / "dictionary"
-ADMIN, GATEWAY = 2, 3
+ADMIN, GATEWAY, MARKET_DATA = 2, 3, 6
 KEY = LogonKey("tests-1", "hmac-sha256", bytes(range(64, 96)))
 """What every session of the tests proves itself by."""
 
@@ -146,7 +154,7 @@ class Process:
 
 def prepare(directory: Path) -> None:
     """Write the principals' secrets and the sessions' keys."""
-    for name in ("admin", "fix_gateway"):
+    for name in ("admin", "fix_gateway", "fix_market_data"):
         path = directory / f"{name}.token"
         path.write_text(_TOKEN.hex())
         path.chmod(0o600)
@@ -163,6 +171,14 @@ def doors(directory: Path) -> Doors:
         fix=directory / "fix.sock",
         control=directory / "control.sock",
         credential=directory / "credential",
+    )
+
+
+def market_data_doors(directory: Path) -> Doors:
+    return Doors(
+        fix=directory / "data.sock",
+        control=directory / "data_control.sock",
+        credential=directory / "data_credential",
     )
 
 
@@ -252,6 +268,10 @@ def core_main(directory: Path, durability: str) -> int:
                     "token_file": str(directory / "fix_gateway.token"),
                     "may_send": _TRADING,
                 },
+                "fix_market_data": {
+                    "number": MARKET_DATA,
+                    "token_file": str(directory / "fix_market_data.token"),
+                },
             },
         },
         VenueSettings,
@@ -280,6 +300,7 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
             file, dialect=dialects.get(name, file.dialect), **files.get(name, {})
         )
         for name, file in session_files().items()
+        if file.kind != "market_data"
     }
     token = bytes(32) if overrides.pop("has_wrong_secret", False) else _TOKEN
     settings = msgspec.convert(
@@ -313,6 +334,41 @@ def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
     return run_process(main)
 
 
+def market_data_main(directory: Path, overrides: dict[str, Any]) -> int:
+    """Run market data; ``dialects`` and ``intervals`` (in milliseconds) are by session."""
+    dialects, intervals = overrides.pop("dialects", {}), overrides.pop("intervals", {})
+    sessions = {
+        name: msgspec.structs.replace(
+            file,
+            dialect=dialects.get(name, file.dialect),
+            market_data=MarketDataTable(interval_milliseconds=intervals.get(name, 0)),
+        )
+        for name, file in session_files().items()
+        if file.kind == "market_data"
+    }
+    settings = msgspec.convert(
+        {"comp_id": "RIALTO", "doors": market_data_doors(directory), **overrides},
+        MarketDataSettings,
+        dec_hook=lambda kind, value: kind(value),
+    )
+    registry = CollectorRegistry()
+
+    async def connect(refusals: RefusalHandler) -> Link:
+        return await Link.connect(address(directory), "fix_market_data", _TOKEN, refusals=refusals)
+
+    async def main(stop: asyncio.Event) -> int:
+        service = MarketDataService(settings, sessions=sessions, registry=registry)
+        shown = observability(registry, service.health, host="127.0.0.1", port=0)
+        async with shown as port:
+            (directory / "market_data.metrics_port").write_text(str(port))
+            await service.run(
+                connect, stop, listening=lambda: announce(directory, "market_data", 1)
+            )
+        return 0
+
+    return run_process(main)
+
+
 def guard_main(directory: Path, overrides: dict[str, Any]) -> int:
     """Run the guard; of what the gateway was told, only the dialects and limits are its affair."""
     registry, sessions = CollectorRegistry(), directory / "sessions"
@@ -326,6 +382,7 @@ def guard_main(directory: Path, overrides: dict[str, Any]) -> int:
             "host": "127.0.0.1",
             "port": 0,
             "doors": doors(directory),
+            "market_data_doors": market_data_doors(directory),
             "sessions": str(sessions),
             "keys": str(directory / "keys"),
             "limits": overrides.get("limits", {}),
@@ -363,5 +420,5 @@ if __name__ == "__main__":
     kind, where, *rest = sys.argv[1:]
     if kind == "core":
         sys.exit(core_main(Path(where), rest[0] if rest else "process"))
-    run_it = guard_main if kind == "guard" else gateway_main
-    sys.exit(run_it(Path(where), msgspec.json.decode(rest[0]) if rest else {}))
+    mains = {"guard": guard_main, "gateway": gateway_main, "market_data": market_data_main}
+    sys.exit(mains[kind](Path(where), msgspec.json.decode(rest[0]) if rest else {}))

@@ -117,6 +117,11 @@ class Stage:
                 control=self.directory / "c",
                 credential=self.directory / "k",
             ),
+            "market_data_doors": Doors(
+                fix=self.directory / "mf",
+                control=self.directory / "mc",
+                credential=self.directory / "mk",
+            ),
             "sessions": self.sessions,
             "keys": self.directory / "keys",
             "limits": Limits(logon_seconds=2.0),

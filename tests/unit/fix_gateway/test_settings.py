@@ -24,7 +24,7 @@ def sessions(tmp_path: Path) -> Path:
 
 def test_the_demo_sessions_are_good() -> None:
     files = read_sessions(ROOT / "sessions")
-    assert files.keys() == {"MM1", "MM2", "INST1", "INST1-DC"}
+    assert files.keys() == {"MM1", "MM2", "INST1", "INST1-DC", "MD1"}
     assert traded_accounts(files["INST1"], files) == [1003]
     assert copied_accounts(files["INST1-DC"], files) == [1003]
 

@@ -237,6 +237,15 @@ inline constexpr std::uint16_t GATEWAY_MESSAGES_NOT_AVAILABLE = 1061;
 inline constexpr std::uint16_t GATEWAY_REQUEST_TYPE_UNSUPPORTED = 1062;
 inline constexpr std::uint16_t GATEWAY_RECOVERY_BUSY = 1063;
 inline constexpr std::uint16_t GATEWAY_REQUEST_UNKNOWN = 1064;
+inline constexpr std::uint16_t GATEWAY_MARKET_DATA_REQUEST_DUPLICATE = 1070;
+inline constexpr std::uint16_t GATEWAY_MARKET_DATA_REQUEST_UNKNOWN = 1071;
+inline constexpr std::uint16_t GATEWAY_SUBSCRIPTIONS_EXCEEDED = 1072;
+inline constexpr std::uint16_t GATEWAY_MARKET_DEPTH_UNSUPPORTED = 1073;
+inline constexpr std::uint16_t GATEWAY_UPDATE_TYPE_UNSUPPORTED = 1074;
+inline constexpr std::uint16_t GATEWAY_BOOK_TYPE_UNSUPPORTED = 1075;
+inline constexpr std::uint16_t GATEWAY_ENTRY_TYPE_UNSUPPORTED = 1076;
+inline constexpr std::uint16_t GATEWAY_SUBSCRIPTION_TYPE_UNSUPPORTED = 1077;
+inline constexpr std::uint16_t GATEWAY_ORDER_BOOK_UNAVAILABLE = 1078;
 inline constexpr std::uint16_t GATEWAY_DISCONNECT_MODE_NOT_ALLOWED = 1080;
 inline constexpr std::uint16_t GATEWAY_DISCONNECT_GRACE_NOT_ALLOWED = 1081;
 }  // namespace code
