@@ -53,6 +53,8 @@ _TERMS: Final[dict[str, type[IntEnum]]] = {
     "cancel_reason": terms.CancelReason,
     "dispute_reason": terms.DisputeReason,
     "balance_cause": terms.BalanceCause,
+    "rfq_subject": terms.RfqSubject,
+    "rfq_end": terms.RfqEnd,
 }
 
 _PREAMBLE: Final = """\
@@ -92,6 +94,7 @@ def generate() -> str:
 
 
 def _constants() -> str:
+    quote_requests = int(terms.SessionRight.QUOTE_REQUESTS)
     lines = [
         f"inline constexpr std::int64_t PPM = {terms.PPM};",
         f"inline constexpr std::int64_t AMOUNT_LIMIT = {terms.AMOUNT_LIMIT};",
@@ -100,6 +103,8 @@ def _constants() -> str:
         f"inline constexpr std::uint8_t POST_ONLY = {int(terms.OrderFlag.POST_ONLY)};",
         f"inline constexpr std::uint8_t CASH_QUANTITY = {int(terms.OrderFlag.CASH_QUANTITY)};",
         f"inline constexpr std::uint8_t RIGHT_TRADE = {int(terms.SessionRight.TRADE)};",
+        f"inline constexpr std::uint8_t RIGHT_QUOTE_REQUESTS = {quote_requests};",
+        f"inline constexpr std::uint8_t RIGHTS_KNOWN = {sum(terms.SessionRight)};",
         "",
     ]
     for name, enumeration in _TERMS.items():

@@ -4,7 +4,7 @@ Units: ``*_ticks`` instrument ticks, ``*_lots`` instrument lots, ``*_atoms`` sma
 asset, ``*_ns`` nanoseconds since the Unix epoch (durations: nanoseconds), ``*_ppm`` millionths.
 Zero in an optional field means "not given".
 
-Kinds 10-19 (quotes, protection groups, requests for quote, order lists) are reserved.
+Kinds 10-14 (quotes, protection groups, order lists) are reserved.
 """
 
 from messages.layout import (
@@ -175,6 +175,83 @@ class LinkLost(Command, frozen=True, gc=False):
 
     principal: U32
     spare_1: U32
+
+
+@COMMANDS.record(15)
+class RequestForQuote(Command, frozen=True, gc=False):
+    """Ask the venue's market makers for firm quotes; without a ``side`` for both."""
+
+    instrument: U32
+    side: U8
+    spare_1: U8
+    spare_2: U16
+    quantity_lots: I64
+    expire_at_ns: I64
+    trader: U32
+    spare_3: U32
+    client_request_id: ClientId
+
+
+@COMMANDS.record(16)
+class GiveRfqQuote(Command, frozen=True, gc=False):
+    """Answer request ``request_id`` with a firm quote for its whole quantity.
+
+    It replaces the account's earlier one. A price of zero is a side that is not quoted; without
+    ``expire_at_ns`` the quote stands as long as the request.
+    """
+
+    request_id: U64
+    bid_price_ticks: I64
+    ask_price_ticks: I64
+    quantity_lots: I64
+    expire_at_ns: I64
+    trader: U32
+    spare_1: U32
+    client_quote_id: ClientId
+
+
+@COMMANDS.record(17)
+class AcceptRfqQuote(Command, frozen=True, gc=False):
+    """Trade with a quote, at once: ``side`` is what the requester does. Zero checks nothing."""
+
+    instrument: U32
+    side: U8
+    spare_1: U8
+    spare_2: U16
+    quote_id: U64
+    price_ticks: I64
+    quantity_lots: I64
+    valid_until_ns: I64
+    trader: U32
+    spare_3: U32
+    client_order_id: ClientId
+
+
+@COMMANDS.record(18)
+class WithdrawRfq(Command, frozen=True, gc=False):
+    """Ask that requests or quotes end; ``subject`` is an RfqSubject, and which numbers name what.
+
+    A non-zero ``instrument`` narrows what goes when none is named.
+    """
+
+    subject: U8
+    spare_1: U8
+    spare_2: U16
+    instrument: U32
+    request_id: U64
+    quote_id: U64
+    client_id: ClientId
+    client_request_id: ClientId
+
+
+@COMMANDS.record(19)
+class QueryRfq(Command, frozen=True, gc=False):
+    """Ask which requests and quotes an account may act on, in sequence with everything else."""
+
+    request_id: U64
+    quote_id: U64
+    client_id: ClientId
+    status_request_id: ClientId
 
 
 @COMMANDS.record(20)

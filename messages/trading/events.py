@@ -193,16 +193,17 @@ class OrderRestated(OrderEvent, frozen=True, gc=False):
 class TradeExecuted(Event, frozen=True, gc=False):
     """Two orders traded: the resting one (maker) and the incoming one (taker).
 
-    In an uncross (``is_auction``) the maker is the earlier order. Fees are in quote atoms,
-    negative for a rebate, at the rate ``*_fee_ppm``; balances are the accounts' whole balances
-    after the trade. ``taker_cash_atoms`` is the amount of a cash-quantity order; such an order
-    never rests, so it is never the maker.
+    In an uncross (``is_auction``) the maker is the earlier order. A trade that a request for quote
+    led to (``is_negotiated``) passed by the book: neither order was ever in it. Fees are in quote
+    atoms, negative for a rebate, at the rate ``*_fee_ppm``; balances are the accounts' whole
+    balances after the trade. ``taker_cash_atoms`` is the amount of a cash-quantity order; such an
+    order never rests, so it is never the maker.
     """
 
     instrument: U32
     taker_side: U8
     is_auction: U8
-    spare_1: U16
+    is_negotiated: U16
     trade_id: U64
     price_ticks: I64
     quantity_lots: I64
@@ -694,6 +695,175 @@ class RulesActivated(Event, frozen=True, gc=False):
 
     rules: U32
     spare_1: U32
+
+
+class QuoteRequestState(Event, frozen=True, gc=False):
+    """A request for quote after the event; ``quotes`` of them stand.
+
+    ``session`` and ``connection`` are where it came from. Makers are told nothing of who asks.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    request_id: U64
+    side: U8
+    reason: U8
+    quotes: U16
+    trader: U32
+    quantity_lots: I64
+    expires_at_ns: I64
+    client_request_id: ClientId
+
+
+@EVENTS.record(60)
+class QuoteRequested(QuoteRequestState, frozen=True, gc=False):
+    """A request for quote is open: the entitled market makers may answer it."""
+
+
+@EVENTS.record(61)
+class QuoteRequestRejected(Event, frozen=True, gc=False):
+    """A request for quote was refused; nothing changed but the throttle."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    side: U8
+    spare_1: U8
+    code: U16
+    trader: U32
+    quantity_lots: I64
+    expire_at_ns: I64
+    limit: I64
+    usage: I64
+    client_request_id: ClientId
+
+
+@EVENTS.record(62)
+class QuoteRequestEnded(QuoteRequestState, frozen=True, gc=False):
+    """A request is over, and every quote with it; ``reason`` is an RfqEnd."""
+
+
+class RfqQuoteState(Event, frozen=True, gc=False):
+    """A firm quote after the event, and whom it answers.
+
+    ``account``, ``session`` and ``connection`` are the maker's; ``held_atoms`` of the bid are
+    quote atoms, of the ask base atoms. Neither side is told who the other is.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    quote_id: U64
+    request_id: U64
+    requester_account: U32
+    requester_session: U32
+    requester_connection: U32
+    request_side: U8
+    reason: U8
+    spare_1: U16
+    trader: U32
+    spare_2: U32
+    bid_price_ticks: I64
+    ask_price_ticks: I64
+    quantity_lots: I64
+    expires_at_ns: I64
+    bid_held_atoms: I64
+    ask_held_atoms: I64
+    client_quote_id: ClientId
+    client_request_id: ClientId
+
+
+@EVENTS.record(63)
+class RfqQuoteGiven(RfqQuoteState, frozen=True, gc=False):
+    """A quote stands, firm, with the maker's funds held for it."""
+
+
+@EVENTS.record(64)
+class RfqQuoteRejected(Event, frozen=True, gc=False):
+    """A quote was refused; an earlier one of the account stands as it was."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    request_id: U64
+    code: U16
+    spare_1: U16
+    trader: U32
+    bid_price_ticks: I64
+    ask_price_ticks: I64
+    quantity_lots: I64
+    expire_at_ns: I64
+    limit: I64
+    usage: I64
+    client_quote_id: ClientId
+
+
+@EVENTS.record(65)
+class RfqQuoteEnded(RfqQuoteState, frozen=True, gc=False):
+    """A quote no longer stands and holds nothing; ``reason`` is an RfqEnd."""
+
+
+@EVENTS.record(66)
+class RfqRefused(Event, frozen=True, gc=False):
+    """A WithdrawRfq or QueryRfq (``refused_kind``) was refused."""
+
+    account: U32
+    session: U32
+    connection: U32
+    refused_kind: U16
+    code: U16
+    request_id: U64
+    quote_id: U64
+    subject: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    limit: I64
+    usage: I64
+    client_id: ClientId
+    client_request_id: ClientId
+
+
+@EVENTS.record(67)
+class QuoteRequestReported(QuoteRequestState, frozen=True, gc=False):
+    """The answer to a query: a request that is open, the account's own or one it may answer."""
+
+    origin_account: U32
+    origin_session: U32
+    origin_connection: U32
+    spare_1: U32
+    status_request_id: ClientId
+
+
+@EVENTS.record(68)
+class RfqQuoteReported(RfqQuoteState, frozen=True, gc=False):
+    """The answer to a query: a quote that stands, the account's own or one for its request."""
+
+    origin_account: U32
+    origin_session: U32
+    origin_connection: U32
+    spare_3: U32
+    status_request_id: ClientId
+
+
+@EVENTS.record(69)
+class RfqAnswered(Event, frozen=True, gc=False):
+    """A WithdrawRfq or QueryRfq (``answered_kind``) is done; so much went, or was reported."""
+
+    account: U32
+    session: U32
+    connection: U32
+    answered_kind: U16
+    subject: U8
+    spare_1: U8
+    requests: U32
+    quotes: U32
+    request_id: ClientId
 
 
 class TradeChanged(Event, frozen=True, gc=False):

@@ -117,6 +117,7 @@ class SessionRight(IntFlag):
 
     TRADE = 1
     DROP_COPY = 2
+    QUOTE_REQUESTS = 4  # be told of requests for quote, and answer them for the account
 
 
 class CancelReason(IntEnum):
@@ -159,3 +160,30 @@ class DisputeReason(IntEnum):
     PRICE_EXCEEDS_LIMIT = 5
     CALCULATION_DIFFERENCE = 6
     OTHER = 7
+
+
+class RfqSubject(IntEnum):
+    """What a WithdrawRfq ends.
+
+    REQUESTS: the account's request named by number or by its client's id, else all of them.
+    QUOTES: the account's quote named by its number, its request's or its client's id, else all.
+    OFFER: the quote ``quote_id`` that answers a request of the account, which passes on it.
+    """
+
+    REQUESTS = 1
+    QUOTES = 2
+    OFFER = 3
+
+
+class RfqEnd(IntEnum):
+    """Why a request for quote, or a quote that answers one, ended."""
+
+    ACCEPTED = 1  # it traded
+    EXPIRED = 2
+    WITHDRAWN = 3  # by who made it
+    REPLACED = 4  # by a newer quote of the same account
+    PASSED = 5  # the requester passed on the quote
+    REQUEST_ENDED = 6
+    DISCONNECT = 7
+    KILL_SWITCH = 8
+    PHASE_CHANGED = 9  # the instrument left continuous trading

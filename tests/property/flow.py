@@ -22,6 +22,7 @@ from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import Phase, Scope
 from tests.property.correction_flow import Corrections
+from tests.property.rfq_flow import RfqFlow
 from venue.ports import Engine
 
 SECOND = 1_000_000_000
@@ -67,6 +68,12 @@ class Flow:
         self.phases: dict[int, int] = {}
         self.mid = dict.fromkeys(INSTRUMENTS, MID)
         self.corrections = Corrections(self.chance, tuple(FIRM_OF))
+        self.rfq = RfqFlow(
+            self.chance,
+            asker=self._asker,
+            new_id=self._new_id,
+            price=self._price,
+        )
 
     def run(self, engine: Engine, count: int) -> Iterator[tuple[bytes, bytes]]:
         """Drive an engine with ``count`` commands after the set-up; yield commands and events."""
@@ -107,12 +114,13 @@ class Flow:
     def _reserved_kind(self) -> bytes:
         self.sequence += 1
         header = c.OpenSession.make(sequence=self.sequence, time_ns=self.now_ns).pack()
-        kind = self.chance.choice((10, 15, 19))
+        kind = self.chance.choice((10, 14))
         return struct.pack("<HH", len(header) + 16, kind) + header[4:] + bytes(16)
 
     def _observe(self, event: Any) -> None:
         self.coverage[type(event).__name__, _detail_of(event)] += 1
         self.corrections.observe(event)
+        self.rfq.observe(event)
         if isinstance(event, e.OrderAccepted):
             self.live.append(event)
         elif isinstance(event, e.OrderCancelled | e.OrderExpired):
@@ -178,7 +186,7 @@ class Flow:
         for session, accounts in SESSIONS.items():
             for account in accounts:
                 if FIRM_OF[account] == FIRM_OF[accounts[0]]:
-                    yield self._grant(session, account, rights=3)
+                    yield self._grant(session, account, rights=7)
             yield self._open(session, self.last_connections[session] + 1)
 
     def _configuration(self) -> tuple[type[Record], Place]:
@@ -237,6 +245,7 @@ class Flow:
             (self._phase, 0.2 if self.calm else 2),
             (self._definition, 2),
             (self._oddity, 1),
+            (self._negotiate, 6),
         )
         weights = [weight for _, weight in makers]
         (maker,) = self.chance.choices([each for each, _ in makers], weights)
@@ -527,7 +536,7 @@ class Flow:
             return self._open(session, number)
         account = chance.choice((*FIRM_OF, 99))
         kind, fields = self._grant(
-            session, account, rights=chance.choice((3, 3, 3, 3, 3, 1, 1, 2, 0, 4))
+            session, account, rights=chance.choice((7, 7, 7, 3, 3, 1, 1, 2, 0, 8))
         )
         if chance.random() < 0.1:
             fields["firm"] = chance.choice((1, 2, 99))
@@ -674,6 +683,9 @@ class Flow:
             "maker_ppm": chance.choice((0, 10, -50, -60, -2_000_000)),
             "taker_ppm": chance.choice((50, 60, 49)),
         }
+
+    def _negotiate(self) -> tuple[type[Record], Place]:
+        return self.rfq.next(self.now_ns)
 
     def _oddity(self) -> tuple[type[Record], Place]:
         chance = self.chance

@@ -17,6 +17,7 @@ from messages.trading import events as e
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderFlag, OrderType, Phase, Scope, TimeInForce
 from tests.property.flow import Flow
+from tests.unit.engine.negotiation import Negotiation
 from tests.unit.engine.scenario import ALAN, ALICE, BASE, BOB, BOOK, CAROL, QUOTE, SECOND, Market
 from venue.ports import Engine
 from venue.reference.engine import ReferenceEngine
@@ -55,7 +56,7 @@ class Case(NamedTuple):
 
 def crowded_case() -> Case:
     """Return a market with something of everything, and then a change of all of it."""
-    market = Market(maker_ppm=-10, taker_ppm=777, collar_ppm=900_000)
+    market = Negotiation(maker_ppm=-10, taker_ppm=777, collar_ppm=900_000)
     market.configure(indicative_interval_ns=SECOND, client_id_window_ns=3 * SECOND)
     market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=20, taker_ppm=500)
     market.send(c.AssignFeeSchedule, account=BOB, instrument=BOOK, fee_schedule=2)
@@ -84,12 +85,23 @@ def crowded_case() -> Case:
     market.place(instrument=2, side=2, price_ticks=99, quantity_lots=3, account=BOB)
     market.later(SECOND)
     _undo_trades(market)
+    _ask_and_quote(market)
     market.kill(Scope.FIRM, 3)
     market.open_on_terms(2, connection=2, mode=2, grace_ns=SECOND)
     market.open_on_terms(2, connection=3, mode=1, grace_ns=3 * SECOND)
     market.close(1)
     snapshot = market.engine.snapshot()
     return Case(snapshot, _later(market))
+
+
+def _ask_and_quote(market: Negotiation) -> None:
+    """Leave two open requests: one with two quotes, one with a bid alone."""
+    market.ask(5)
+    request = market.number()
+    market.quote(request, 98, 110, account=CAROL)
+    market.quote(request, 97, 109, expire_at_ns=market.now_ns + 9 * SECOND)
+    market.ask(7, account=BOB, side=2)
+    market.quote(market.number(), 99, account=CAROL)
 
 
 def _place_orders(market: Market) -> None:
@@ -139,7 +151,7 @@ def _undo_trades(market: Market) -> None:
     market.sell(1, at=100)
 
 
-def _later(market: Market) -> list[bytes]:
+def _later(market: Negotiation) -> list[bytes]:
     """Amend, trigger, trade, move and let go of everything; return the commands."""
     before = len(market.journal)
     market.resume(Scope.FIRM, 3)
@@ -156,6 +168,10 @@ def _later(market: Market) -> list[bytes]:
         market.sell(40, at=85, account=account)
         market.buy(9, at=125, account=account, time_in_force=TimeInForce.FILL_OR_KILL)
     market.limit(price_ticks_max=2_000_000)
+    for quote in range(60):
+        market.accept(quote, 1 + quote % 2, connection=2)
+    market.ask_what_is_open(account=CAROL)
+    market.withdraw(account=CAROL)
     market.send(c.SetAssetLimits, account=CAROL, asset=BASE, credit_line_atoms=1 << 61)
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + SECOND)
     market.buy(9, at=110, account=CAROL)

@@ -125,8 +125,10 @@ def test_a_damaged_snapshot_is_refused_or_is_another_state(chance: random.Random
             ReferenceEngine().restore(snapshot[:cut])
 
 
-def test_the_flow_reaches_every_refusal_and_every_event() -> None:
+def test_the_flow_reaches_every_refusal_and_every_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails when a refusal can no longer be reached, or a new one is not; the seeds are fixed."""
+    monkeypatch.setattr(bounds, "QUOTE_REQUESTS_OF_ACCOUNT_MAX", 2)
+    monkeypatch.setattr(bounds, "QUOTES_OF_REQUEST_MAX", 1)  # the flow's firms are few
     coverage: Coverage = Counter()
     for seed in range(6):
         flow = Flow(seed)

@@ -9,6 +9,7 @@ from venue.reference.values import BUY
 if TYPE_CHECKING:
     from venue.reference.client_ids import MassCancelId
     from venue.reference.orders import Order
+    from venue.reference.quote_requests import RfqQuote
 
 
 class Asset:
@@ -73,8 +74,9 @@ class Firm:
 class Balance:
     """What an account has of one asset.
 
-    ``held_atoms`` is tied up by open orders and withdrawals, ``buying_atoms`` is what its open
-    buys would bring. ``receivable_atoms`` of the balance were lent by the venue at a bust.
+    ``held_atoms`` is tied up by open orders, quotes and withdrawals, ``buying_atoms`` is what its
+    open buys and bids would bring. ``receivable_atoms`` of the balance were lent by the venue at
+    a bust.
     """
 
     __slots__ = (
@@ -114,7 +116,8 @@ class Account:
     """An account, its limits, its open orders by id (oldest first) and its client ids.
 
     ``group`` is what self-trade prevention compares: the owner group, or the account itself when
-    it belongs to none. ``next_free_ns`` is the throttle's state.
+    it belongs to none. ``next_free_ns`` is the throttle's state, ``quote_requests`` counts its open
+    requests for quote.
     """
 
     __slots__ = (
@@ -133,6 +136,7 @@ class Account:
         "open_orders",
         "open_orders_max",
         "owner_group",
+        "quote_requests",
         "self_trade_prevention",
     )
 
@@ -158,9 +162,10 @@ class Account:
         self.message_burst = 0
         self.message_interval_ns = 0
         self.next_free_ns = 0
+        self.quote_requests = 0
         self.balances: dict[int, Balance] = {}
         self.open_orders: dict[int, Order] = {}
-        self.client_ids: dict[bytes, Order | MassCancelId] = {}
+        self.client_ids: dict[bytes, Order | MassCancelId | RfqQuote] = {}
         self.fee_schedules: dict[int, int] = {}
 
     def balance(self, asset: int) -> Balance:

@@ -19,6 +19,18 @@ CLIENT_IDS_OF_ACCOUNT_MIN = 1000
 """One account's ids take at most an eighth of the venue's memory for them, or a thousand where
 that is more: otherwise one client's cancels could keep everybody's orders out."""
 
+QUOTE_REQUESTS_OF_ACCOUNT_MAX: int = 16
+"""Open requests for quote of one account."""
+
+QUOTE_REQUESTS_MAX: int = 1024
+"""Open requests for quote of the venue: one kill switch can end all of them."""
+
+QUOTES_OF_REQUEST_MAX: int = 16
+"""Quotes that stand for one request, one of each account: its end ends all of them."""
+
+QUOTE_REQUEST_LIFETIME_MAX_NS: int = 600 * 1_000_000_000
+"""How long a request may stay open, and with it the funds that its quotes hold."""
+
 TRADES_KEPT_MAX = 1_000_000
 """The most that KeepTrades may ask for: each is 64 bytes of the engine's memory, and a record of
 every snapshot."""

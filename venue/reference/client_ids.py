@@ -13,7 +13,7 @@ from venue.reference.orders import Order
 
 
 class MassCancelId:
-    """The id of a mass cancel: it names no order, and is gone as soon as it came."""
+    """The id of a mass cancel, or of a quote that ended: it names no order, and is gone."""
 
     __slots__ = ("account", "client_order_id")
 
@@ -41,7 +41,7 @@ class ClientIds:
     def remember_mass_cancel(
         self, account: Account, client_order_id: bytes, *, now_ns: int
     ) -> None:
-        """Remember the id of a mass cancel."""
+        """Remember the id of a mass cancel, or of a quote that ended without a trade."""
         owner = MassCancelId(account, client_order_id)
         account.client_ids[client_order_id] = owner
         self.count += 1

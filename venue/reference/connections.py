@@ -14,12 +14,13 @@ from messages.trading.commands import (
 )
 from messages.trading.events import SessionClosed, SessionFenced, SessionGranted, SessionOpened
 from messages.trading.identity import SOURCE_BITS, principal_of
-from messages.trading.terms import AMOUNT_LIMIT
+from messages.trading.terms import AMOUNT_LIMIT, SessionRight
 from risk.decisions import Refused
 from venue.reference.cancels import cancel_all
 from venue.reference.deadlines import SESSION_GRACE
 from venue.reference.definitions import is_name
 from venue.reference.event_writer import shape
+from venue.reference.quote_requests import QuoteRequest, RfqQuote, end_all
 from venue.reference.rejections import reject_command
 from venue.reference.sessions import Session
 from venue.reference.state import VenueState
@@ -27,6 +28,7 @@ from venue.reference.values import (
     CANCEL_ACCOUNT_ORDERS,
     CANCEL_SESSION_ORDERS,
     DISCONNECT,
+    RFQ_DISCONNECT,
 )
 
 _SESSION_GRANTED: Final = shape(SessionGranted)
@@ -34,7 +36,7 @@ _SESSION_OPENED: Final = shape(SessionOpened)
 _SESSION_CLOSED: Final = shape(SessionClosed)
 _SESSION_FENCED: Final = shape(SessionFenced)
 
-RIGHTS_KNOWN: Final = 3
+RIGHTS_KNOWN: Final = sum(SessionRight)
 
 
 def grant_session(venue: VenueState, command: GrantSession) -> None:
@@ -243,7 +245,8 @@ def _cancel_for_disconnect(venue: VenueState, session: Session) -> int:
     """Cancel what a lost connection should take with it; return how many orders went.
 
     SESSION means the orders that came through the session, ACCOUNT all orders of every account
-    that it has rights on: also those that a lost drop copy would have watched.
+    that it has rights on: also those that a lost drop copy would have watched. Its requests for
+    quote and quotes go likewise, after the orders.
     """
     mode, _ = session.terms
     if mode == CANCEL_SESSION_ORDERS:
@@ -256,4 +259,22 @@ def _cancel_for_disconnect(venue: VenueState, session: Session) -> int:
         for order in account.open_orders.values()
         if mode == CANCEL_ACCOUNT_ORDERS or order.session == session.number
     ]
-    return cancel_all(venue, orders, reason=DISCONNECT)
+    cancelled = cancel_all(venue, orders, reason=DISCONNECT)
+    _end_negotiations(venue, session, {each.number for each in accounts})
+    return cancelled
+
+
+def _end_negotiations(venue: VenueState, session: Session, accounts: set[int]) -> None:
+    """End what a lost connection asked and quoted, by the same rule as its orders."""
+    mode, _ = session.terms
+
+    def goes(each: QuoteRequest | RfqQuote) -> bool:
+        is_in = mode == CANCEL_ACCOUNT_ORDERS or each.session == session.number
+        return is_in and each.account.number in accounts
+
+    end_all(
+        venue,
+        requests=[each for each in venue.quote_requests.values() if goes(each)],
+        quotes=[each for each in venue.rfq_quotes.values() if goes(each)],
+        reason=RFQ_DISCONNECT,
+    )

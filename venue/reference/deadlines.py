@@ -1,7 +1,7 @@
 """What falls due without any other command, earliest first.
 
 Equal stamps are served in a stated order: orders expire before graces end, and those before
-phases do; then by number.
+phases do, and quotes before the requests that they answer; then by number.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ ORDER_EXPIRY: Final = 1
 SESSION_GRACE: Final = 2
 PHASE_END: Final = 3
 INDICATIVE_PRICE: Final = 4
+RFQ_QUOTE_END: Final = 15
+QUOTE_REQUEST_END: Final = 16
 
 
 class Deadlines:
-    """A queue of (stamp, kind, number of the order, session or instrument)."""
+    """A queue of (stamp, kind, number of the order, session, instrument, quote or request)."""
 
     __slots__ = ("_due",)
 

@@ -9,6 +9,7 @@ from messages.layout import RECORD_PREFIX, Record
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     COMMANDS,
+    AcceptRfqQuote,
     ActivateRules,
     AdvanceTime,
     AmendOrder,
@@ -30,6 +31,7 @@ from messages.trading.commands import (
     Debit,
     DefineFeeSchedule,
     DisputeTrade,
+    GiveRfqQuote,
     GrantSession,
     GroupHeader,
     KeepTrades,
@@ -40,8 +42,10 @@ from messages.trading.commands import (
     OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
+    QueryRfq,
     RecordRefusal,
     ReleaseWithdrawal,
+    RequestForQuote,
     ReserveWithdrawal,
     Resume,
     SetAccountLimits,
@@ -49,6 +53,7 @@ from messages.trading.commands import (
     SetInstrumentLimits,
     SettleReceivable,
     TransferFunds,
+    WithdrawRfq,
 )
 from messages.trading.events import RulesActivated
 from messages.trading.identity import principal_of
@@ -97,6 +102,9 @@ from venue.reference.rejections import (
     reject_order,
     reject_request,
 )
+from venue.reference.requests_for_quote import give_rfq_quote, request_for_quote
+from venue.reference.rfq_acceptance import accept_rfq_quote
+from venue.reference.rfq_ending import query_rfq, withdraw_rfq
 from venue.reference.snapshot import write_snapshot
 from venue.reference.snapshot_reader import read_snapshot
 from venue.reference.state import RULES, VenueState
@@ -134,6 +142,11 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     OpenSessionOnTerms: open_session_on_terms,
     CloseSession: close_session,
     LinkLost: lose_link,
+    RequestForQuote: request_for_quote,
+    GiveRfqQuote: give_rfq_quote,
+    AcceptRfqQuote: accept_rfq_quote,
+    WithdrawRfq: withdraw_rfq,
+    QueryRfq: query_rfq,
     Credit: credit,
     Debit: debit,
     ReserveWithdrawal: reserve_withdrawal,
@@ -165,7 +178,7 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     CheckOrder: check_order,
 }
 
-RESERVED_KINDS: Final = frozenset(range(10, 20))
+RESERVED_KINDS: Final = frozenset(range(10, 15))
 """Kinds of later versions: quotes, lists. Refused, whatever they hold."""
 
 _ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, GroupHeader, LinkLost)

@@ -103,7 +103,7 @@ def decide_new(
         or decide_notional(notional_atoms=new.notional_atoms, limits=limits)
         or pass_rate(venue, account)
         or decide_client_id(venue, account, command.client_order_id, is_needed=True)
-        or _decide_counts(venue, account, instrument)
+        or decide_order_counts(venue, account, instrument)
         or decide_buying(order, more_lots=order.quantity_lots)
         or decide_funds(available_atoms=order.holding.available_atoms, needed_atoms=new.held_atoms)
         or decide_post_only(order, price_ticks=order.price_ticks)
@@ -116,7 +116,7 @@ def _new_order(
 ) -> NewOrder:
     """Make the order that would be accepted; one of a cash quantity gets its largest lots here."""
     price_ticks = _price_of(instrument, command)
-    order = _order_of(venue, command, account, instrument, price_ticks)
+    order = order_of(venue, command, account, instrument, price_ticks)
     if not order.order_flags & CASH_QUANTITY:
         notional_atoms = price_ticks * order.quantity_lots * instrument.tick_lot_atoms
         return NewOrder(order, _hold_of_new(order, notional_atoms), notional_atoms)
@@ -235,7 +235,10 @@ def look_at_throttle(venue: VenueState, account: Account) -> Refused | None:
     )
 
 
-def _decide_counts(venue: VenueState, account: Account, instrument: Instrument) -> Refused | None:
+def decide_order_counts(
+    venue: VenueState, account: Account, instrument: Instrument
+) -> Refused | None:
+    """Say whether one more open order fits the account, the book and the venue."""
     assert venue.configuration is not None
     return decide_counts(
         account_orders=len(account.open_orders),
@@ -278,13 +281,14 @@ def decide_post_only(order: Order, *, price_ticks: int) -> Refused | None:
     )
 
 
-def _order_of(
+def order_of(
     venue: VenueState,
     command: PlaceOrder,
     account: Account,
     instrument: Instrument,
     price_ticks: int,
 ) -> Order:
+    """Return the order that a command asks for, not yet numbered and holding nothing."""
     definition = instrument.definition
     order = Order()
     order.account = account

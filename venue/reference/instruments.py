@@ -78,8 +78,9 @@ class Instrument:
     ``last_ticks`` is the last trade's price, ``reference_ticks`` that or what the operator put
     in its place since. ``band_ticks`` is the band's reference in the window that began at
     ``band_window_at_ns``, ``band_next_ticks`` what the next window will take. All are 0 before
-    there is one. ``open_orders`` counts waiting stops too. ``price_ceiling`` and
-    ``quantity_ceiling`` are the largest bounds that any open order may have been accepted under.
+    there is one. ``open_orders`` counts waiting stops too, ``quote_requests`` the open requests
+    for quote. ``price_ceiling`` and ``quantity_ceiling`` are the largest bounds that any open order
+    or request may have been accepted under.
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Instrument:
         "phase_until_ns",
         "price_ceiling",
         "quantity_ceiling",
+        "quote_requests",
         "reference_ticks",
         "stops",
         "tick_lot_atoms",
@@ -126,6 +128,7 @@ class Instrument:
         self.indicative = (0, 0, 0)
         self.indicative_at_ns = 0
         self.open_orders = 0
+        self.quote_requests = 0
         self.book = Book(definition.number)
         self.stops = StopBook()
 

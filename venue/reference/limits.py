@@ -103,7 +103,7 @@ def set_instrument_limits(venue: VenueState, command: SetInstrumentLimits) -> No
         reject_command(venue, command, refused, subject=command.instrument)
         return
     price_ceiling, quantity_ceiling = command.price_ticks_max, command.quantity_lots_max
-    if instrument.open_orders:
+    if instrument.open_orders or instrument.quote_requests:
         price_ceiling = max(price_ceiling, instrument.price_ceiling)
         quantity_ceiling = max(quantity_ceiling, instrument.quantity_ceiling)
     refused_limits = decide_limits(command) or decide_products(

@@ -314,11 +314,13 @@ def record_trade(
     lots: int,
     price_ticks: int,
     is_auction: bool = False,
+    is_negotiated: bool = False,
 ) -> None:
     """Move the money of a trade, say it, and close what is filled.
 
     The maker is the resting order, in an uncross the earlier one. The leaves of both no longer
     include ``lots``. In an uncross (``is_auction``) both pay the maker's rate, but get no rebate.
+    A negotiated trade passes by the book: it moves no price that others rely on.
     """
     instrument = maker.instrument
     value = price_ticks * lots
@@ -336,16 +338,15 @@ def record_trade(
     taker.filled_value += value
     maker.status = PARTIALLY_FILLED if maker.leaves_lots else FILLED
     taker.status = PARTIALLY_FILLED if taker.leaves_lots else FILLED
-    instrument.last_ticks = instrument.reference_ticks = price_ticks
-    instrument.band_next_ticks = price_ticks
-    instrument.stops.print(price_ticks)
+    if not is_negotiated:
+        _print(instrument, price_ticks)
     venue.last_trade_id += 1
     venue.events.emit(
         _TRADE,
         instrument.number,
         taker.side,
         1 if is_auction else 0,
-        0,
+        1 if is_negotiated else 0,
         venue.last_trade_id,
         price_ticks,
         lots,
@@ -372,6 +373,13 @@ def record_trade(
         close_order(venue, maker, status=FILLED, reason=0)
     if taker.leaves_lots == 0:
         close_order(venue, taker, status=FILLED, reason=0)
+
+
+def _print(instrument: Instrument, price_ticks: int) -> None:
+    """Let a trade's price be the last one, which stops, collar and band go by."""
+    instrument.last_ticks = instrument.reference_ticks = price_ticks
+    instrument.band_next_ticks = price_ticks
+    instrument.stops.print(price_ticks)
 
 
 def _trade_side(order: Order, fee_atoms: int, fee_ppm: int) -> tuple[int | bytes, ...]:

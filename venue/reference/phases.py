@@ -8,8 +8,15 @@ from messages.trading.events import PhaseChanged
 from venue.reference.deadlines import INDICATIVE_PRICE, PHASE_END
 from venue.reference.event_writer import shape
 from venue.reference.instruments import Instrument
+from venue.reference.quote_requests import end_requests_in
 from venue.reference.state import VenueState
-from venue.reference.values import BY_PRICE_BAND, CALL_AUCTION, CONTINUOUS, HALTED
+from venue.reference.values import (
+    BY_PRICE_BAND,
+    CALL_AUCTION,
+    CONTINUOUS,
+    HALTED,
+    RFQ_PHASE_CHANGED,
+)
 
 _PHASE_CHANGED: Final = shape(PhaseChanged)
 
@@ -40,6 +47,8 @@ def begin_phase(
     if until_ns:
         venue.deadlines.add(until_ns, PHASE_END, instrument.number)
     _plan_indicative(venue, instrument)
+    if phase != CONTINUOUS:
+        end_requests_in(venue, instrument, reason=RFQ_PHASE_CHANGED)
     venue.events.emit(
         _PHASE_CHANGED,
         instrument.number,

@@ -8,6 +8,7 @@ from messages.layout import Record
 from venue.reference.instruments import Instrument
 from venue.reference.limits import limits_fields
 from venue.reference.orders import Order
+from venue.reference.rfq_snapshot import rfq_records
 from venue.reference.state import VenueState
 from venue.reference.state_records import (
     AccountRecord,
@@ -95,6 +96,7 @@ def _records(venue: VenueState) -> Iterator[bytes]:
             withdrawal.amount_atoms,
         )
     yield from _orders(venue)
+    yield from rfq_records(venue)
     yield from _kept_trades(venue)
     for number, account in sorted(venue.accounts.items()):
         for asset, balance in sorted(account.balances.items()):

@@ -358,13 +358,21 @@ def check_money(venue: VenueState) -> None:
 
 
 def _explained_holds(venue: VenueState) -> dict[tuple[int, int], int]:
-    """Return what orders and withdrawals hold, by account and asset."""
+    """Return what orders, quotes and withdrawals hold, by account and asset."""
     held: dict[tuple[int, int], int] = {}
     for order in venue.client_ids.orders.values():
         definition = order.instrument.definition
         asset = definition.quote_asset if order.side == BUY else definition.base_asset
         key = (order.account_number, asset)
         held[key] = held.get(key, 0) + order.held_atoms
+    for quote in venue.rfq_quotes.values():
+        definition = quote.request.instrument.definition
+        for asset, held_atoms in (
+            (definition.quote_asset, quote.bid_held_atoms),
+            (definition.base_asset, quote.ask_held_atoms),
+        ):
+            key = (quote.account.number, asset)
+            held[key] = held.get(key, 0) + held_atoms
     for withdrawal in venue.withdrawals.values():
         key = (withdrawal.account.number, withdrawal.asset)
         held[key] = held.get(key, 0) + withdrawal.amount_atoms

@@ -18,6 +18,7 @@ from venue.reference.deadlines import (
 from venue.reference.definitions import decide_configuration, is_name
 from venue.reference.instruments import Instrument, InstrumentDefinition
 from venue.reference.orders import Order
+from venue.reference.rfq_snapshot import read_quote_request, read_rfq_quote
 from venue.reference.sessions import Session
 from venue.reference.snapshot import write_snapshot
 from venue.reference.snapshot_checks import (
@@ -66,8 +67,10 @@ from venue.reference.state_records import (
     MarketRecord,
     OrderRecord,
     QueueRecord,
+    QuoteRequestRecord,
     ReceivableRecord,
     ReferenceRecord,
+    RfqQuoteRecord,
     RightRecord,
     SessionRecord,
     SourceRecord,
@@ -434,6 +437,8 @@ READERS: Final[dict[type[Record], Callable[[VenueState, Any], None]]] = {
     ClientIdRecord: _read_client_id,
     QueueRecord: _read_queue,
     GoneRecord: _read_gone,
+    QuoteRequestRecord: read_quote_request,
+    RfqQuoteRecord: read_rfq_quote,
     KeptTradesRecord: read_kept_trades,
     KeptTradeRecord: read_kept_trade,
     ReceivableRecord: read_receivable,

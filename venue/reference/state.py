@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,9 @@ from venue.reference.sessions import Session
 from venue.reference.values import BUY, NO_CLIENT_ID
 from venue.reference.values import CANCELLED as STATUS_CANCELLED
 from venue.reference.values import EXPIRED as STATUS_EXPIRED
+
+if TYPE_CHECKING:
+    from venue.reference.quote_requests import QuoteRequest, RfqQuote
 
 RULES: int = 1
 """The only rule set there is so far."""
@@ -46,7 +49,8 @@ class VenueState:
     references ever honoured: True while it names an open withdrawal or did, False otherwise.
     ``names`` are all names and symbols in use, each with the number of what it names.
     ``steps_left`` is what the present command may still do. ``late_stops`` are the instruments
-    in which a command could trigger no more of the stops that it reached.
+    in which a command could trigger no more of the stops that it reached. ``quote_requests`` and
+    ``rfq_quotes`` are the open ones by number: that of their arrival.
     """
 
     __slots__ = (
@@ -69,7 +73,9 @@ class VenueState:
         "late_stops",
         "names",
         "open_orders",
+        "quote_requests",
         "references",
+        "rfq_quotes",
         "rules",
         "sessions",
         "sources",
@@ -100,6 +106,8 @@ class VenueState:
         self.names: dict[tuple[type[object], bytes], int] = {}
         self.steps_left = 0
         self.late_stops: set[int] = set()
+        self.quote_requests: dict[int, QuoteRequest] = {}
+        self.rfq_quotes: dict[int, RfqQuote] = {}
         self.client_ids = ClientIds()
         self.kept_trades = KeptTrades()
         self.deadlines = Deadlines()

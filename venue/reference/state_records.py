@@ -302,6 +302,42 @@ class GoneRecord(StateRecord, frozen=True, gc=False):
     client_order_id: ClientId
 
 
+@STATE.record(60)
+class QuoteRequestRecord(StateRecord, frozen=True, gc=False):
+    """An open request for quote. ``mark`` is its side."""
+
+    request_id: U64
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    quantity_lots: I64
+    expires_at_ns: I64
+    trader: U32
+    spare_1: U32
+    client_request_id: ClientId
+
+
+@STATE.record(61)
+class RfqQuoteRecord(StateRecord, frozen=True, gc=False):
+    """A quote that stands."""
+
+    quote_id: U64
+    request_id: U64
+    account: U32
+    session: U32
+    connection: U32
+    trader: U32
+    bid_price_ticks: I64
+    ask_price_ticks: I64
+    expires_at_ns: I64
+    bid_held_atoms: I64
+    ask_held_atoms: I64
+    maker_ppm: I32
+    taker_ppm: I32
+    client_quote_id: ClientId
+
+
 @STATE.record(80)
 class KeptTradesRecord(StateRecord, frozen=True, gc=False):
     """How many trades are kept; absent when none are."""

@@ -13,10 +13,19 @@ from venue.reference.cancels import cancel_all
 from venue.reference.event_writer import shape
 from venue.reference.instruments import Instrument
 from venue.reference.orders import Order
+from venue.reference.quote_requests import end_all
 from venue.reference.rejections import reject_command
 from venue.reference.sessions import Session
 from venue.reference.state import VenueState
-from venue.reference.values import ACCOUNT, FIRM, INSTRUMENT, KILL_SWITCH, SESSION, VENUE
+from venue.reference.values import (
+    ACCOUNT,
+    FIRM,
+    INSTRUMENT,
+    KILL_SWITCH,
+    RFQ_KILL_SWITCH,
+    SESSION,
+    VENUE,
+)
 
 _KILLED: Final = shape(Killed)
 _RESUMED: Final = shape(Resumed)
@@ -42,6 +51,7 @@ def kill(venue: VenueState, command: Kill) -> None:
     if command.cancel_orders:
         orders = [each for each in _open_orders(venue) if _is_in(each, command)]
         cancelled = cancel_all(venue, orders, reason=KILL_SWITCH)
+        _end_negotiations(venue, command)
     venue.events.emit(
         _KILLED,
         command.scope,
@@ -96,16 +106,38 @@ def _switched(venue: VenueState, command: Kill | Resume) -> Switched | Refused:
     return Refused(_UNKNOWN[scope]) if found is None else found
 
 
+def _end_negotiations(venue: VenueState, command: Kill) -> None:
+    """End the requests for quote and quotes in the scope, after its orders."""
+    end_all(
+        venue,
+        requests=[
+            each
+            for each in venue.quote_requests.values()
+            if _reaches(command, each.account, each.session, each.instrument.number)
+        ],
+        quotes=[
+            each
+            for each in venue.rfq_quotes.values()
+            if _reaches(command, each.account, each.session, each.request.instrument.number)
+        ],
+        reason=RFQ_KILL_SWITCH,
+    )
+
+
 def _open_orders(venue: VenueState) -> list[Order]:
     return [order for account in venue.accounts.values() for order in account.open_orders.values()]
 
 
 def _is_in(order: Order, command: Kill) -> bool:
+    return _reaches(command, order.account, order.session, order.instrument_number)
+
+
+def _reaches(command: Kill, account: Account, session: int, instrument: int) -> bool:
     scope, target = command.scope, command.target
     return (
         scope == VENUE
-        or (scope == FIRM and order.account.firm.number == target)
-        or (scope == ACCOUNT and order.account_number == target)
-        or (scope == SESSION and order.session == target)
-        or (scope == INSTRUMENT and order.instrument_number == target)
+        or (scope == FIRM and account.firm.number == target)
+        or (scope == ACCOUNT and account.number == target)
+        or (scope == SESSION and session == target)
+        or (scope == INSTRUMENT and instrument == target)
     )

@@ -5,8 +5,15 @@ from __future__ import annotations
 from messages.trading.commands import AdvanceTime
 from venue.reference.auction import publish_indicative
 from venue.reference.connections import run_out_of_grace
-from venue.reference.deadlines import ORDER_EXPIRY, PHASE_END, SESSION_GRACE
+from venue.reference.deadlines import (
+    ORDER_EXPIRY,
+    PHASE_END,
+    QUOTE_REQUEST_END,
+    RFQ_QUOTE_END,
+    SESSION_GRACE,
+)
 from venue.reference.phases import schedule_indicative
+from venue.reference.rfq_ending import expire_quote, expire_request
 from venue.reference.state import VenueState, expire_order
 from venue.reference.transitions import end_phase
 from venue.reference.triggers import run_late_stops
@@ -27,6 +34,10 @@ def advance_time(venue: VenueState, command: AdvanceTime) -> None:
             run_out_of_grace(venue, venue.sessions[number])
         elif kind == PHASE_END:
             end_phase(venue, venue.instruments[number])
+        elif kind == RFQ_QUOTE_END:
+            expire_quote(venue, due)
+        elif kind == QUOTE_REQUEST_END:
+            expire_request(venue, due)
         else:
             instrument = venue.instruments[number]
             publish_indicative(venue, instrument)

@@ -13,6 +13,7 @@ from messages.trading.terms import (
     OrderType,
     Phase,
     PhaseReason,
+    RfqEnd,
     Scope,
     SelfTradePrevention,
     SessionRight,
@@ -74,6 +75,7 @@ CANCEL_SESSION_ORDERS: Final = int(CancelOnDisconnect.SESSION)
 CANCEL_ACCOUNT_ORDERS: Final = int(CancelOnDisconnect.ACCOUNT)
 
 RIGHT_TRADE: Final = int(SessionRight.TRADE)
+RIGHT_QUOTE_REQUESTS: Final = int(SessionRight.QUOTE_REQUESTS)
 
 REQUESTED: Final = int(CancelReason.REQUESTED)
 MASS_CANCEL: Final = int(CancelReason.MASS_CANCEL)
@@ -89,5 +91,15 @@ CASH_SPENT: Final = int(CancelReason.CASH_SPENT)
 PRICE_BAND: Final = int(CancelReason.PRICE_BAND)
 PRICE_COLLAR: Final = int(CancelReason.PRICE_COLLAR)
 BUST: Final = int(CancelReason.BUST)
+
+RFQ_ACCEPTED: Final = int(RfqEnd.ACCEPTED)
+RFQ_EXPIRED: Final = int(RfqEnd.EXPIRED)
+RFQ_WITHDRAWN: Final = int(RfqEnd.WITHDRAWN)
+RFQ_REPLACED: Final = int(RfqEnd.REPLACED)
+RFQ_PASSED: Final = int(RfqEnd.PASSED)
+RFQ_REQUEST_ENDED: Final = int(RfqEnd.REQUEST_ENDED)
+RFQ_DISCONNECT: Final = int(RfqEnd.DISCONNECT)
+RFQ_KILL_SWITCH: Final = int(RfqEnd.KILL_SWITCH)
+RFQ_PHASE_CHANGED: Final = int(RfqEnd.PHASE_CHANGED)
 
 NO_CLIENT_ID: Final = bytes(40)

@@ -151,7 +151,7 @@ Executed execute_at(Venue& venue, Instrument& instrument, std::int64_t price_tic
     const std::int64_t lots = std::min(buying.shown_lots, selling.shown_lots);
     take_best(venue, instrument, bids, lots);
     take_best(venue, instrument, asks, lots);
-    record_trade(venue, instrument, earlier, later, lots, price_ticks, true);
+    record_trade(venue, instrument, earlier, later, lots, price_ticks, TradeKind::AUCTION);
     ++executed.trades;
     executed.volume_lots += lots;
   }

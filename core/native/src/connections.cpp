@@ -1,11 +1,9 @@
 // Sessions: their rights, and the fence around the connection that speaks for them.
-#include "core/handlers.hpp"
+#include "core/negotiation.hpp"
 
 namespace core {
 
 namespace {
-
-constexpr std::uint8_t RIGHTS_KNOWN = 3;
 
 bool refuses_grant(Venue& venue, const commands::GrantSession& command, Refused& refused) {
   const std::uint32_t account = venue.find_account(command.account);
@@ -44,6 +42,17 @@ bool refuses_grant(Venue& venue, const commands::GrantSession& command, Refused&
                          static_cast<Wide>(venue.sessions.size()) + 1);
 }
 
+// End what a lost connection asked and quoted, by the same rule as its orders.
+void end_for_disconnect(Venue& venue, const Session& session) {
+  const bool is_whole_account = session.mode() == on_disconnect::ACCOUNT;
+  const auto goes = [&](std::uint32_t account, std::uint32_t asker, std::uint32_t) {
+    const Account& owner = venue.accounts[account];
+    return is_whole_account ? session.rights_on(owner.number) != 0
+                            : asker == session.number && owner.firm == session.firm;
+  };
+  end_negotiations(venue, find_negotiations(venue, goes), rfq_end::DISCONNECT);
+}
+
 std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
   std::vector<std::uint32_t> found;
   const std::uint32_t mode = session.mode();
@@ -65,7 +74,10 @@ std::uint32_t cancel_for_disconnect(Venue& venue, const Session& session) {
       choose(venue.accounts[venue.find_account(right.account)]);
     }
   }
-  return cancel_all(venue, std::move(found), cancel_reason::DISCONNECT);
+  const std::uint32_t cancelled =
+      cancel_all(venue, std::move(found), cancel_reason::DISCONNECT);
+  end_for_disconnect(venue, session);
+  return cancelled;
 }
 
 void say_fenced(Venue& venue, const Session& session, std::uint32_t cancelled) {

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "core/handlers.hpp"
+#include "core/negotiation.hpp"
 #include "core/snapshot.hpp"
 
 namespace core {
@@ -23,7 +24,8 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
   set(static_cast<std::tuple<
           PlaceOrder, CancelOrder, AmendOrder, MassCancel, QueryOrder, RecordRefusal, OpenSession,
           CloseSession, LinkLost, Credit, Debit, ReserveWithdrawal, CommitWithdrawal,
-          ReleaseWithdrawal, OpenSessionOnTerms, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
+          ReleaseWithdrawal, OpenSessionOnTerms, RequestForQuote, GiveRfqQuote, AcceptRfqQuote,
+          WithdrawRfq, QueryRfq, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
           GroupHeader, AdvanceTime, CheckOrder, TransferFunds, BustTrade, CorrectTrade,
@@ -33,7 +35,7 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
 
 // Kinds of later versions: quotes, lists. Refused, whatever they hold.
 constexpr bool is_reserved(std::uint16_t kind) noexcept {
-  return kind >= 10 && kind <= 19;
+  return kind >= 10 && kind <= 14;
 }
 
 // How far ahead of the check the commands themselves are fetched, in bytes.
@@ -287,7 +289,10 @@ void Engine::dispatch(const commands::Header& command) {
   Venue& venue = *venue_;
   static_assert(commands::MassCancel::KIND == 4 && commands::QueryOrder::KIND == 5 &&
                 commands::RecordRefusal::KIND == 6 && commands::OpenSession::KIND == 7);
-  if (command.kind >= commands::OpenSession::KIND && command.kind != commands::CheckOrder::KIND) {
+  const bool negotiates = command.kind >= commands::RequestForQuote::KIND &&
+                          command.kind <= commands::QueryRfq::KIND;
+  if (command.kind >= commands::OpenSession::KIND && !negotiates &&
+      command.kind != commands::CheckOrder::KIND) {
     ++venue.definitions;
   }
 #define CORE_HANDLE(Command, handler)                                            \
@@ -303,6 +308,11 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(OpenSessionOnTerms, open_session_on_terms);
     CORE_HANDLE(CloseSession, close_session);
     CORE_HANDLE(LinkLost, lose_link);
+    CORE_HANDLE(RequestForQuote, request_for_quote);
+    CORE_HANDLE(GiveRfqQuote, give_rfq_quote);
+    CORE_HANDLE(AcceptRfqQuote, accept_rfq_quote);
+    CORE_HANDLE(WithdrawRfq, withdraw_rfq);
+    CORE_HANDLE(QueryRfq, query_rfq);
     CORE_HANDLE(Credit, credit);
     CORE_HANDLE(Debit, debit);
     CORE_HANDLE(ReserveWithdrawal, reserve_withdrawal);

@@ -184,7 +184,38 @@ template <bool IsDryRun>
                            refused);
 }
 
+// Let an order that may pass be known, counted and held for, and say so; return its index.
+[[gnu::always_inline]] inline std::uint32_t accept(Venue& venue,
+                                                   const commands::PlaceOrder& command,
+                                                   std::uint32_t hash, const NewOrder& decided) {
+  const Admission& asker = *decided.asker;
+  const std::uint32_t index = venue.orders.allocate();
+  HotOrder& order = venue.orders.hot(index);
+  ColdOrder& cold = venue.orders.cold(index);
+  fill_order(venue, order, cold, command, decided);
+  order.order_id = ++venue.last_order_id;
+  order.price_ticks = decided.price_ticks;
+  order.held_atoms = decided.held_atoms;
+  cold.arrival = ++venue.last_arrival;
+  venue.balances[command.side == side::BUY ? asker.quote : asker.base].held_atoms +=
+      decided.held_atoms;
+  open_order(venue, index, hash, command.client_order_id, *asker.instrument);
+  emit_order<events::OrderAccepted>(venue, index);
+  return index;
+}
+
 }  // namespace
+
+bool refuses_order_counts(const Venue& venue, const Account& account,
+                          const Instrument& instrument, Refused& refused) {
+  return refuses_counts(venue, account, instrument, refused);
+}
+
+std::uint32_t accept_order(Venue& venue, const commands::PlaceOrder& command,
+                           const NewOrder& decided) {
+  const std::uint32_t hash = venue.client_ids.hash(command.account, command.client_order_id);
+  return accept(venue, command, hash, decided);
+}
 
 bool refuses_dry_run(Venue& venue, const commands::PlaceOrder& command, NewOrder& decided,
                      Refused& refused) {
@@ -249,24 +280,11 @@ void place_order(Venue& venue, const commands::PlaceOrder& command, std::uint32_
     reject_order(venue, command, refused);
     return;
   }
-  const Admission& asker = *decided.asker;
-  Instrument& instrument = *asker.instrument;
-  const std::uint32_t index = venue.orders.allocate();
-  HotOrder& order = venue.orders.hot(index);
-  ColdOrder& cold = venue.orders.cold(index);
-  fill_order(venue, order, cold, command, decided);
-  order.order_id = ++venue.last_order_id;
-  order.price_ticks = decided.price_ticks;
-  order.held_atoms = decided.held_atoms;
-  cold.arrival = ++venue.last_arrival;
-  venue.balances[command.side == side::BUY ? asker.quote : asker.base].held_atoms +=
-      decided.held_atoms;
-  open_order(venue, index, hash, command.client_order_id, instrument);
-  emit_order<events::OrderAccepted>(venue, index);
-  if (order.is_pending()) [[unlikely]] {
+  const std::uint32_t index = accept(venue, command, hash, decided);
+  if (venue.orders.hot(index).is_pending()) [[unlikely]] {
     enter_stop(venue, index);
   } else {
-    act(venue, index, instrument);
+    act(venue, index, *decided.asker->instrument);
   }
 }
 

@@ -120,7 +120,7 @@ void set_instrument_limits(Venue& venue, const commands::SetInstrumentLimits& co
   InstrumentLimits limits = limits_of(command);
   std::int64_t price_ceiling = limits.price_ticks_max;
   std::int64_t quantity_ceiling = limits.quantity_lots_max;
-  if (instrument.open_orders != 0) {
+  if (instrument.open_orders != 0 || instrument.quote_requests != 0) {
     price_ceiling = std::max(price_ceiling, instrument.price_ceiling);
     quantity_ceiling = std::max(quantity_ceiling, instrument.quantity_ceiling);
   }

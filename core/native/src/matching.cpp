@@ -134,7 +134,7 @@ std::uint8_t match(Venue& venue, Instrument& instrument, std::uint32_t taker_ind
     touch_level(venue, instrument, side, level, price_ticks);
     side.take(maker_index, level, lots);
     taker.leaves_lots -= lots;
-    record_trade(venue, instrument, maker_index, taker_index, lots, price_ticks, false);
+    record_trade(venue, instrument, maker_index, taker_index, lots, price_ticks, TradeKind::BOOK);
   }
   return 0;
 }
@@ -300,7 +300,8 @@ void reduce_resting(Venue& venue, std::uint32_t index, std::int64_t lots) {
 
 void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_index,
                   std::uint32_t taker_index, std::int64_t lots, std::int64_t price_ticks,
-                  bool is_auction) {
+                  TradeKind kind) {
+  const bool is_auction = kind == TradeKind::AUCTION;
   HotOrder& maker = venue.orders.hot(maker_index);
   HotOrder& taker = venue.orders.hot(taker_index);
   ColdOrder& maker_cold = venue.orders.cold(maker_index);
@@ -325,14 +326,16 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
   taker_cold.filled_value += value;
   maker.set_status(maker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED);
   taker.set_status(taker.leaves_lots != 0 ? status::PARTIALLY_FILLED : status::FILLED);
-  instrument.last_ticks = instrument.reference_ticks = price_ticks;
-  instrument.band_next_ticks = price_ticks;
-  instrument.stops.print(price_ticks);
+  if (kind != TradeKind::NEGOTIATED) [[likely]] {  // which passes by the book
+    instrument.last_ticks = instrument.reference_ticks = price_ticks;
+    instrument.band_next_ticks = price_ticks;
+    instrument.stops.print(price_ticks);
+  }
   auto& event = venue.events.emit<events::TradeExecuted>();
   event.instrument = instrument.number;
   event.taker_side = taker.side;
   event.is_auction = is_auction ? 1 : 0;
-  event.spare_1 = 0;
+  event.is_negotiated = kind == TradeKind::NEGOTIATED ? 1 : 0;
   event.trade_id = ++venue.last_trade_id;
   event.price_ticks = price_ticks;
   event.quantity_lots = lots;

@@ -2,6 +2,7 @@
 #include "core/handlers.hpp"
 #include "core/matching.hpp"
 #include "core/money.hpp"
+#include "core/negotiation.hpp"
 #include "core/phases.hpp"
 
 namespace core {
@@ -81,6 +82,21 @@ std::vector<std::uint32_t> orders_in(const Venue& venue, const commands::Kill& c
   return found;
 }
 
+// The requests for quote and quotes in the scope.
+Negotiations negotiations_in(const Venue& venue, const commands::Kill& command) {
+  const std::uint32_t target = command.target;
+  return find_negotiations(
+      venue, [&](std::uint32_t account, std::uint32_t session, std::uint32_t instrument) {
+        const Account& owner = venue.accounts[account];
+        return command.scope == scope::VENUE ||
+               (command.scope == scope::FIRM && venue.firms[owner.firm].number == target) ||
+               (command.scope == scope::ACCOUNT && owner.number == target) ||
+               (command.scope == scope::SESSION && session == target) ||
+               (command.scope == scope::INSTRUMENT &&
+                venue.instruments[instrument]->number == target);
+      });
+}
+
 void expire_due(Venue& venue, const Deadline& due) {
   const std::uint32_t index = venue.order_ids.find(due.number);
   const bool is_day = venue.orders.hot(index).time_in_force == time_in_force::DAY;
@@ -118,6 +134,7 @@ void kill(Venue& venue, const commands::Kill& command) {
   std::uint32_t cancelled = 0;
   if (command.cancel_orders != 0) {
     cancelled = cancel_all(venue, orders_in(venue, command), cancel_reason::KILL_SWITCH);
+    end_negotiations(venue, negotiations_in(venue, command), rfq_end::KILL_SWITCH);
   }
   auto& event = venue.events.emit_zeroed<events::Killed>();
   event.scope = command.scope;
@@ -173,6 +190,14 @@ void advance_time(Venue& venue, const commands::AdvanceTime& command) {
       continue;
     }
     venue.deadlines.erase(due);
+    if (due.kind == Deadline::RFQ_QUOTE_END) {
+      end_quote(venue, due.number, rfq_end::EXPIRED);
+      continue;
+    }
+    if (due.kind == Deadline::QUOTE_REQUEST_END) {
+      end_request(venue, due.number, rfq_end::EXPIRED);
+      continue;
+    }
     const auto number = static_cast<std::uint32_t>(due.number);
     if (due.kind == Deadline::SESSION_GRACE) {
       run_out_of_grace(venue, *venue.find_session(number));

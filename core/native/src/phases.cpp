@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/matching.hpp"
+#include "core/negotiation.hpp"
 
 namespace core {
 
@@ -71,6 +72,14 @@ void begin_phase(Venue& venue, Instrument& instrument, const PhaseChange& change
     venue.deadlines.insert({change.until_ns, Deadline::PHASE_END, instrument.number});
   }
   plan_indicative(venue, instrument);
+  if (change.phase != phase::CONTINUOUS && instrument.quote_requests != 0) {
+    Negotiations ending = find_negotiations(
+        venue, [&instrument](std::uint32_t, std::uint32_t, std::uint32_t index) {
+          return index == instrument.index;
+        });
+    ending.quotes.clear();  // they end with their requests
+    end_negotiations(venue, ending, rfq_end::PHASE_CHANGED);
+  }
   auto& event = venue.events.emit_zeroed<events::PhaseChanged>();
   event.instrument = instrument.number;
   event.phase = change.phase;

@@ -349,6 +349,7 @@ Bytes write_snapshot(const Venue& venue) {
   write_sessions(stream, venue);
   write_money(stream, venue);
   write_orders(stream, venue, instruments);
+  write_negotiations(stream, venue);
   write_kept_trades(stream, venue);
   write_receivables(stream, venue);
   const std::uint64_t records = stream.count();

@@ -261,7 +261,7 @@ bool SnapshotReader::read(const state::RightRecord& record) {
     return fail("the snapshot has a right of what it does not hold, or of two firms");
   }
   set_rights(*session, record.account, record.rights);
-  return require(record.rights >= 1 && record.rights <= 3,
+  return require(record.rights >= 1 && record.rights <= RIGHTS_KNOWN,
                  "the snapshot has a right out of range");
 }
 

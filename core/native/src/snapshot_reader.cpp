@@ -65,6 +65,8 @@ bool SnapshotReader::read_record(const state::Header& header, const std::byte* a
     CORE_READ(ClientIdRecord);
     CORE_READ(QueueRecord);
     CORE_READ(GoneRecord);
+    CORE_READ(QuoteRequestRecord);
+    CORE_READ(RfqQuoteRecord);
     CORE_READ(KeptTradesRecord);
     CORE_READ(KeptTradeRecord);
     CORE_READ(ReceivableRecord);

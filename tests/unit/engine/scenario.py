@@ -35,6 +35,7 @@ from messages.trading.terms import (
     Side,
     TimeInForce,
 )
+from tests.unit.engine.negotiation_lines import NEGOTIATION_LINES
 from venue.reference.engine import ReferenceEngine
 
 BASE, QUOTE = 1, 2
@@ -336,8 +337,9 @@ def _amended(event: e.OrderAmended) -> str:
 
 
 def _trade(event: e.TradeExecuted) -> str:
+    kind = "auction " if event.is_auction else "negotiated " if event.is_negotiated else ""
     return (
-        f"{'auction ' if event.is_auction else ''}trade "
+        f"{kind}trade "
         f"{event.quantity_lots}@{event.price_ticks} "
         f"maker {event.maker_order_id} taker {event.taker_order_id}"
     )
@@ -417,4 +419,5 @@ _SAYINGS: dict[type[Record], Callable[[Any], str]] = {
     e.ReceivableChanged: lambda event: (
         f"receivable of {event.account} {event.change_atoms:+} now {event.receivable_atoms}"
     ),
+    **NEGOTIATION_LINES,
 }

@@ -176,7 +176,7 @@ def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:
         (c.GrantSession, {"account": BOB, "session": 5, "firm": 1}, "IDENTIFIER_INVALID 2 1"),
         (
             c.GrantSession,
-            {"account": BOB, "session": 2, "firm": 2, "rights": 4, "name": padded_text("S2", 32)},
+            {"account": BOB, "session": 2, "firm": 2, "rights": 8, "name": padded_text("S2", 32)},
             "FIELD_INVALID 0 0",
         ),
         (c.OpenSession, {"session": 9, "connection": 1}, "SESSION_UNKNOWN 0 0"),
@@ -357,9 +357,9 @@ def test_a_source_is_heard_once_per_number_and_anew_in_a_higher_epoch(market: Ma
 def test_kinds_of_later_versions_are_refused(market: Market) -> None:
     market.sequence += 1
     header = c.OpenSession.make(sequence=market.sequence, time_ns=market.now_ns).pack()
-    record = (len(header) + 8).to_bytes(2, "little") + (19).to_bytes(2, "little")
+    record = (len(header) + 8).to_bytes(2, "little") + (14).to_bytes(2, "little")
     events = list(e.EVENTS.unpack(market.engine.apply(record + header[4:] + bytes(8))))
-    assert [(each.refused_kind, each.code) for each in events] == [(19, 140)]  # type: ignore[attr-defined]
+    assert [(each.refused_kind, each.code) for each in events] == [(14, 140)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("sequence", "time"), [(0, 0), (2, 0), (1, -1)])

@@ -30,7 +30,7 @@ def busy_market() -> Market:
     market = Market(maker_ppm=10, taker_ppm=777)
     market.configure(indicative_interval_ns=SECOND)
     market.send(c.KeepTrades, trades_max=5)
-    market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
+    market.grant(ALICE, rights=7, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
     market.send(c.SetAssetLimits, account=BOB, asset=1, credit_line_atoms=7)
     market.send(c.AssignFeeSchedule, account=BOB, fee_schedule=1)
     market.send(c.ReserveWithdrawal, account=BOB, asset=1, amount_atoms=5, reference=client_id("w"))
@@ -42,6 +42,7 @@ def busy_market() -> Market:
     market.amend(4, account=BOB, quantity_lots=4, client_order_id=client_id("amended"))
     market.mass_cancel(Scope.SESSION, account=31, client_order_id=client_id("mass"))
     _bust(market)
+    ask_and_quote(market)
     market.kill(Scope.FIRM, 3)
     market.close(1)
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 60 * SECOND)
@@ -64,6 +65,34 @@ def _bust(market: Market) -> None:
     assert market.engine.receivables()
 
 
+def ask_and_quote(market: Market) -> None:
+    """Let Bob ask in a second instrument, and Alice answer him."""
+    market.create_instrument(BOOK + 1)
+    market.limit(instrument=BOOK + 1)
+    market.phase(Phase.CONTINUOUS, instrument=BOOK + 1)
+    market.send(
+        c.RequestForQuote,
+        account=BOB,
+        session=2,
+        connection=1,
+        instrument=BOOK + 1,
+        quantity_lots=5,
+        expire_at_ns=market.now_ns + 100 * SECOND,
+        client_request_id=client_id("request"),
+    )
+    market.send(
+        c.GiveRfqQuote,
+        account=ALICE,
+        session=1,
+        connection=1,
+        request_id=market.event(e.QuoteRequested).request_id,
+        bid_price_ticks=99,
+        ask_price_ticks=102,
+        client_quote_id=client_id("quote"),
+    )
+    assert [type(each) for each in market.records] == [e.RfqQuoteGiven]
+
+
 def test_a_restored_engine_goes_on_as_if_nothing_had_happened() -> None:
     market = busy_market()
     snapshot = market.engine.snapshot()
@@ -76,6 +105,10 @@ def test_a_restored_engine_goes_on_as_if_nothing_had_happened() -> None:
     assert other.definitions() == market.engine.definitions()
     lines = market.later(120 * SECOND)
     assert "cancelled 1 DISCONNECT" in lines
+    assert [line for line in lines if "ended" in line] == [
+        "quote 7 ended DISCONNECT",
+        "request 6 ended EXPIRED",
+    ]
     market.sell(6, at=99)
     for each in c.COMMANDS.unpack(market.journal):
         if each.sequence > other.last_sequence:  # type: ignore[attr-defined]
@@ -185,9 +218,7 @@ def test_definitions_describe_what_is_now() -> None:
         *["AssetCreated"] * 2,
         "FeeScheduleDefined",
         *["FirmCreated"] * 3,
-        "InstrumentCreated",
-        "InstrumentLimitsSet",
-        "PhaseChanged",
+        *["InstrumentCreated", "InstrumentLimitsSet", "PhaseChanged"] * 2,
         *["AccountCreated", "AccountLimitsSet"] * 3,
         "AssetLimitsSet",
         "FeeScheduleAssigned",

@@ -22,6 +22,8 @@ struct Deadline {
   static constexpr std::uint32_t SESSION_GRACE = 2;
   static constexpr std::uint32_t PHASE_END = 3;
   static constexpr std::uint32_t INDICATIVE_PRICE = 4;
+  static constexpr std::uint32_t RFQ_QUOTE_END = 15;
+  static constexpr std::uint32_t QUOTE_REQUEST_END = 16;
 
   std::int64_t at_ns;
   std::uint32_t kind;

@@ -1,4 +1,4 @@
-// What PlaceOrder and its dry run share: the decision.
+// What PlaceOrder shares with its dry run and with negotiated trades: deciding and accepting.
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,14 @@ struct NewOrder {
 // Decide as for a new order, changing nothing: the throttle is looked at and not counted.
 [[nodiscard]] bool refuses_dry_run(Venue& venue, const commands::PlaceOrder& command,
                                    NewOrder& decided, Refused& refused);
+
+// Whether one more open order does not fit the account, the book or the venue.
+[[nodiscard]] bool refuses_order_counts(const Venue& venue, const Account& account,
+                                        const Instrument& instrument, Refused& refused);
+
+// Let an order that was decided be known, counted and held for, and say so; it does not act yet.
+// Return its index.
+[[nodiscard]] std::uint32_t accept_order(Venue& venue, const commands::PlaceOrder& command,
+                                         const NewOrder& decided);
 
 }  // namespace core

@@ -18,10 +18,13 @@ void prevent_self_trade(Venue& venue, std::uint32_t incoming, std::uint32_t rest
 // Take lots off a resting order, in its place; its level is told when it shows less.
 void reduce_resting(Venue& venue, std::uint32_t index, std::int64_t lots);
 
+// How two orders met. A negotiated trade passes by the book: it moves no price that others rely on.
+enum class TradeKind : std::uint8_t { BOOK, AUCTION, NEGOTIATED };
+
 // Move the money of a trade, say it, and close what is filled. The leaves of both no longer
 // include `lots`. In an uncross both pay the maker's rate, but get no rebate.
 void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker, std::uint32_t taker,
-                  std::int64_t lots, std::int64_t price_ticks, bool is_auction);
+                  std::int64_t lots, std::int64_t price_ticks, TradeKind kind);
 
 // Trigger the stops that prints have reached, one after the other, while trading is continuous.
 void run_stops(Venue& venue, Instrument& instrument);

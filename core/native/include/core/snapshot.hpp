@@ -13,6 +13,9 @@ namespace core {
 // The whole state; equal states give equal bytes, in every engine.
 [[nodiscard]] Bytes write_snapshot(const Venue& venue);
 
+// The records of open requests for quote and standing quotes.
+void write_negotiations(RecordStream& stream, const Venue& venue);
+
 // A state from a snapshot; or nothing, and `error` says what is wrong with it.
 [[nodiscard]] std::unique_ptr<Venue> read_snapshot(std::span<const std::byte> data,
                                                    const Settings& settings, const char*& error);

@@ -60,6 +60,10 @@ class SnapshotReader {
   bool read(const state::ClientIdRecord& record);
   bool read(const state::QueueRecord& record);
   bool read(const state::GoneRecord& record);
+  // Requests for quote and their quotes: snapshot_rfq.cpp
+  bool read(const state::QuoteRequestRecord& record);
+  bool read(const state::RfqQuoteRecord& record);
+
   bool check_orders();
   bool check_books();
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -134,6 +135,7 @@ struct alignas(64) Account {
   std::int64_t next_free_ns;
   std::vector<std::uint32_t> orders;       // the open ones, in no order
   std::uint32_t client_ids;                // how many of its are remembered
+  std::uint32_t quote_requests;            // how many of its are open
   std::vector<std::uint32_t> balances;     // index by asset index; 0 for none
   std::vector<Assignment> assignments;     // by instrument
   Text<32> name;
@@ -231,8 +233,8 @@ struct Equilibrium {
 
 // `last_ticks` is the last trade's price, `reference_ticks` that or what the operator put in its
 // place since; `band_ticks` is the band's reference in the window that began at
-// `band_window_at_ns`, `band_next_ticks` what the next window will take. The ceilings are the largest bounds that any open order may have been
-// accepted under: with them no product in matching can overflow.
+// `band_window_at_ns`, `band_next_ticks` what the next window will take. The ceilings are the largest bounds that any open order or request
+// may have been accepted under: with them no product in matching can overflow.
 struct Instrument {
   explicit Instrument(Orders& orders) : book(orders) {}
 
@@ -241,6 +243,7 @@ struct Instrument {
   std::uint8_t phase = phase::CLOSED;
   bool is_killed = false;
   std::uint32_t open_orders = 0;
+  std::uint32_t quote_requests = 0;  // open ones
   std::uint32_t base_asset = 0;   // index
   std::uint32_t quote_asset = 0;  // index
   std::int64_t lot_atoms = 0;
@@ -314,6 +317,42 @@ struct Withdrawal {
   std::uint32_t account;  // index
   std::uint32_t asset;    // index
   std::int64_t amount_atoms;
+};
+
+// An open request for quote; `quotes` are the numbers of those that stand for it, ascending.
+struct QuoteRequest {
+  std::uint64_t number;
+  std::uint32_t account;  // index
+  std::uint32_t session;
+  std::uint32_t connection;
+  std::uint32_t trader;
+  std::uint32_t instrument;  // index
+  std::uint8_t side;         // 0 for either
+  std::int64_t quantity_lots;
+  std::int64_t expires_at_ns;
+  Text<40> client_request_id;
+  std::vector<std::uint64_t> quotes;
+};
+
+// A firm quote for a request's whole quantity; a price of 0 is a side that is not quoted. What is
+// held for the bid is of the quote asset, for the ask of the base asset; the rates are those of
+// when it was given.
+struct RfqQuote {
+  std::uint64_t number;
+  std::uint64_t request;  // number
+  std::uint32_t account;  // index
+  std::uint32_t session;
+  std::uint32_t connection;
+  std::uint32_t trader;
+  std::int64_t bid_ticks;
+  std::int64_t ask_ticks;
+  std::int64_t expires_at_ns;
+  std::int64_t bid_held_atoms;
+  std::int64_t ask_held_atoms;
+  std::int32_t maker_ppm;
+  std::int32_t taker_ppm;
+  KnownId id;
+  Text<40> client_quote_id;
 };
 
 using Reference = std::string;
@@ -437,6 +476,8 @@ class Venue {
   KeyMap source_numbers;
   Deadlines deadlines;
   std::set<std::uint32_t> late_stops;  // instruments whose reached stops a command left waiting
+  std::map<std::uint64_t, QuoteRequest> quote_requests;  // the open ones, by number
+  std::map<std::uint64_t, RfqQuote> rfq_quotes;          // those that stand, by number
   std::set<std::pair<NameOf, std::string>> names;  // all names and symbols in use
   std::unordered_map<Reference, bool> references;  // true: it names a withdrawal, or did
   std::unordered_map<Reference, Withdrawal> withdrawals;
