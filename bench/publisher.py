@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.acceptor import FixAcceptor
@@ -23,6 +24,8 @@ from fix_gateway.metrics import Metrics
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import Doors, GatewaySettings, SessionFile
+from fix_gateway.statements.issuer import Issuer
+from fix_gateway.statements.signing import Signer
 from fix_gateway.translation.directory import Directory
 from messages.layout import padded_text
 from messages.trading import events
@@ -97,6 +100,11 @@ def _publisher(folder: Path) -> tuple[Publisher, FixAcceptor]:
         sessions=sessions.values(),
         channels=acceptor.channels,
         metrics=metrics,
+        issuer=Issuer(
+            directory=directory,
+            sessions=sessions.values(),
+            signer=Signer(Ed25519PrivateKey.generate()),
+        ),
         closing=set(),
         connection_refused=lambda _session, _code: None,
     )

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "check configuration and sessions, and compare a running venue with them",
     "replay": "replay the journal from its beginning and print the state's digest",
     "reconcile": "compare engine, ledger and order history",
+    "explain-digest": "say what differs between a FIX log and the state digests in it",
     "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",
     "run": "run one process of the venue; the supervisor does this",
 }
@@ -57,7 +58,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, parents=places, help=summary, description=summary)
         if name in arguments[:1]:
             # Only the command in hand is imported: most need a part of the venue, none all of it.
-            command = importlib.import_module(f"exchange.commands.{name}")
+            command = importlib.import_module(f"exchange.commands.{name.replace('-', '_')}")
             command.configure(sub)
             sub.set_defaults(run=command.run)
     return parser

@@ -149,6 +149,7 @@ async def _run_fix_gateway(
         market=table.fix.market,
         doors=fix_doors(state),
         state=state.fix,
+        signing_key=state.signing_key,
         dictionaries=places.sessions / "dictionary",
         recovery=table.fix.recovery,
     )

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from fix_gateway.acceptor import Channel
 from fix_gateway.metrics import Metrics
 from fix_gateway.sessions import LiveSession
+from fix_gateway.statements.issuer import KINDS, Issuer
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.numbering import number_of, numbered
 from fix_gateway.translation.outbound import (
+    Outgoing,
     Place,
     concerns_clients,
     is_definition,
@@ -49,6 +51,7 @@ class Publisher:
         sessions: Iterable[LiveSession],
         channels: dict[str, Channel],
         metrics: Metrics,
+        issuer: Issuer,
         closing: set[tuple[int, int]],
         connection_refused: Callable[[int, int], None],
     ) -> None:
@@ -59,11 +62,13 @@ class Publisher:
             sessions: those of this gateway; what others are told is not our business.
             channels: QuickFIX's ends, by comp id.
             metrics: of the gateway.
+            issuer: makes statements of the same events.
             closing: connections whose end the core has still to confirm; taken out here.
             connection_refused: called with session and code when the core refused to open one.
         """
         self._directory = directory
         self._metrics = metrics
+        self._issuer = issuer
         self._closing = closing
         self._connection_refused = connection_refused
         self._to = {
@@ -87,19 +92,47 @@ class Publisher:
             if concerns_clients(kind):
                 self._tell(kind, data, offset)
             elif is_definition(kind):
-                self._directory.learn(events.EVENTS.by_kind[kind].unpack(data, offset))
+                self._learn(kind, data, offset)
             elif kind == events.CommandRejected.KIND:
                 self._command_rejected(events.CommandRejected.unpack(data, offset))
             elif kind == events.SessionClosed.KIND:
                 closed = events.SessionClosed.unpack(data, offset)
                 self._closing.discard((closed.session, closed.connection))
+            elif kind in KINDS:
+                record = events.EVENTS.by_kind[kind].unpack(data, offset)
+                assert isinstance(record, events.Event), kind
+                self.state(self._issuer.take(record))
             offset += length
         self.position = batch.last
         self._metrics.feed_event.set(batch.last)
 
+    def state(self, statements: Iterable[Outgoing]) -> None:
+        """Give statements to QuickFIX: signed, so nothing is added, and no answer to anybody.
+
+        Raises:
+            StoreError: QuickFIX could not store one.
+        """
+        for statement in statements:
+            target = self._to.get(statement.session)
+            if target is None:
+                continue
+            session, channel = target
+            if Place(statement.event, statement.rank) > session.skip:
+                channel.send(statement.text)
+                self._metrics.sent.inc()
+
+    def _learn(self, kind: int, data: bytes, offset: int) -> None:
+        record = events.EVENTS.by_kind[kind].unpack(data, offset)
+        assert isinstance(record, events.Event), kind
+        self._directory.learn(record)
+        if kind in KINDS:
+            self._issuer.take(record)
+
     def _tell(self, kind: int, data: bytes, offset: int) -> None:
         record = events.EVENTS.by_kind[kind].unpack(data, offset)
         assert isinstance(record, events.Event), kind
+        if kind in KINDS:
+            self._issuer.take(record)
         told = told_by(record, self._directory)
         sent = 0
         for message in told:

@@ -29,6 +29,7 @@ from fix_gateway.checkpoint import (
     boot_identity,
     check_lineage,
 )
+from fix_gateway.connecting import connected
 from fix_gateway.control import control, keep_credential
 from fix_gateway.dialects.names import FIX_44
 from fix_gateway.dictionary import Dictionaries, compose_dictionaries
@@ -40,29 +41,17 @@ from fix_gateway.publisher import Publisher
 from fix_gateway.recovery import Recovery
 from fix_gateway.sessions import LiveSession, align, last_told, resume_sending
 from fix_gateway.settings import GatewaySettings, SessionFile
+from fix_gateway.statements.keeper import Keeper
 from fix_gateway.store import Stored, read_stores
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
-from runtime.link_frames import ByeCode, Welcome
-from runtime.process import EXIT_CONFIGURATION
+from runtime.link_frames import Welcome
 
 log = structlog.get_logger()
 
 _REOPEN_SECONDS = 0.05
 _LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
-
-_NOT_ACCEPTED = (
-    "the core does not accept the secret of the principal fix_gateway (number {}): "
-    "secrets/fix_gateway.token of the state directory is not the one that the core has, "
-    "or config/venue.toml does not name the principal"
-)
-
-
-class WrongSecretError(Exception):
-    """The core does not know us by the secret that we hold."""
-
-    exit_code = EXIT_CONFIGURATION
 
 
 class Gateway:
@@ -98,6 +87,9 @@ class Gateway:
         }
         self._directory = Directory(market=settings.market)
         self._loop = asyncio.get_running_loop()
+        self._statements = Keeper(
+            settings, directory=self._directory, sessions=self._sessions.values()
+        )
         self._resets = ResetFile(settings.state)
         self._outbox = Outbox(
             settings,
@@ -194,7 +186,9 @@ class Gateway:
     async def _carry_on(self, connect: LinkFactory, stopping: "asyncio.Task[bool]") -> None:
         """Carry over one link after another until asked to stop."""
         while not stopping.done():
-            link = await self._connected(connect, stopping)
+            link = await connected(
+                connect, stopping, settings=self._settings, refused=self._outbox.refused
+            )
             if link is None:
                 return
             try:
@@ -218,23 +212,6 @@ class Gateway:
         }
         self._checkpoint.read()
         keep_credential(self._settings.doors, self._credential)
-
-    async def _connected(
-        self, connect: LinkFactory, stopping: "asyncio.Task[bool]"
-    ) -> CommandLink | None:
-        while not stopping.done():
-            try:
-                return await connect(self._outbox.refused)
-            except LinkError as error:
-                if isinstance(error, LinkRefused) and error.code == ByeCode.NOT_AUTHENTICATED:
-                    raise WrongSecretError(
-                        _NOT_ACCEPTED.format(self._settings.principal)
-                    ) from error
-                if not is_transient(error):
-                    raise
-                log.info("core_not_there", reason=str(error))
-                await asyncio.wait([stopping], timeout=self._settings.reconnect_seconds)
-        return None
 
     async def _resume(self, link: CommandLink) -> None:
         """Bring every session in line with the core, then let clients log on."""
@@ -308,6 +285,7 @@ class Gateway:
             sessions=self._sessions.values(),
             channels=acceptor.channels,
             metrics=self._metrics,
+            issuer=self._statements.issuer,
             closing=self._outbox.closing,
             connection_refused=self._outbox.connection_refused,
         )
@@ -340,6 +318,11 @@ class Gateway:
             session.told = last_told(mark, position=publisher.position)
         if has_crashed:
             publisher.possibly_resent_through = welcome.last_event
+        await self._statements.begin(
+            venue=welcome.venue,
+            through=publisher.position,
+            has_lost_all=checkpoint is None and not any(each.is_there for each in stored.values()),
+        )
         self._acceptor, self._publisher = acceptor, publisher
         self._recovery = Recovery(
             self._settings.recovery,
@@ -359,8 +342,13 @@ class Gateway:
         feed = asyncio.create_task(self._follow(link), name="fix_gateway.feed")
         marks = asyncio.create_task(self._mark(), name="fix_gateway.checkpoint")
         again = asyncio.create_task(self._recovery.run(self._history), name="fix_gateway.recovery")
+        assert self._publisher is not None
+        digests = asyncio.create_task(
+            self._statements.run(self._publisher), name="fix_gateway.statements"
+        )
+        tasks = (feed, marks, again, digests)
         try:
-            waited: set[asyncio.Future[Any]] = {feed, marks, again, stopping, self._failure}
+            waited: set[asyncio.Future[Any]] = {*tasks, stopping, self._failure}
             if self._pace is not None:
                 waited.add(self._pace)
             done, _pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -369,14 +357,14 @@ class Gateway:
             if stopping.done():
                 await self._log_everyone_out(feed)
         finally:
-            for task in (feed, marks, again):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(feed, marks, again, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, link: CommandLink) -> None:
         assert self._publisher is not None
-        async for batch in link.events(self._publisher.position):
-            self._publisher.publish(batch)
+        async for batch in link.events(self._statements.first_event(self._publisher)):
+            self._statements.publish(batch, self._publisher)
             self._metrics.bridge_depth.set(len(self._bridge))
             # History comes without a pause; requests of clients have their turn in between.
             await asyncio.sleep(0)
@@ -411,8 +399,12 @@ class Gateway:
             is_clean=is_clean,
             sessions=marks,
         )
+        reading = self._statements.reading(
+            venue=self._venue, event=checkpoint.event, is_last=is_clean
+        )
         try:
             await self._checkpoint.write(checkpoint)
+            await self._statements.save(reading)
         except OSError as error:
             raise StoreError(f"{self._settings.state}: {error.strerror}") from error
 

@@ -83,6 +83,7 @@ class DropCopyTable(Strict, frozen=True, kw_only=True):
 
     firms: list[Name] = []
     accounts: list[Name] = []
+    state_digest_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
 
 
 class HeartbeatTable(Strict, frozen=True, kw_only=True):
@@ -121,6 +122,7 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     cancel_on_disconnect_choices: tuple[CancelMode, ...] | None = None
     disconnect_grace_seconds: GraceSeconds = 0
     disconnect_grace_seconds_max: GraceSeconds | None = None
+    disconnect_receipt: Literal["never", "cancels", "always"] = "cancels"
     firm: FirmTable
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []
@@ -190,6 +192,9 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
 
     doors: Doors
     state: Path
+    signing_key: Path | None = None
+    """The venue's private key, which statements are signed with; made at the first start."""
+
     dictionaries: Path
     bridge_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     bridge_session_messages_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
@@ -203,6 +208,11 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     checkpoint_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0
+
+    @property
+    def key_path(self) -> Path:
+        """Where the venue's private key is: not in the state, which may be lost without it."""
+        return self.signing_key or self.state.with_name("venue-signing.key")
 
     @property
     def session_messages_max(self) -> int:
@@ -298,7 +308,7 @@ def _check_kind(where: Path, file: SessionFile) -> None:
         raise SettingsError(f"{where}: $.account: a drop-copy session trades for none")
     if is_copy and not (file.drop_copy.firms or file.drop_copy.accounts):
         raise SettingsError(f"{where}: $.drop_copy: names neither firms nor accounts")
-    if not is_copy and (file.drop_copy.firms or file.drop_copy.accounts):
+    if not is_copy and file.drop_copy != DropCopyTable():
         raise SettingsError(f"{where}: $.drop_copy: only a drop-copy session has it")
     has_accounts = bool(file.account or file.shared_accounts)
     if file.kind == "market_data" and has_accounts:

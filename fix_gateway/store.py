@@ -33,6 +33,7 @@ _ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
 _EXECUTION_ID = re.compile(rb"\x0117=([1-9][0-9]{0,18}[BS]?)\x01")
 _NUMBER = re.compile(rb"\x011181=([1-9][0-9]{0,18})\x01")
 _EVENT_NUMBER = re.compile(rb"\x015002=([1-9][0-9]{0,18})\x01")
+_PAGE = re.compile(rb"\x0183=([1-9][0-9]{0,8})\x01")
 _CHECKSUM_BYTES = len(b"10=000\x01")
 _REFERENCE = re.compile(rb"\x0145=([1-9][0-9]{0,18})\x01")
 _SEQUENCE = re.compile(rb"\x0134=([1-9][0-9]{0,18})\x01")
@@ -222,7 +223,8 @@ def place_of(message: bytes) -> Place | None:
         text = match.group(1).decode("ascii")
         return Place(event_number_of(text), int(text.endswith("S")))
     if match := _EVENT_NUMBER.search(message):
-        return Place(int(match.group(1)), 0)
+        page = _PAGE.search(message) if b"\x0135=N\x01" in message else None
+        return Place(int(match.group(1)), int(page.group(1)) - 1 if page else 0)
     return None
 
 

@@ -296,8 +296,11 @@ def core_main(directory: Path, durability: str) -> int:
 def gateway_main(directory: Path, overrides: dict[str, Any]) -> int:
     dialects, files = overrides.pop("dialects", {}), overrides.pop("files", {})
     sessions = {
-        name: msgspec.structs.replace(
-            file, dialect=dialects.get(name, file.dialect), **files.get(name, {})
+        name: msgspec.convert(
+            msgspec.to_builtins(file)
+            | {"dialect": dialects.get(name, file.dialect)}
+            | files.get(name, {}),
+            SessionFile,
         )
         for name, file in session_files().items()
         if file.kind != "market_data"

@@ -2,12 +2,15 @@
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.metrics import Metrics
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import SessionFile
+from fix_gateway.statements.issuer import Issuer
+from fix_gateway.statements.signing import Signer
 from messages.trading import events
 from messages.trading.identity import client_id
 from messages.trading.terms import Side
@@ -58,6 +61,11 @@ class Sessions:
             sessions=self.sessions.values(),
             channels=self.channels,  # type: ignore[arg-type]
             metrics=Metrics(CollectorRegistry()),
+            issuer=Issuer(
+                directory=directory(),
+                sessions=self.sessions.values(),
+                signer=Signer(Ed25519PrivateKey.generate()),
+            ),
             closing=set(),
             connection_refused=lambda session, code: pytest.fail(f"{session}: {code}"),
         )

@@ -37,12 +37,19 @@ OWN_FIELDS = {
     "PreviousRptSeq",
     "DisconnectGracePeriod",
     "CancelOnDisconnect",
+    "LastSeqNumSequenced",
+    "VenueSignature",
 }
 OWN_VALUES = {("SelfMatchPreventionInstruction", "100")}
 # What a message has beyond the standard's message of either version.
 OWN_MEMBERS = {
     ("Logon", "CancelOnDisconnect"),
     ("Logon", "DisconnectGracePeriod"),
+    ("News", "EventNumber"),
+    ("News", "VenueSignature"),
+    ("ListStatus", "EventNumber"),
+    ("ListStatus", "LastSeqNumSequenced"),
+    ("ListStatus", "VenueSignature"),
     ("NewOrderSingle", "ValidUntilTime"),
     ("OrderCancelReplaceRequest", "ValidUntilTime"),
     ("OrderMassCancelRequest", "Account"),
@@ -215,6 +222,7 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
     assert {message.type for message in told if not message.sessions} == {
         *"DFGHq89rj",
         *("BW", "BX", "BY"),
+        *("B", "N"),
     }
     assert {message.type for message in told if message.sessions} == MARKET_DATA_TYPES
 

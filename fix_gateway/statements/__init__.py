@@ -1,0 +1,1 @@
+"""What the venue states of its own accord: receipts of disconnects and digests of accounts."""

@@ -1,0 +1,116 @@
+"""Issues statements: a receipt when a fence is up, digests from time to time.
+
+Everything here follows from events; only when a digest is due is a matter of the clock.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from fix_gateway.sessions import LiveSession
+from fix_gateway.statements import digests, receipts
+from fix_gateway.statements.signing import Signer
+from fix_gateway.statements.standing import KINDS, Fence, Standing
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.outbound import Outgoing
+from messages.trading import events
+
+__all__ = ["KINDS", "Issuer"]
+
+
+class Issuer:
+    """Says what the venue states of its own accord, and to whom."""
+
+    def __init__(
+        self, *, directory: Directory, sessions: Iterable[LiveSession], signer: Signer
+    ) -> None:
+        """Keep whom to tell.
+
+        Args:
+            directory: the venue's definitions, kept up to date by others.
+            sessions: those of this gateway.
+            signer: the venue's signature.
+        """
+        self._directory = directory
+        self._sessions = {session.number: session for session in sessions}
+        self._signer = signer
+        self._due_at: dict[int, float] = {}
+        self.standing = Standing()
+
+    @property
+    def sessions(self) -> Mapping[int, LiveSession]:
+        """Those that statements are made for."""
+        return self._sessions
+
+    def add(self, session: LiveSession) -> None:
+        """Make statements for one session more."""
+        self._sessions[session.number] = session
+
+    def take(self, record: events.Event) -> list[Outgoing]:
+        """Take one event of ``KINDS``; a fence gives its receipt."""
+        fence = self.standing.take(record)
+        return self.receipt(fence) if fence is not None else []
+
+    def receipt(self, fence: Fence) -> list[Outgoing]:
+        """Return a fence's receipt, for its session and the drop copies that see all of it."""
+        session = self._sessions.get(fence.session)
+        wanted = session.file.disconnect_receipt if session is not None else "never"
+        if wanted == "never" or (wanted == "cancels" and not fence.cancelled):
+            return []
+        pages = [self._signer.sign(page) for page in receipts.receipt(fence, self._directory)]
+        return [
+            Outgoing(reader, fence.event, page, text)
+            for reader in (fence.session, *self._watchers(fence))
+            for page, text in enumerate(pages)
+        ]
+
+    def last_receipts(self) -> list[Outgoing]:
+        """Return the last receipt of every session: for who has lost all that it was told."""
+        found = []
+        for _, fences in sorted(self.standing.fences.items()):
+            found += self.receipt(fences[-1])
+        return found
+
+    def due_digests(self, *, now: float, now_ns: int, event: int) -> list[Outgoing]:
+        """Return the digests that are due, for drop copies that are logged on.
+
+        Args:
+            now: the loop's clock in seconds.
+            now_ns: the time of day.
+            event: the last event that everybody was told of.
+        """
+        found = []
+        for session in self._sessions.values():
+            seconds = session.file.drop_copy.state_digest_seconds
+            if not seconds:
+                continue
+            if not session.is_open:
+                self._due_at.pop(session.number, None)  # the next one comes with its return
+            elif now >= self._due_at.get(session.number, now):
+                self._due_at[session.number] = now + seconds
+                found += self.digests(session.number, now_ns=now_ns, event=event)
+        return found
+
+    def digests(self, reader: int, *, now_ns: int, event: int) -> list[Outgoing]:
+        """Return a digest of each account that a drop-copy session sees."""
+        found = []
+        for number, watchers in sorted(self._directory.copies_of_account.items()):
+            if reader not in watchers:
+                continue
+            pages = digests.digest(
+                self.standing.account(number),
+                number=number,
+                event=event,
+                now_ns=now_ns,
+                directory=self._directory,
+            )
+            found += [Outgoing(reader, event, 0, self._signer.sign(page)) for page in pages]
+        return found
+
+    def _watchers(self, fence: Fence) -> list[int]:
+        """Return the drop copies that see every account which a fence speaks of."""
+        seen = self._directory.copies_of_account
+        accounts = {gone.account for gone in fence.orders} or set(
+            self._directory.trading_accounts.get(fence.session, {}).values()
+        )
+        sets = [set(seen.get(account, ())) for account in accounts]
+        both = set.intersection(*sets) if sets else set()
+        return sorted(both - {fence.session})

@@ -1,0 +1,175 @@
+"""Receipts and digests: what they say, that they repeat to the byte, and what proves them."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from fix_gateway.statements import receipts
+from fix_gateway.statements.digests import LINES_PER_MESSAGE, digest, order_text
+from fix_gateway.statements.receipts import ORDERS_PER_PAGE, receipt
+from fix_gateway.statements.signing import SigningKeyError, read_signer
+from fix_gateway.statements.standing import (
+    AccountStanding,
+    Fence,
+    Gone,
+    Money,
+    OpenOrder,
+    Traded,
+    hash_of,
+)
+from fix_gateway.store import place_of
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.outbound import Place
+from messages.trading.terms import CancelOnDisconnect, TimeInForce
+from tests.integration.fix_gateway.market import definitions
+
+SECOND = 1_000_000_000
+NOW_NS = 1_800_000_000 * SECOND
+
+
+@pytest.fixture
+def directory() -> Directory:
+    made = Directory()
+    for record in definitions():
+        made.learn(record)
+    return made
+
+
+def order(number: int, *, filled: int = 0, leaves: int = 100) -> OpenOrder:
+    return OpenOrder(
+        order_id=number,
+        session=1,
+        instrument=1,
+        side=1,
+        time_in_force=TimeInForce.GOOD_TILL_CANCEL,
+        price_ticks=2000,
+        quantity_lots=filled + leaves,
+        filled_lots=filled,
+        filled_value=filled * 2000,
+        leaves_lots=leaves,
+        held_atoms=5,
+        client_order_id=f"c{number}".encode(),
+    )
+
+
+def fence(orders: list[Gone], *, mode: int = 1, grace_until_ns: int = 0) -> Fence:
+    return Fence(
+        event=77,
+        time_ns=NOW_NS,
+        session=1,
+        connection=5,
+        mode=mode,
+        epoch=2,
+        last_sequence=41,
+        grace_until_ns=grace_until_ns,
+        orders=orders,
+    )
+
+
+def test_a_receipt_says_how_far_was_heard_and_what_became_of_each_order(
+    directory: Directory,
+) -> None:
+    gone = [
+        Gone(order=order(1, filled=40, leaves=60), account=11, event=76),
+        Gone(order=order(2), account=11, event=0),
+    ]
+    (page,) = receipt(fence(gone), directory)
+    assert page.replace("\x01", "|") == (
+        "35=N|60=20270115-08:00:00.000000|66=FENCE-77|68=2|73=2|"
+        "11=c1|14=0.0040|39=4|151=0|84=0.0060|6=100|"
+        "58=order 1 BTC-USD: cancelled by disconnect at event 76|"
+        "11=c2|14=0|39=0|151=0.0100|84=0|6=0|58=order 2 BTC-USD: rests, good till cancel|"
+        "82=1|83=1|429=6|431=3|"
+        "444=session  connection 5 fenced at event 77: last MsgSeqNum 41 after 1 resets; "
+        "by session 1 cancelled, 1 rest|893=Y|5002=77|5071=41|"
+    ).replace("session  connection", f"session {directory.session_names[1] or 1} connection")
+
+
+@pytest.mark.parametrize(
+    ("mode", "grace_until_ns", "fate"),
+    [
+        (CancelOnDisconnect.NONE, 0, "rests, for the mode is none"),
+        (CancelOnDisconnect.SESSION, NOW_NS, "rests until the grace ends"),
+    ],
+)
+def test_a_receipt_says_why_an_order_rests(
+    directory: Directory, mode: int, grace_until_ns: int, fate: str
+) -> None:
+    resting = [Gone(order=order(2), account=11, event=0)]
+    (page,) = receipt(fence(resting, mode=mode, grace_until_ns=grace_until_ns), directory)
+    assert f"58=order 2 BTC-USD: {fate}\x01" in page
+
+
+@pytest.mark.parametrize(
+    ("count", "pages"), [(1, 1), (ORDERS_PER_PAGE, 1), (ORDERS_PER_PAGE + 1, 2), (1000, 25)]
+)
+def test_a_receipt_has_pages_and_each_a_place_of_its_own(
+    directory: Directory, count: int, pages: int
+) -> None:
+    gone = [Gone(order=order(number), account=11, event=number) for number in range(1, count + 1)]
+    found = receipt(fence(gone), directory)
+    assert len(found) == pages
+    assert sum(page.count("\x0111=") for page in found) == count
+    places = [place_of(f"8=FIX.4.4\x01{page}10=000\x01".encode()) for page in found]
+    assert places == [Place(77, page) for page in range(pages)]
+    assert [("893=Y" in page) for page in found] == [False] * (pages - 1) + [True]
+    assert max(len(page) for page in found) < 8000
+    assert receipts.receipt(fence(gone), directory) == found
+
+
+def test_a_digest_says_orders_executions_trades_and_money(directory: Directory) -> None:
+    account = AccountStanding(
+        orders={1: order(1, filled=40, leaves=60), 2: order(2)},
+        traded={1: Traded(executions=3, bought_lots=40, bought_value=80_000)},
+        money={1: Money(balance_atoms=1_500_000, held_atoms=250)},
+        executions=3,
+        executions_sum=0xAB,
+    )
+    texts = [
+        "1|c1|BTC-USD|1|0.0100|100.00|0.0040|0.0060",
+        "2|c2|BTC-USD|1|0.0100|100.00|0|0.0100",
+    ]
+    assert [order_text(each, directory) for each in account.orders.values()] == texts
+    total = sum(hash_of(text) for text in texts) % (1 << 64)
+    (page,) = digest(account, number=11, event=9, now_ns=NOW_NS, directory=directory)
+    assert page.replace("\x01", "|") == (
+        f"35=B|33=4|58=orders 2 digest {total:016x}|58=executions 3 digest 00000000000000ab|"
+        "58=traded BTC-USD executions 3 bought 0.0040 for 0.400000 sold 0 for 0.000000|"
+        "58=money USD balance 1.500000 held 0.000250|42=20270115-08:00:00.000000|"
+        "148=STATE DIGEST A11 at event 9 page 1 of 1|5002=9|"
+    )
+
+
+def test_a_digest_of_many_assets_has_pages(directory: Directory) -> None:
+    money = {number: Money(balance_atoms=1) for number in range(1, LINES_PER_MESSAGE)}
+    account = AccountStanding(money=money)
+    pages = digest(account, number=11, event=9, now_ns=NOW_NS, directory=directory)
+    assert [page.count("\x0158=") for page in pages] == [LINES_PER_MESSAGE, 1]
+    assert "page 2 of 2" in pages[1]
+
+
+def test_only_the_venue_can_have_signed_it_and_nothing_in_it_can_change(tmp_path: Path) -> None:
+    path = tmp_path / "secrets" / "key"
+    signer = read_signer(path)
+    assert read_signer(path).public_key == signer.public_key
+    assert path.stat().st_mode & 0o777 == 0o600
+    text, _, signature = signer.sign("35=B\x01148=x\x01").rpartition("5073=")
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signer.public_key))
+    key.verify(base64.b64decode(signature.rstrip("\x01")), text.encode())
+    with pytest.raises(InvalidSignature):
+        key.verify(base64.b64decode(signature.rstrip("\x01")), text.replace("x", "y").encode())
+
+
+def test_a_key_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    read_signer(path)
+    path.chmod(0o644)
+    with pytest.raises(SigningKeyError, match="others may read it"):
+        read_signer(path)
+    path.chmod(0o600)
+    path.write_text("short")
+    with pytest.raises(SigningKeyError, match="32 bytes in base64"):
+        read_signer(path)
