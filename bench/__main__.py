@@ -11,6 +11,7 @@ PARTS: Final = {
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
+    "market-data": "order entry without and with many subscribers of moving books",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }
 
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments and arguments[0] in ("-h", "--help") else 64
     name, *rest = arguments
     sys.argv = [f"bench {name}", *rest]
-    return int(importlib.import_module(f"bench.{name}").main() or 0)
+    return int(importlib.import_module(f"bench.{name.replace('-', '_')}").main() or 0)
 
 
 if __name__ == "__main__":
