@@ -150,6 +150,7 @@ async def _run_fix_gateway(
         doors=fix_doors(state),
         state=state.fix,
         signing_key=state.signing_key,
+        sessions=places.sessions,
         dictionaries=places.sessions / "dictionary",
         recovery=table.fix.recovery,
     )

@@ -18,7 +18,8 @@ import quickfix as fix
 
 from fix_gateway.dialects.names import FIX_44, FIX_50_SP2, Dialect
 from fix_gateway.dictionary import Dictionaries
-from fix_gateway.pacemaker import COMP_ID as PACEMAKER
+from fix_gateway.more_doors import number_door
+from fix_gateway.pacemaker import is_pacemaker, pacemaker_id
 from fix_gateway.settings import GatewaySettings
 from fix_gateway.translation.standard import Standard
 from runtime.process import EXIT_DISK
@@ -101,13 +102,13 @@ class FixApplication(fix.Application):
     def onLogon(self, session: fix.SessionID) -> None:
         """Hand on a live connection."""
         counterparty = session.getTargetCompID().getString()
-        if counterparty != PACEMAKER:
+        if not is_pacemaker(counterparty):
             self._guarded(lambda: self._callbacks.logged_on(counterparty))
 
     def onLogout(self, session: fix.SessionID) -> None:
         """Hand on a lost connection."""
         counterparty = session.getTargetCompID().getString()
-        if counterparty != PACEMAKER:
+        if not is_pacemaker(counterparty):
             self._guarded(lambda: self._callbacks.logged_out(counterparty))
 
     def toAdmin(self, message: fix.Message, session: fix.SessionID) -> None:
@@ -117,7 +118,7 @@ class FixApplication(fix.Application):
         """
         header = message.getHeader()
         kind, counterparty = header.getField(35), session.getTargetCompID().getString()
-        if kind == "A" and counterparty != PACEMAKER:
+        if kind == "A" and not is_pacemaker(counterparty):
             said = self._guarded(lambda: self._callbacks.logon_answered(counterparty)) or {}
             for tag, text in said.items():
                 message.setField(tag, text)
@@ -141,7 +142,7 @@ class FixApplication(fix.Application):
         """Judge Logons; everything else of the session layer is QuickFIX's."""
         kind = message.getHeader().getField(35)
         counterparty = session.getTargetCompID().getString()
-        if counterparty == PACEMAKER:
+        if is_pacemaker(counterparty):
             self._paced(kind, message)
         elif kind == "A":
             if session.isFIXT() and _field(message, 1137) != FIX_50_SP2.version:
@@ -272,6 +273,7 @@ class FixAcceptor:
         *,
         dictionaries: Mapping[str, Dictionaries],
         pacemaker_secret: str,
+        number: int = 0,
     ) -> None:
         """Make the sessions, closed; nothing listens yet.
 
@@ -281,8 +283,9 @@ class FixAcceptor:
             callbacks: the gateway's.
             dictionaries: by the dialect's name; FIX 4.4's too, which our own session speaks.
             pacemaker_secret: the password of our own session.
+            number: which acceptor of the gateway this is: zero for the first.
         """
-        self._settings = settings
+        self.door = number_door(settings.doors, number)
         self._application = FixApplication(
             callbacks,
             standards={
@@ -292,8 +295,10 @@ class FixAcceptor:
             pacemaker_secret=pacemaker_secret,
         )
         self._inner_port = _free_port()
-        path = settings.state / "acceptor.cfg"
-        path.write_text(_settings_text(settings, dialects, dictionaries, self._inner_port))
+        path = settings.state / f"acceptor{number or ''}.cfg"
+        path.write_text(
+            _settings_text(settings, dialects, dictionaries, self._inner_port, pacemaker_id(number))
+        )
         self._quickfix_settings = fix.SessionSettings(str(path))
         self._store_factory = fix.FileStoreFactory(self._quickfix_settings)
         self._acceptor = fix.SocketAcceptor(
@@ -310,7 +315,8 @@ class FixAcceptor:
             )
             for counterparty, dialect in dialects.items()
         }
-        self._application.channels = self.channels
+        # Its own: QuickFIX's thread may look at the clocks of no other acceptor's sessions.
+        self._application.channels = dict(self.channels)
         self.is_listening = False
         self._listener = 0
         self._other_end: socket.socket | None = None
@@ -321,7 +327,7 @@ class FixAcceptor:
         Raises:
             SettingsError: the socket's path cannot be used.
         """
-        path = self._settings.doors.fix
+        path = self.door
         path.unlink(missing_ok=True)
         outer = socket.socket(socket.AF_UNIX)
         try:
@@ -354,7 +360,7 @@ class FixAcceptor:
         self._acceptor.thisown = False
         # After a failure clients may still be there. QuickFIX must be done with them, and with
         # us, before the interpreter ends under its thread.
-        for _descriptor, connection in _sockets_at(str(self._settings.doors.fix)):
+        for _descriptor, connection in _sockets_at(str(self.door)):
             with connection, contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + _PARK_SECONDS_MAX
@@ -369,6 +375,7 @@ def _settings_text(
     dialects: Mapping[str, Dialect],
     dictionaries: Mapping[str, Dictionaries],
     port: int,
+    pacemaker: str,
 ) -> str:
     lines = [
         "[DEFAULT]",
@@ -396,7 +403,7 @@ def _settings_text(
     ]
     for counterparty, dialect in dialects.items():
         lines += _session_lines(counterparty, dialect, dictionaries[dialect.name])
-    lines += [*_session_lines(PACEMAKER, FIX_44, dictionaries[FIX_44.name]), "PersistMessages=N"]
+    lines += [*_session_lines(pacemaker, FIX_44, dictionaries[FIX_44.name]), "PersistMessages=N"]
     return "\n".join([*lines, ""])
 
 

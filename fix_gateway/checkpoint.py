@@ -154,6 +154,11 @@ class ResetFile:
             raise DamagedCheckpointError(f"{self._path}: {error}") from error
         return dict(self._epochs)
 
+    @property
+    def epochs(self) -> dict[int, int]:
+        """What was read and written since."""
+        return dict(self._epochs)
+
     def write(self, session: int, epoch: int) -> None:
         """Put a session's new epoch on the disk; on QuickFIX's thread, which waits for it.
 

@@ -58,6 +58,10 @@ class Outbox:
         self.closing: set[tuple[int, int]] = set()
         """Connections whose end was sent to the core and not confirmed yet."""
 
+    def add(self, session: LiveSession) -> None:
+        """Answer one session more."""
+        self._sessions[session.number] = session
+
     def carry(self, requests: Sequence[Request]) -> None:
         """Send requests in order, in pieces that the core takes."""
         if self.link is None or not requests:

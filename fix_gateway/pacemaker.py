@@ -22,10 +22,21 @@ COMP_ID = "RIALTO-PACEMAKER"
 _BEAT_SECONDS = 1.0
 
 
+def pacemaker_id(number: int) -> str:
+    """Return the comp id of an acceptor's pacemaker."""
+    return f"{COMP_ID}-{number}" if number else COMP_ID
+
+
+def is_pacemaker(comp_id: str) -> bool:
+    """Say whether a comp id is of our own, for no counterparty may have one that begins so."""
+    return comp_id.startswith(COMP_ID)
+
+
 class Pacemaker:
     """The client's end of the session that keeps QuickFIX's clocks running."""
 
-    def __init__(self, *, comp_id: str) -> None:
+    def __init__(self, *, comp_id: str, number: int = 0) -> None:
+        self._comp_id = pacemaker_id(number)
         self.secret = secrets.token_hex(16)
         """Known to this process alone, and new at each start."""
         self.answered_at = 0.0
@@ -55,7 +66,7 @@ class Pacemaker:
 
     async def _beat_on(self, reader: asyncio.StreamReader) -> None:
         self._number = 0
-        self._send("A", f"98=0\x01108=30\x01141=Y\x01553={COMP_ID}\x01554={self.secret}\x01")
+        self._send("A", f"98=0\x01108=30\x01141=Y\x01553={self._comp_id}\x01554={self.secret}\x01")
         loop = asyncio.get_running_loop()
         beats = loop.create_task(self._beat_regularly(), name="fix_gateway.beats")
         try:
@@ -77,7 +88,7 @@ class Pacemaker:
         self._number += 1
         sent_at = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
         inner = (
-            f"35={kind}\x0149={COMP_ID}\x0156={self._target}\x0134={self._number}\x01"
+            f"35={kind}\x0149={self._comp_id}\x0156={self._target}\x0134={self._number}\x01"
             f"52={sent_at}\x01{body}"
         )
         text = f"8=FIX.4.4\x019={len(inner)}\x01{inner}".encode("ascii")

@@ -79,6 +79,11 @@ class Publisher:
         self.possibly_resent_through = 0
         """Events up to this one may have been sent before a crash of the machine: 97=Y."""
 
+    def add(self, session: LiveSession, channel: Channel) -> None:
+        """Tell one session more, from the next event on."""
+        self._to[session.number] = (session, channel)
+        self._issuer.add(session)
+
     def publish(self, batch: EventBatch) -> None:
         """Give a batch's messages to QuickFIX, and count the batch as done.
 

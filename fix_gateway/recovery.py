@@ -117,6 +117,10 @@ class Recovery:
             share=settings.time_percent_max / 100, messages_per_second=settings.messages_per_second
         )
 
+    def add(self, session: LiveSession) -> None:
+        """Answer one session more."""
+        self._sessions[session.number] = session
+
     def ask(self, session: LiveSession, connection: int, sequence: int, fields: Fields) -> None:
         """Take a request (BW), or refuse it.
 

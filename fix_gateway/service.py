@@ -33,24 +33,26 @@ from fix_gateway.connecting import connected
 from fix_gateway.control import control, keep_credential
 from fix_gateway.dialects.names import FIX_44
 from fix_gateway.dictionary import Dictionaries, compose_dictionaries
+from fix_gateway.farewells import Farewells
 from fix_gateway.metrics import Metrics
+from fix_gateway.more_doors import keep_doors
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
 from fix_gateway.recovery import Recovery
-from fix_gateway.sessions import LiveSession, align, last_told, resume_sending
+from fix_gateway.roster import Roster
+from fix_gateway.sessions import LiveSession, align, begin, last_told
 from fix_gateway.settings import GatewaySettings, SessionFile
 from fix_gateway.statements.keeper import Keeper
 from fix_gateway.store import Stored, read_stores
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
-from runtime.link import AheadOfVenue, LinkError, LinkLost, LinkRefused
+from runtime.link import LinkError, LinkLost, LinkRefused
 from runtime.link_frames import Welcome
 
 log = structlog.get_logger()
 
-_REOPEN_SECONDS = 0.05
 _LINK_LOST = "the venue is not available; unanswered messages will be asked for at the next logon"
 
 
@@ -77,12 +79,9 @@ class Gateway:
         self._history: LinkFactory | None = None
         self._credential = secrets.token_hex(32)
         """What the guard is known by; new with each of our starts."""
+        most = settings.bridge_messages_max
         self._sessions = {
-            file.sender_comp_id: LiveSession(
-                file,
-                settings.principal,
-                messages_max=settings.bridge_messages_max,
-            )
+            file.sender_comp_id: LiveSession(file, settings.principal, messages_max=most)
             for file in sessions.values()
         }
         self._directory = Directory(market=settings.market)
@@ -91,6 +90,8 @@ class Gateway:
             settings, directory=self._directory, sessions=self._sessions.values()
         )
         self._resets = ResetFile(settings.state)
+        self._checkpoint = CheckpointFile(settings.state)
+        self._dictionaries: dict[str, Dictionaries] = {}
         self._outbox = Outbox(
             settings,
             sessions=self._sessions.values(),
@@ -111,19 +112,33 @@ class Gateway:
             answer=self._outbox.answer,
             fail=self._fail,
         )
+        self._roster = self._make_roster()
         self._failure: asyncio.Future[None] = self._loop.create_future()
         """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
-        self._dictionaries: dict[str, Dictionaries] = {}
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
         self._recovery: Recovery | None = None
-        self._checkpoint = CheckpointFile(settings.state)
         self._venue = b""
         self._boot = boot_identity()
-        self._pacemaker = Pacemaker(comp_id=settings.comp_id)
-        self._pace: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-        """Set when QuickFIX's thread handed something over, a logout for one."""
+        self._acceptors: list[FixAcceptor] = []
+        """The first, and those of sessions that came later."""
+        self._pacemakers = [Pacemaker(comp_id=settings.comp_id)]
+        self._paces: list[asyncio.Task[None]] = []
+        self._farewells = Farewells(
+            pacemakers=self._pacemakers, logout_seconds_max=settings.logout_seconds_max
+        )
+
+    def _make_roster(self) -> Roster:
+        return Roster(
+            self._settings,
+            sessions=self._sessions,
+            callbacks=self._bridge,
+            dictionaries=self._dictionaries,
+            resets=self._resets,
+            checkpoint=self._checkpoint,
+            outbox=self._outbox,
+            start=self._start,
+        )
 
     def health(self) -> dict[str, object]:
         """Say whether the core is there, and where each session stands."""
@@ -176,11 +191,11 @@ class Gateway:
                 await self._carry_on(connect, stopping)
         finally:
             stopping.cancel()
-            if self._pace is not None:
-                self._pace.cancel()
+            for pace in self._paces:
+                pace.cancel()
             self._bridge.is_available = False
-            if self._acceptor is not None:
-                self._acceptor.park()
+            for acceptor in self._acceptors:
+                acceptor.park()
         log.info("fix_gateway_stopped", through=self._publisher.position if self._publisher else 0)
 
     async def _carry_on(self, connect: LinkFactory, stopping: "asyncio.Task[bool]") -> None:
@@ -203,14 +218,13 @@ class Gateway:
     def _prepare(self) -> None:
         state = self._settings.state
         (state / "store").mkdir(parents=True, exist_ok=True)
-        self._dictionaries = {
-            dialect.name: compose_dictionaries(
+        # FIX 4.4 always: the pacemaker speaks it.
+        for dialect in {FIX_44, *(each.file.spoken for each in self._sessions.values())}:
+            self._dictionaries[dialect.name] = compose_dictionaries(
                 dialect, ours=self._settings.dictionaries, target=state
             )
-            # FIX 4.4 always: the pacemaker speaks it.
-            for dialect in {FIX_44, *(each.file.spoken for each in self._sessions.values())}
-        }
         self._checkpoint.read()
+        keep_doors(self._settings.doors, {})
         keep_credential(self._settings.doors, self._credential)
 
     async def _resume(self, link: CommandLink) -> None:
@@ -234,6 +248,7 @@ class Gateway:
         assert self._publisher is not None
         assert self._acceptor is not None
         positions = {source: (epoch, number) for source, epoch, number in welcome.positions}
+        self._roster.positions = positions
         is_start = not self._acceptor.is_listening
         for name, channel in self._acceptor.channels.items():
             session = self._sessions[name]
@@ -257,13 +272,11 @@ class Gateway:
         self._metrics.feed_behind.set(welcome.last_event - self._publisher.position)
         self._outbox.link = link
         self._bridge.is_available = True
-        for channel in self._acceptor.channels.values():
-            channel.open()
+        for name, channel in self._acceptor.channels.items():
+            if not self._sessions[name].is_removed:
+                channel.open()
         if is_start:
-            self._acceptor.start()
-            self._pace = self._loop.create_task(
-                self._pacemaker.run(self._settings.doors.fix), name="fix_gateway.pacemaker"
-            )
+            self._start(self._acceptor, self._pacemakers[0])
             log.info("fix_gateway_listening", after=self._publisher.position)
             self._listening()
 
@@ -278,7 +291,7 @@ class Gateway:
             {name: session.file.spoken for name, session in self._sessions.items()},
             self._bridge,
             dictionaries=self._dictionaries,
-            pacemaker_secret=self._pacemaker.secret,
+            pacemaker_secret=self._pacemakers[0].secret,
         )
         publisher = Publisher(
             directory=self._directory,
@@ -292,20 +305,15 @@ class Gateway:
         epochs = self._resets.read()
         for name, channel in acceptor.channels.items():
             session, found = self._sessions[name], stored[name]
-            if found.last.event > welcome.last_event:
-                raise AheadOfVenue(
-                    f"{name} was sent event {found.last.event}, the venue's last is "
-                    f"{welcome.last_event}"
-                )
-            for sequence in sorted(found.refused):
-                session.refuse(sequence)
             mark = checkpoint.sessions.get(session.number) if checkpoint else None
-            # Before the first checkpoint of ours, which must not say less than the last one did.
-            session.epoch = max(epochs.get(session.number, 1), mark.epoch if mark else 1)
-            session.connection = mark.connection if mark else 0
-            if not has_crashed:
-                session.skip = found.last
-            number = resume_sending(found, mark=mark, has_machine_crashed=has_crashed)
+            number = begin(
+                session,
+                found,
+                mark=mark,
+                epoch=epochs.get(session.number, 1),
+                last_event=welcome.last_event,
+                has_machine_crashed=has_crashed,
+            )
             if number != channel.sender_next:
                 channel.sender_next = number
         if checkpoint is not None:
@@ -346,11 +354,14 @@ class Gateway:
         digests = asyncio.create_task(
             self._statements.run(self._publisher), name="fix_gateway.statements"
         )
-        tasks = (feed, marks, again, digests)
+        tasks = [feed, marks, again, digests]
+        if self._settings.sessions is not None:
+            assert self._acceptor is not None
+            work = self._roster.run(self._acceptor.channels, self._publisher, self._recovery)
+            tasks.append(asyncio.create_task(work, name="fix_gateway.sessions"))
         try:
             waited: set[asyncio.Future[Any]] = {*tasks, stopping, self._failure}
-            if self._pace is not None:
-                waited.add(self._pace)
+            waited.update(self._paces)
             done, _pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()
@@ -373,7 +384,7 @@ class Gateway:
         while True:
             await asyncio.sleep(self._settings.checkpoint_seconds)
             self._metrics.take_over(
-                self._bridge, silence_seconds=self._loop.time() - self._pacemaker.answered_at
+                self._bridge, silence_seconds=self._loop.time() - self._pacemakers[0].answered_at
             )
             await self._write_checkpoint()
 
@@ -412,7 +423,7 @@ class Gateway:
         """Stop the acceptor and wait until the core has closed every connection."""
         assert self._acceptor is not None
         assert self._publisher is not None
-        await self._close_sessions("the venue is stopping")
+        await self._farewells.log_out_all(self._acceptor.channels, "the venue is stopping")
         self._drain()
         deadline = self._loop.time() + self._settings.logout_seconds_max
         while self._outbox.closing and not feed.done() and self._loop.time() < deadline:
@@ -429,44 +440,25 @@ class Gateway:
         self._metrics.link_losses.inc()
         if self._acceptor is None:
             return
-        await self._close_sessions(_LINK_LOST)
+        await self._farewells.log_out_all(self._acceptor.channels, _LINK_LOST)
         self._bridge.take()
-
-    async def _close_sessions(self, reason: str) -> None:
-        """Log every client out and wait until all are gone."""
-        assert self._acceptor is not None
-        for channel in self._acceptor.channels.values():
-            channel.close(reason)
-        self._pacemaker.beat()
-        deadline = self._loop.time() + self._settings.logout_seconds_max
-        while any(channel.is_logged_on for channel in self._acceptor.channels.values()):
-            if self._loop.time() > deadline:
-                for channel in self._acceptor.channels.values():
-                    channel.disconnect()
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(0.1):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._pacemaker.beat()
 
     def _log_out(self, name: str, text: str) -> bool:
         """Log one client out for the guard; it may come back once it is gone."""
         channel = self._acceptor.channels.get(name) if self._acceptor is not None else None
         if channel is None or not channel.is_logged_on:
             return False
-        channel.close(text)
-        self._pacemaker.beat()
-        deadline = self._loop.time() + self._settings.logout_seconds_max
-
-        def open_again() -> None:
-            if channel.is_logged_on and self._loop.time() < deadline:
-                self._loop.call_later(_REOPEN_SECONDS, open_again)
-            else:
-                channel.open()
-
-        open_again()
+        self._farewells.log_out(channel, text)
         return True
+
+    def _start(self, acceptor: FixAcceptor, pacemaker: Pacemaker) -> None:
+        acceptor.start()
+        self._acceptors.append(acceptor)
+        if pacemaker not in self._pacemakers:
+            self._pacemakers.append(pacemaker)
+        self._paces.append(
+            self._loop.create_task(pacemaker.run(acceptor.door), name="fix_gateway.pacemaker")
+        )
 
     def _woken(self) -> None:
         """Send to the core what waits; called on the loop, once a burst."""
@@ -480,7 +472,7 @@ class Gateway:
             self._failure.set_exception(error)
 
     def _drain(self) -> None:
-        self._changed.set()
+        self._farewells.changed.set()
         self._outbox.carry(self._bridge.take())
         for inquiry in self._bridge.take_inquiries():
             assert self._recovery is not None

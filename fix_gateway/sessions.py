@@ -19,6 +19,7 @@ from fix_gateway.translation.numbering import last_number_of
 from fix_gateway.translation.outbound import NOWHERE, Place
 from fix_gateway.translation.request import Arrival
 from messages.trading.identity import source_number
+from runtime.link import AheadOfVenue
 
 _CONNECTION_EPOCH_SECONDS = 1_767_225_600  # 2026-01-01
 _CONNECTIONS_PER_SECOND = 4
@@ -43,6 +44,8 @@ class LiveSession:
     epoch: int = 1
     connection: int = 0
     is_open: bool = False
+    is_removed: bool = False
+    """It has no file any more."""
     is_graceful: bool = False
     chosen: DisconnectTerms | None = None
     """What the present connection's Logon chose for its end, if it did."""
@@ -74,6 +77,13 @@ class LiveSession:
     def is_told(self, kind: int) -> bool:
         """Say whether events of a kind are told to it at all."""
         return kind not in self.untold
+
+    def take_file(self, file: SessionFile) -> None:
+        """Go by a changed file from now on."""
+        is_paced_alike = file.throttle == self.file.throttle
+        self.file, self.is_removed = file, False
+        if not is_paced_alike:
+            self.__post_init__()
 
     @property
     def number(self) -> int:
@@ -213,6 +223,43 @@ def align(
     if is_start and mark is not None and mark.epoch == epoch and mark.target_next > sequence:
         return mark.target_next
     return sequence + 1
+
+
+def begin(
+    session: LiveSession,
+    found: Stored,
+    *,
+    mark: SessionMark | None,
+    epoch: int,
+    last_event: int,
+    has_machine_crashed: bool,
+) -> int:
+    """Take up a session from its store, and return the MsgSeqNum to send next.
+
+    Args:
+        session: takes over its place.
+        found: what its store says.
+        mark: the checkpoint's, if any.
+        epoch: of its last reset on record.
+        last_event: the venue's.
+        has_machine_crashed: since the store was written.
+
+    Raises:
+        AheadOfVenue: it was sent more than the venue knows.
+    """
+    if found.last.event > last_event:
+        raise AheadOfVenue(
+            f"{session.file.sender_comp_id} was sent event {found.last.event}, "
+            f"the venue's last is {last_event}"
+        )
+    for sequence in sorted(found.refused):
+        session.refuse(sequence)
+    # Before the first checkpoint of ours, which must not say less than the last one did.
+    session.epoch = max(epoch, mark.epoch if mark else 1)
+    session.connection = mark.connection if mark else 0
+    if not has_machine_crashed:
+        session.skip = found.last
+    return resume_sending(found, mark=mark, has_machine_crashed=has_machine_crashed)
 
 
 def resume_sending(stored: Stored, *, mark: SessionMark | None, has_machine_crashed: bool) -> int:

@@ -178,8 +178,8 @@ class RecoverySettings(Strict, frozen=True, kw_only=True):
     """After which the next session that waits has its turn."""
 
 
-RESERVED_COMP_IDS = frozenset({"RIALTO-PACEMAKER"})
-"""The gateway's own (``fix_gateway.pacemaker``)."""
+RESERVED_COMP_IDS = "RIALTO-PACEMAKER"
+"""How the gateway's own begin (``fix_gateway.pacemaker``)."""
 
 
 class GatewaySettings(Strict, frozen=True, kw_only=True):
@@ -206,6 +206,9 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     latency_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
     thread_switch_seconds: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.0005
     checkpoint_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    sessions: Path | None = None
+    """The sessions' files, to be read again when they change; None for never."""
+    reload_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0
 
@@ -301,7 +304,7 @@ def _check_kind(where: Path, file: SessionFile) -> None:
         raise SettingsError(
             f"{where}: $.disconnect_grace_seconds_max: below disconnect_grace_seconds"
         )
-    if file.sender_comp_id in RESERVED_COMP_IDS:
+    if file.sender_comp_id.startswith(RESERVED_COMP_IDS):
         raise SettingsError(f"{where}: $.sender_comp_id: {file.sender_comp_id} is the venue's own")
     is_copy = file.kind == "drop_copy"
     if is_copy and (file.account or file.shared_accounts):

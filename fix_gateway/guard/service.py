@@ -44,7 +44,7 @@ from fix_gateway.guard.metrics import GuardMetrics
 from fix_gateway.guard.replays import ReplayCache
 from fix_gateway.guard.settings import GuardSettings
 from fix_gateway.guard.tls import check_plain_host, is_shown, server_context
-from fix_gateway.guard.upstream import UpstreamConnection, ask_farewell
+from fix_gateway.guard.upstream import UpstreamConnection, ask_farewell, open_upstream
 from fix_gateway.settings import networks
 from fix_gateway.translation.times import timestamp_text
 from runtime.toml import SettingsError
@@ -337,9 +337,8 @@ class Guard:
         doors = self._settings.doors_of(is_market_data=client.is_market_data)
         upstream = UpstreamConnection(client)
         try:
-            credential = await asyncio.to_thread(doors.credential.read_text)
-            await self._loop.create_unix_connection(lambda: upstream, str(doors.fix))
-        except OSError:
+            credential = await open_upstream(upstream, doors, logon.sender)
+        except (OSError, ValueError):
             if client in self._clients:
                 self._away(client)
             return
@@ -350,7 +349,7 @@ class Guard:
         upstream.write(
             hand_over(
                 logon,
-                credential=credential.strip(),
+                credential=credential,
                 numbers_to_skip=self._skips[logon.sender],
             )
         )

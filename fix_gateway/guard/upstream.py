@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from fix_gateway.more_doors import door_of
 from fix_gateway.settings import Doors
 
 CONTROL_SECONDS_MAX = 2.0
@@ -92,6 +93,18 @@ def keep_little(transport: asyncio.Transport) -> None:
     line = transport.get_extra_info("socket")
     if line is not None:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
+
+
+async def open_upstream(upstream: UpstreamConnection, doors: Doors, session: str) -> str:
+    """Connect to QuickFIX where it has a session, and return the gateway's credential.
+
+    Raises:
+        OSError, ValueError: nobody listens, or what leads there cannot be read.
+    """
+    credential = await asyncio.to_thread(doors.credential.read_text)
+    door = await asyncio.to_thread(door_of, doors, session)
+    await asyncio.get_running_loop().create_unix_connection(lambda: upstream, str(door))
+    return credential.strip()
 
 
 async def ask_farewell(doors: Doors, *, session: str, text: str) -> bool:
