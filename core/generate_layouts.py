@@ -16,7 +16,7 @@ from typing import Final
 from messages.layout import Field, Record, Vocabulary
 from messages.trading import terms
 from messages.trading.codes import RejectCode
-from messages.trading.commands import COMMANDS, Command
+from messages.trading.commands import COMMANDS, GROUP_MEMBERS_MAX, Command
 from messages.trading.events import EVENTS, LAST_OF_COMMAND, Event, OrderEvent, RequestRejected
 from messages.trading.identity import SOURCE_BITS
 from venue.reference.state_records import STATE, StateRecord
@@ -34,6 +34,7 @@ _TYPES: Final = {
     "32s": "Text<32>",
     "40s": "Text<40>",
     "96s": "Text<96>",
+    "384s": "Text<384>",
 }
 
 _KEYWORDS: Final = {"operator": "operator_"}
@@ -55,6 +56,10 @@ _TERMS: Final[dict[str, type[IntEnum]]] = {
     "balance_cause": terms.BalanceCause,
     "rfq_subject": terms.RfqSubject,
     "rfq_end": terms.RfqEnd,
+    "group_kind": terms.GroupKind,
+    "quote_scope": terms.QuoteScope,
+    "protection_limit": terms.ProtectionLimit,
+    "thaw_cause": terms.ThawCause,
 }
 
 _PREAMBLE: Final = """\
@@ -102,6 +107,11 @@ def _constants() -> str:
         f"inline constexpr unsigned SOURCE_BITS = {SOURCE_BITS};",
         f"inline constexpr std::uint8_t POST_ONLY = {int(terms.OrderFlag.POST_ONLY)};",
         f"inline constexpr std::uint8_t CASH_QUANTITY = {int(terms.OrderFlag.CASH_QUANTITY)};",
+        f"inline constexpr std::uint8_t QUOTE_SIDE = {int(terms.OrderFlag.QUOTE)};",
+        f"inline constexpr std::uint8_t GIVES_BID = {int(terms.QuoteFlag.GIVES_BID)};",
+        f"inline constexpr std::uint8_t GIVES_ASK = {int(terms.QuoteFlag.GIVES_ASK)};",
+        f"inline constexpr std::uint8_t MAY_TAKE = {int(terms.QuoteFlag.MAY_TAKE)};",
+        f"inline constexpr std::uint16_t GROUP_MEMBERS_MAX = {GROUP_MEMBERS_MAX};",
         f"inline constexpr std::uint8_t RIGHT_TRADE = {int(terms.SessionRight.TRADE)};",
         f"inline constexpr std::uint8_t RIGHT_QUOTE_REQUESTS = {quote_requests};",
         f"inline constexpr std::uint8_t RIGHTS_KNOWN = {sum(terms.SessionRight)};",

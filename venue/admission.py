@@ -35,7 +35,10 @@ class Refusals(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A batch: numbered and stamped commands, how many, and how many of each kind."""
+    """A batch: numbered and stamped commands, how many, and how many records of each kind.
+
+    A group is one command of several records.
+    """
 
     commands: bytes
     total: int
@@ -118,7 +121,8 @@ class Admission:
         """Take the next batch, numbered and stamped, at most so much from one link, in turns.
 
         Args:
-            limit: of records, ``first`` included; at least one.
+            limit: of records, ``first`` included; at least one. A group that is begun is taken
+                whole, beyond it.
             sequence: of the batch's first record; the sequencer's own records get theirs as
                 their source's as well.
             time_ns: their stamp.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from messages.layout import RECORD_PREFIX
+from messages.trading.commands import whole_command
 from runtime.log_format import Frame, FrameKind, Stream
 from runtime.log_history import Cursor, LogHistory
 from runtime.log_scan import Cut, LogScan
@@ -214,7 +214,7 @@ def _broken_command(
                 engine.apply(frame.payload)
     offset = 0
     for sequence in range(broken.head.first, broken.head.last + 1):
-        length, _ = RECORD_PREFIX.unpack_from(broken.payload, offset)
+        length = whole_command(broken.payload, offset)
         try:
             engine.apply(broken.payload[offset : offset + length])
         except Exception:

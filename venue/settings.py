@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from messages.layout import Record
-from messages.trading.commands import COMMANDS, AdvanceTime, GroupHeader, LinkLost
+from messages.trading.commands import COMMANDS, GROUP_MEMBERS_MAX, AdvanceTime, LinkLost
 from messages.trading.identity import SOURCE_BITS
 from runtime.link_frames import FRAME_SIZE_MAX, parse_address
 from runtime.log_format import FRAME_SIZE
@@ -16,7 +16,7 @@ from venue.rolling import CHECK
 SEQUENCER = 1
 """The sequencer's own principal number."""
 
-INTERNAL: frozenset[type[Record]] = frozenset({AdvanceTime, LinkLost, GroupHeader})
+INTERNAL: frozenset[type[Record]] = frozenset({AdvanceTime, LinkLost})
 """Commands that no link may send."""
 
 COMMANDS_BY_NAME = {
@@ -48,7 +48,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Admission and batching."""
+    """Admission and batching; what is counted are records, of which a group has several."""
 
     commands_max: int = 1024
     commands_per_link_max: int = 256
@@ -64,7 +64,8 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         One check more than batches: that of a batch which the loop has let go already.
         """
         check_bytes = FRAME_SIZE + CHECK.size
-        batch_bytes_max = FRAME_SIZE + self.commands_max * COMMAND_BYTES_MAX
+        records_max = self.commands_max + GROUP_MEMBERS_MAX  # a group that is begun goes whole
+        batch_bytes_max = FRAME_SIZE + records_max * COMMAND_BYTES_MAX
         return self.batches_in_flight_max * (batch_bytes_max + check_bytes) + check_bytes
 
     @property

@@ -4,8 +4,9 @@ Units: ``*_ticks`` instrument ticks, ``*_lots`` instrument lots, ``*_atoms`` sma
 asset, ``*_ns`` nanoseconds since the Unix epoch (durations: nanoseconds), ``*_ppm`` millionths.
 Zero in an optional field means "not given".
 
-Kinds 10-14 (quotes, protection groups, order lists) are reserved.
 """
+
+import struct
 
 from messages.layout import (
     I32,
@@ -24,6 +25,9 @@ from messages.layout import (
 
 COMMANDS = Vocabulary("commands")
 
+_LENGTH_AND_GROUP = struct.Struct("<H4xH")
+"""The first and the last field of a record's first eight bytes."""
+
 
 class Command(Record, frozen=True, gc=False):
     """What every command carries.
@@ -31,7 +35,8 @@ class Command(Record, frozen=True, gc=False):
     ``sequence`` and ``time_ns`` are the sequencer's and zero before it. ``received_at_ns`` is the
     gateway's clock on receipt and is information only. (``source``, ``epoch``,
     ``source_sequence``) identify the request for ever: a repeat is dropped. ``group_left`` counts
-    the records of an atomic group that still follow.
+    the records of an atomic group that still follow: a group is one command, and all of its
+    records carry the header's sequence, stamp, source, account, session and connection.
     """
 
     length: U16
@@ -252,6 +257,84 @@ class QueryRfq(Command, frozen=True, gc=False):
     quote_id: U64
     client_id: ClientId
     status_request_id: ClientId
+
+
+@COMMANDS.record(10)
+class EnterQuote(Command, frozen=True, gc=False):
+    """One entry of a mass quote; it stands only in a group of kind MASS_QUOTE.
+
+    ``entry_id`` names the maker's quote in an instrument, ``quote_id`` the message. A side that
+    ``quote_flags`` gives takes the place of the standing one; without lots it only goes. A side
+    that is not given stays as it is. ``response`` is a QuoteResponse, the same in all entries.
+    """
+
+    instrument: U32
+    protection_group: U32
+    quote_flags: U8
+    self_trade_prevention: U8
+    response: U8
+    spare_1: U8
+    trader: U32
+    bid_price_ticks: I64
+    bid_lots: I64
+    ask_price_ticks: I64
+    ask_lots: I64
+    valid_until_ns: I64
+    entry_id: ClientId
+    quote_id: ClientId
+
+
+@COMMANDS.record(11)
+class CancelQuotes(Command, frozen=True, gc=False):
+    """Ask that the header's account's quotes in a QuoteScope go."""
+
+    instrument: U32
+    protection_group: U32
+    scope: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    entry_id: ClientId
+    request_id: ClientId
+
+
+@COMMANDS.record(12)
+class DefineProtection(Command, frozen=True, gc=False):
+    """Give the header's account's protection group its limits; zero means none.
+
+    What trades of its quotes in ``window_ns`` reach a limit, all its quotes go, and it is frozen
+    for ``frozen_ns``, or until it is reset for zero. Its assets never change.
+    """
+
+    protection_group: U32
+    base_asset: U32
+    quote_asset: U32
+    trades_max: U32
+    quantity_max_atoms: I64
+    notional_max_atoms: I64
+    delta_max_atoms: I64
+    window_ns: I64
+    frozen_ns: I64
+    operator: U32
+    approver: U32
+
+
+@COMMANDS.record(13)
+class ResetProtection(Command, frozen=True, gc=False):
+    """Let a protection group count from nothing again, and quote again if it was frozen."""
+
+    protection_group: U32
+    spare_1: U32
+    request_id: ClientId
+
+
+@COMMANDS.record(14)
+class QueryProtection(Command, frozen=True, gc=False):
+    """Ask where a protection group stands; zero asks for all of the account."""
+
+    protection_group: U32
+    spare_1: U32
+    request_id: ClientId
 
 
 @COMMANDS.record(20)
@@ -601,7 +684,7 @@ class CheckOrder(PlaceOrder, frozen=True, gc=False):
 
 @COMMANDS.record(48)
 class GroupHeader(Command, frozen=True, gc=False):
-    """Begin an atomic group of ``group_left`` records."""
+    """Begin an atomic group of ``group_left`` records; ``group_kind`` is a GroupKind."""
 
     group_kind: U32
     spare_1: U32
@@ -651,3 +734,21 @@ class DisputeTrade(Command, frozen=True, gc=False):
     quantity_lots: I64
     client_order_id: ClientId
     text: Note
+
+
+GROUP_MEMBERS: frozenset[type[Record]] = frozenset({EnterQuote})
+"""The commands that stand in groups, and nowhere else."""
+
+GROUP_MEMBERS_MAX = 100
+"""The most records that may follow a GroupHeader: a constant of rule set 1."""
+
+
+def whole_command(commands: bytes | bytearray | memoryview, offset: int) -> int:
+    """Return the length of the command at ``offset``: of all its records where it is a group."""
+    at = offset
+    while True:
+        fields: tuple[int, int] = _LENGTH_AND_GROUP.unpack_from(commands, at)
+        length, group_left = fields
+        at += length
+        if group_left == 0:
+            return at - offset

@@ -5,6 +5,9 @@ Events carry state after the fact (leaves, balances, holds), so that a consumer 
 to read one.
 """
 
+import struct
+from typing import Annotated, NamedTuple
+
 from messages.layout import (
     I32,
     I64,
@@ -22,8 +25,41 @@ from messages.layout import (
 
 EVENTS = Vocabulary("events")
 
+OUTCOMES_PER_EVENT = 8
+
+Outcomes = Annotated[bytes, "384s"]
+"""So many QuoteOutcomes, 48 bytes each; zeros behind the last."""
+
 LAST_OF_COMMAND = 1
 """Set in ``flags`` on the last event of a command: a consumer may commit here."""
+
+
+class QuoteOutcome(NamedTuple):
+    """What became of one entry of a mass quote.
+
+    ``code`` is zero when it was accepted; the sides that a refused one gave stand no more.
+    ``stands`` is which sides stand now, as QuoteFlags.
+    """
+
+    entry_id: bytes
+    instrument: int
+    protection_group: int
+    code: int
+    stands: int
+    limit: int
+    usage: int
+
+    def pack(self) -> bytes:
+        """Return its 48 bytes; of an id that is too long, the beginning."""
+        return _OUTCOME.pack(*self)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> list["QuoteOutcome"]:
+        """Read the outcomes that stand one behind the other."""
+        return [cls._make(fields) for fields in _OUTCOME.iter_unpack(data)]
+
+
+_OUTCOME = struct.Struct("<16sIIHB5xqq")
 
 
 class Event(Record, frozen=True, gc=False):
@@ -1012,3 +1048,147 @@ class TradeDisputed(Event, frozen=True, gc=False):
     quantity_lots: I64
     client_order_id: ClientId
     text: Note
+
+
+@EVENTS.record(52)
+class MassQuoteAcknowledged(Event, frozen=True, gc=False):
+    """Entries of a mass quote are judged; what they trade comes after all of these events.
+
+    ``outcomes`` are ``count`` QuoteOutcomes from place ``first`` on, at most eight: a longer
+    message has several such events, one behind the other. With a ``code`` all of it was refused
+    before any entry was looked at, which changed nothing.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    code: U16
+    response: U8
+    spare_1: U8
+    entries: U16
+    accepted: U16
+    first: U16
+    count: U16
+    limit: I64
+    usage: I64
+    quote_id: ClientId
+    outcomes: Outcomes
+
+
+@EVENTS.record(53)
+class QuotesCancelled(Event, frozen=True, gc=False):
+    """A cancel of quotes is done; one OrderCancelled for each side came before it."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    protection_group: U32
+    scope: U8
+    spare_1: U8
+    spare_2: U16
+    cancelled: U32
+    spare_3: U32
+    entry_id: ClientId
+    request_id: ClientId
+
+
+@EVENTS.record(54)
+class QuotingRejected(Event, frozen=True, gc=False):
+    """A CancelQuotes, ResetProtection or QueryProtection (``refused_kind``) was refused."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    protection_group: U32
+    refused_kind: U16
+    code: U16
+    scope: U8
+    spare_1: U8
+    spare_2: U16
+    spare_3: U32
+    limit: I64
+    usage: I64
+    request_id: ClientId
+
+
+@EVENTS.record(55)
+class ProtectionDefined(Event, frozen=True, gc=False):
+    """A protection group has these limits, and counts from nothing."""
+
+    account: U32
+    protection_group: U32
+    base_asset: U32
+    quote_asset: U32
+    quantity_max_atoms: I64
+    notional_max_atoms: I64
+    delta_max_atoms: I64
+    window_ns: I64
+    frozen_ns: I64
+    trades_max: U32
+    operator: U32
+    approver: U32
+    spare_1: U32
+
+
+@EVENTS.record(56)
+class ProtectionTriggered(Event, frozen=True, gc=False):
+    """A protection group reached a limit: its quotes went before this, and it is frozen.
+
+    ``frozen_until_ns`` of zero is until it is reset. The session is the one whose quote traded.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    protection_group: U32
+    reached: U8
+    spare_1: U8
+    spare_2: U16
+    cancelled: U32
+    limit: I64
+    usage: I64
+    frozen_until_ns: I64
+
+
+@EVENTS.record(57)
+class ProtectionReset(Event, frozen=True, gc=False):
+    """A protection group counts from nothing and may quote; ``cause`` is a ThawCause."""
+
+    account: U32
+    session: U32
+    connection: U32
+    protection_group: U32
+    cause: U8
+    was_frozen: U8
+    spare_1: U16
+    spare_2: U32
+    request_id: ClientId
+
+
+@EVENTS.record(58)
+class ProtectionReported(Event, frozen=True, gc=False):
+    """Where a protection group stands; ``left`` more reports answer the same query."""
+
+    account: U32
+    session: U32
+    connection: U32
+    protection_group: U32
+    base_asset: U32
+    quote_asset: U32
+    is_frozen: U8
+    spare_1: U8
+    left: U16
+    trades: U32
+    trades_max: U32
+    spare_2: U32
+    quantity_atoms: I64
+    quantity_max_atoms: I64
+    notional_atoms: I64
+    notional_max_atoms: I64
+    delta_atoms: I64
+    delta_max_atoms: I64
+    window_ns: I64
+    frozen_until_ns: I64
+    request_id: ClientId

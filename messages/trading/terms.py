@@ -45,6 +45,7 @@ class OrderFlag(IntFlag):
 
     POST_ONLY = 1
     CASH_QUANTITY = 2  # the quantity is what the order may come to in quote atoms
+    QUOTE = 128  # one side of a quote; the engine sets it, and no order may ask for it
 
 
 class SelfTradePrevention(IntEnum):
@@ -136,6 +137,10 @@ class CancelReason(IntEnum):
     PRICE_BAND = 11  # an immediate order's remainder when the band halted trading
     PRICE_COLLAR = 12  # a stop-limit triggered outside the collar
     BUST = 13  # gone with a bust: its trade was, or the account could no longer pay for it
+    QUOTE_REPLACED = 50  # a mass quote said another price or size
+    QUOTE_WITHDRAWN = 51  # the maker took it away, or what should replace it was refused
+    PROTECTION = 52  # its protection group reached a limit
+    POST_ONLY = 53  # it would take what came while its mass quote was acted on
     CASH_SPENT = 70  # what is left of a cash quantity is less than a lot
 
 
@@ -187,3 +192,50 @@ class RfqEnd(IntEnum):
     DISCONNECT = 7
     KILL_SWITCH = 8
     PHASE_CHANGED = 9  # the instrument left continuous trading
+
+
+class GroupKind(IntEnum):
+    """What the records of an atomic group are together."""
+
+    MASS_QUOTE = 1
+
+
+class QuoteFlag(IntFlag):
+    """Flags of a quote entry; unknown bits are refused."""
+
+    GIVES_BID = 1
+    GIVES_ASK = 2
+    MAY_TAKE = 4  # without it both sides are post-only
+
+
+class QuoteResponse(IntEnum):
+    """How much of an acknowledgement the maker wants to see."""
+
+    NONE = 0
+    REFUSED_ENTRIES = 1
+    ALL_ENTRIES = 2
+
+
+class QuoteScope(IntEnum):
+    """Which of an account's quotes a cancel reaches."""
+
+    ALL = 1
+    INSTRUMENT = 2
+    PROTECTION_GROUP = 3
+    ENTRY = 4
+
+
+class ProtectionLimit(IntEnum):
+    """Which limit of a protection group was reached."""
+
+    QUANTITY = 1
+    NOTIONAL = 2
+    DELTA = 3
+    TRADES = 4
+
+
+class ThawCause(IntEnum):
+    """What made a frozen protection group quote again."""
+
+    REQUESTED = 1
+    TIME = 2

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterable
 
 from core.engine import NativeEngine
-from messages.layout import RECORD_PREFIX
 from messages.trading.commands import COMMANDS
 from messages.trading.events import EVENTS
 from tests.property.flow import GATEWAYS
+from tests.property.quote_flow import records_of
 from venue.ports import Engine
 from venue.reference.engine import ReferenceEngine
 
 
 class Pair:
-    """Two engines that must agree; ``compared`` counts, by kind, the commands both were given."""
+    """Two engines that must agree; ``compared`` counts, by kind, the records both were given."""
 
     def __init__(self, steps_per_command_max: int | None = None) -> None:
         self.steps_per_command_max = steps_per_command_max
@@ -38,8 +38,7 @@ class Pair:
         if got != expected:
             raise AssertionError(explain(command, expected, got))
         assert self.native.next_deadline() == self.reference.next_deadline()
-        _, kind = RECORD_PREFIX.unpack_from(command)
-        self.compared[kind] += 1
+        self.compared.update(kind for _, kind in records_of(command))
         return expected
 
     def give_all(self, commands: Iterable[bytes]) -> None:

@@ -7,14 +7,24 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from messages.layout import RECORD_PREFIX, Record
+from messages.layout import Record
 from messages.trading import commands as c
 from tests.property.flow import Flow, Place
+from tests.property.quote_flow import records_of
 
 WIDE_TICKS = 1 << 20
 SET_UP = 100
-# What numbers and stamps a command; a disturbed source would silence all that follows of it.
-UNTOUCHED = {"length", "kind", "version", "sequence", "time_ns", "epoch", "source_sequence"}
+# What numbers, stamps and groups a command; a disturbed source would silence all that follows.
+UNTOUCHED = {
+    "length",
+    "kind",
+    "version",
+    "group_left",
+    "sequence",
+    "time_ns",
+    "epoch",
+    "source_sequence",
+}
 EDGES = (0, 1, 2, 3, 4, 5, 7, 9, 11, 100, 255, 1000, 10_000, 65_535, (1 << 31) - 1)
 LARGE = (-1, 1 << 40, 1 << 53, 1 << 61, (1 << 62) - 1, 1 << 62, (1 << 63) - 1, -(1 << 62))
 
@@ -58,7 +68,7 @@ class Disturber:
             yield self._changed(command) if is_changed else command
 
     def _changed(self, command: bytes) -> bytes:
-        _, kind = RECORD_PREFIX.unpack_from(command)
+        at, kind = self.chance.choice(list(records_of(command)))
         cls: Any = c.COMMANDS.by_kind.get(kind)
         if cls is None:
             return command
@@ -66,11 +76,11 @@ class Disturber:
         field = self.chance.choice(fields)
         changed = bytearray(command)
         if field.code.endswith("s"):
-            at = field.offset + self.chance.randrange(field.size)
-            changed[at] = self.chance.choice((0, 1, 32, 65, 126, 127, 255))
+            place = at + field.offset + self.chance.randrange(field.size)
+            changed[place] = self.chance.choice((0, 1, 32, 65, 126, 127, 255))
         else:
             value = self._value(field.size, is_signed=field.code.islower())
-            struct.pack_into("<" + field.code, changed, field.offset, value)
+            struct.pack_into("<" + field.code, changed, at + field.offset, value)
         return bytes(changed)
 
     def _value(self, size: int, *, is_signed: bool) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import struct
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.property.snapshot_damage import (
     flow_case,
     some_damages,
 )
+from tests.unit.engine.quoting import QuotingMarket, entry
 from tests.unit.engine.scenario import ALICE, Market
 from venue.reference import bounds
 from venue.reference.engine import ReferenceEngine
@@ -165,6 +167,33 @@ def test_a_malformed_batch_is_refused_whole(chance: random.Random) -> None:
             engine.apply(damaged)
         assert engine.snapshot() == before, what
     engine.apply(batch)
+
+
+def test_a_group_that_is_not_whole_is_refused() -> None:
+    market = QuotingMarket()
+    engine = NativeEngine()
+    engine.apply(bytes(market.journal))
+    before, at = engine.snapshot(), len(market.journal)
+    market.mass_quote(entry((5, 99), (5, 101)), entry((5, 98), (5, 102), name="e2"))
+    group = bytes(market.journal[at:])
+    header, member = c.GroupHeader.LENGTH, c.EnterQuote.LENGTH
+    last, left = header + member, 6
+    assert c.EnterQuote.FIELDS[4] == ("group_left", "H", left, 2)
+    for what, damaged in {
+        "is cut short": group[:last],
+        "is empty": group[:left] + bytes(2) + group[left + 2 :],
+        "too long": group[:left] + b"\x65\x00" + group[left + 2 :],
+        "stands in none": group[last:],
+        "is broken off": group[: last + left] + b"\x01\x00" + group[last + left + 2 :],
+        "broken off": group[: last + 8] + bytes(8) + group[last + 16 :],
+    }.items():
+        with pytest.raises(ValueError, match=what):
+            engine.apply(damaged)
+        with pytest.raises((AssertionError, struct.error)):
+            market.engine.apply(damaged)
+        assert engine.snapshot() == before, what
+    engine.apply(group)
+    assert engine.snapshot() == market.engine.snapshot()
 
 
 def test_a_snapshot_that_is_cut_short_is_refused(chance: random.Random) -> None:

@@ -10,7 +10,6 @@ is run on the reference engine; another engine is then given the same bytes::
 from __future__ import annotations
 
 import random
-import struct
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,8 @@ from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id, source_number
-from messages.trading.terms import Phase, Scope
+from messages.trading.terms import GroupKind, Phase, Scope
+from tests.property import quote_flow
 from tests.property.correction_flow import Corrections
 from tests.property.rfq_flow import RfqFlow
 from venue.ports import Engine
@@ -85,8 +85,8 @@ class Flow:
             if 0 < due <= self.now_ns:
                 yield self._send(engine, c.AdvanceTime, {})
             draw = self.chance.random()
-            if draw < 0.003:
-                yield self._send_raw(engine, self._reserved_kind())
+            if draw < 0.08:
+                yield self._send_raw(engine, self._mass_quote())
             else:
                 yield self._send(engine, *self._choose())
 
@@ -111,14 +111,18 @@ class Flow:
             self._observe(event)
         return data, told
 
-    def _reserved_kind(self) -> bytes:
+    def _mass_quote(self) -> bytes:
         self.sequence += 1
-        header = c.OpenSession.make(sequence=self.sequence, time_ns=self.now_ns).pack()
-        kind = self.chance.choice((10, 14))
-        return struct.pack("<HH", len(header) + 16, kind) + header[4:] + bytes(16)
+        self.ids += 1
+        chance = self.chance
+        numbered = {"sequence": self.sequence, "time_ns": self.now_ns}
+        head = self._from_source(self._asker()) | numbered
+        entries = quote_flow.make_entries(chance, mid=self.mid, number=self.ids, now_ns=self.now_ns)
+        kind = quote_flow.rarely(chance, GroupKind.MASS_QUOTE, (0, 2), 0.01)
+        return quote_flow.packed_group(head, entries, kind)
 
     def _observe(self, event: Any) -> None:
-        self.coverage[type(event).__name__, _detail_of(event)] += 1
+        self.coverage.update((type(event).__name__, each) for each in _details_of(event))
         self.corrections.observe(event)
         self.rfq.observe(event)
         if isinstance(event, e.OrderAccepted):
@@ -163,6 +167,7 @@ class Flow:
         yield c.CancelOrder, {"account": 11}
         yield c.MassCancel, {"account": 11}
         yield c.QueryOrder, {"account": 11}
+        yield c.CancelQuotes, {"account": 11}
         yield self._configuration()
         for asset in ASSETS:
             symbol = padded_text(f"A{asset}", 16)
@@ -188,6 +193,9 @@ class Flow:
                 if FIRM_OF[account] == FIRM_OF[accounts[0]]:
                     yield self._grant(session, account, rights=7)
             yield self._open(session, self.last_connections[session] + 1)
+        for account in (11, 21, 31):
+            for group in quote_flow.GROUPS:
+                yield quote_flow.protection(self.chance, account, group)
 
     def _configuration(self) -> tuple[type[Record], Place]:
         return c.ConfigureVenue, {
@@ -238,6 +246,7 @@ class Flow:
             (self._query, 2),
             (self._check, 4),
             (self._mass_cancel, 1),
+            (self._quoting, 3),
             (self._refusal, 1),
             (self._session, 0.3 if self.calm else 2),
             (self._limits, 3),
@@ -435,6 +444,18 @@ class Flow:
             "instrument": chance.choices((0, 1, 2, 9), (5, 2, 1, 0.3))[0],
             "client_order_id": self._new_id() if chance.random() < 0.8 else bytes(40),
         }
+
+    def _quoting(self) -> tuple[type[Record], Place]:
+        chance = self.chance
+        account = chance.choice((11, 12, 21, 31))
+        draw = chance.random()
+        if draw < 0.25:
+            return quote_flow.protection(chance, account, chance.choice(quote_flow.GROUPS))
+        if draw < 0.35:
+            return quote_flow.bent_protection(chance, account)
+        if draw < 0.4:  # until the account has no room for more
+            return quote_flow.protection(chance, 31, chance.randint(1, 120))
+        return quote_flow.request(chance, self._asker())
 
     def _refusal(self) -> tuple[type[Record], Place]:
         return c.RecordRefusal, self._asker() | {
@@ -692,14 +713,16 @@ class Flow:
         draw = chance.random()
         if draw < 0.4:
             return c.ActivateRules, {"rules": chance.choice((1, 2))}
-        if draw < 0.6:
-            return c.GroupHeader, {"group_left": 2}
         return c.AdvanceTime, {}
 
 
-def _detail_of(event: Any) -> str:
+def _details_of(event: Any) -> Iterator[str]:
+    if isinstance(event, e.MassQuoteAcknowledged):
+        for outcome in e.QuoteOutcome.unpack(event.outcomes)[: event.count]:
+            yield RejectCode(outcome.code).name
     if hasattr(event, "code"):
-        return RejectCode(event.code).name
-    if hasattr(event, "reason"):
-        return str(event.reason)
-    return ""
+        yield RejectCode(event.code).name
+    elif hasattr(event, "reason"):
+        yield str(event.reason)
+    else:
+        yield ""

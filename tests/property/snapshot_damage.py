@@ -17,7 +17,9 @@ from messages.trading import events as e
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderFlag, OrderType, Phase, Scope, TimeInForce
 from tests.property.flow import Flow
+from tests.property.quote_flow import records_of
 from tests.unit.engine.negotiation import Negotiation
+from tests.unit.engine.quoting import QuotingMarket, entry
 from tests.unit.engine.scenario import ALAN, ALICE, BASE, BOB, BOOK, CAROL, QUOTE, SECOND, Market
 from venue.ports import Engine
 from venue.reference.engine import ReferenceEngine
@@ -40,6 +42,10 @@ SPAN = 40
 """How many deadlines a run is let through at its end."""
 
 
+class CrowdedMarket(Negotiation, QuotingMarket):
+    """A market in which everything can happen."""
+
+
 class Damage(NamedTuple):
     """A snapshot that is not what was written, and in what way."""
 
@@ -56,7 +62,7 @@ class Case(NamedTuple):
 
 def crowded_case() -> Case:
     """Return a market with something of everything, and then a change of all of it."""
-    market = Negotiation(maker_ppm=-10, taker_ppm=777, collar_ppm=900_000)
+    market = CrowdedMarket(maker_ppm=-10, taker_ppm=777, collar_ppm=900_000)
     market.configure(indicative_interval_ns=SECOND, client_id_window_ns=3 * SECOND)
     market.send(c.DefineFeeSchedule, fee_schedule=2, maker_ppm=20, taker_ppm=500)
     market.send(c.AssignFeeSchedule, account=BOB, instrument=BOOK, fee_schedule=2)
@@ -79,6 +85,7 @@ def crowded_case() -> Case:
         market.send(c.ReserveWithdrawal, **money, reference=client_id(reference))
     market.send(c.CommitWithdrawal, reference=client_id("w2"))
     _place_orders(market)
+    _place_quotes(market)
     market.send(c.SetAssetLimits, account=BOB, asset=BASE)  # below what is used
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 60 * SECOND, instrument=2)
     market.place(instrument=2, side=1, price_ticks=101, quantity_lots=5)
@@ -151,11 +158,32 @@ def _undo_trades(market: Market) -> None:
     market.sell(1, at=100)
 
 
-def _later(market: Negotiation) -> list[bytes]:
+def _place_quotes(market: QuotingMarket) -> None:
+    """Let groups count, and be frozen for a time, and until they are reset."""
+    for group, ask, frozen_ns in ((2, 90, 20 * SECOND), (3, 91, 0), (1, 92, 0)):
+        most = 9 if group == 1 else 1
+        market.protect(group, account=CAROL, trades_max=most, frozen_ns=frozen_ns)
+        quote = entry((5, 80 - group), (5, ask), name=f"e{group}", protection_group=group)
+        market.mass_quote(quote | {"quote_flags": 7}, account=CAROL)
+        market.buy(2, at=ask, account=BOB)
+    market.protect(1, quantity_max_atoms=1 << 40, quote_asset=0)
+    market.mass_quote(
+        entry((2, 70), (2, 140)), entry(None, (3, 141), name="e9", protection_group=1)
+    )
+
+
+def _later(market: CrowdedMarket) -> list[bytes]:
     """Amend, trigger, trade, move and let go of everything; return the commands."""
     before = len(market.journal)
     market.resume(Scope.FIRM, 3)
     market.open(1, connection=2)
+    for account, connection in ((ALICE, 2), (CAROL, 1)):
+        at = {"account": account, "connection": connection}
+        market.mass_quote(entry((1, 70), (1, 130)), entry((4, 79), (4, 92), name="e1"), **at)
+        market.sell(1, at=70, account=BOB)
+        market.reset(3, **at)
+        market.report(0, **at)
+        market.cancel_quotes(4, instrument=BOOK, entry_id=client_id("e1"), **at)
     for account, connection in ((ALICE, 2), (BOB, 1), (CAROL, 1)):
         for order in range(1, market.ids + 2):
             at = {"account": account, "connection": connection}
@@ -182,7 +210,17 @@ def _later(market: Negotiation) -> list[bytes]:
     market.mass_cancel(Scope.FIRM, account=CAROL)
     market.later(100 * SECOND)
     market.phase(Phase.CLOSED)
-    return [each.pack() for each in c.COMMANDS.unpack(bytes(market.journal[before:]))]
+    return commands_of(bytes(market.journal[before:]))
+
+
+def commands_of(journal: bytes) -> list[bytes]:
+    """Divide bytes into commands; a group is one."""
+    found, at = [], 0
+    while at < len(journal):
+        size = c.whole_command(journal, at)
+        found.append(journal[at : at + size])
+        at += size
+    return found
 
 
 def flow_case(chance: random.Random, count: int, tail: int) -> Case:
@@ -272,7 +310,8 @@ class Numbered:
         numbered = bytearray(command)
         _, time_ns = NUMBERING.unpack_from(numbered, NUMBERING_AT)
         time_ns = max(time_ns, self.engine.last_time_ns)
-        NUMBERING.pack_into(numbered, NUMBERING_AT, self.engine.last_sequence + 1, time_ns)
+        for at, _ in records_of(command):  # all records of a group have its number
+            NUMBERING.pack_into(numbered, at + NUMBERING_AT, self.engine.last_sequence + 1, time_ns)
         return bytes(numbered)
 
     def commands(self, tail: list[bytes]) -> Iterator[bytes]:

@@ -8,11 +8,18 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import COMMANDS, AdvanceTime, LinkLost
+from messages.trading.commands import (
+    COMMANDS,
+    GROUP_MEMBERS_MAX,
+    AdvanceTime,
+    EnterQuote,
+    GroupHeader,
+    LinkLost,
+)
 from messages.trading.identity import source_number
 from runtime.link_frames import Refusal, parse_refusals
 from tests.twins.admission import SlowAdmission, SlowInbox
@@ -20,8 +27,9 @@ from venue.admission import OWN_SOURCE, Admission, Inbox, MalformedCommandsError
 from venue.settings import BatchSettings, Principal
 
 KINDS = sorted(COMMANDS.by_kind)
-STRANGE_KINDS = (0, 10, 45, 49, 50, 63, 64, 255, 256, 0xFFFF)
-MAY_SEND = ("PlaceOrder", "CancelOrder", "RecordRefusal", "OpenSession", "CloseSession", "Credit")
+STRANGE_KINDS = (0, 10, 16, 45, 49, 50, 63, 64, 255, 256, 0xFFFF)
+SINGLE = ("PlaceOrder", "CancelOrder", "RecordRefusal", "OpenSession", "CloseSession", "Credit")
+MAY_SEND = (*SINGLE, "GroupHeader", "EnterQuote")
 PRINCIPALS = (2, 3, 4095)
 STEPS = 60
 
@@ -29,7 +37,7 @@ STEPS = 60
 def a_record(chance: random.Random) -> bytes:
     """A command, mostly one that may pass, sometimes bent in its head."""
     is_good = chance.random() < 0.8
-    names = [cls for cls in COMMANDS.by_kind.values() if cls.__name__ in MAY_SEND]
+    names = [cls for cls in COMMANDS.by_kind.values() if cls.__name__ in SINGLE]
     cls = chance.choice(names) if is_good else COMMANDS.by_kind[chance.choice(KINDS)]
     data = bytearray(chance.randbytes(cls.LENGTH))
     principal = chance.choice(PRINCIPALS)
@@ -47,9 +55,29 @@ def a_record(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+def a_group(chance: random.Random) -> bytes:
+    """A group, mostly whole, sometimes with a record that is bent in its head."""
+    count = chance.choice((0, 1, 1, 2, 3, 8, GROUP_MEMBERS_MAX, GROUP_MEMBERS_MAX + 1))
+    source = source_number(chance.choice(PRINCIPALS), chance.randrange(3))
+    head = {"source": source, "epoch": 1, "source_sequence": chance.randrange(1 << 60)}
+    data = bytearray(GroupHeader.make(**head, group_left=count, group_kind=1).pack())
+    for left in reversed(range(count)):
+        data += EnterQuote.make(**head, group_left=left).pack()
+    if chance.random() < 0.3:
+        begins = GroupHeader.LENGTH + EnterQuote.LENGTH * chance.randrange(count or 1)
+        at = chance.choice((0, begins if count else 0))
+        data[at + chance.choice((2, 4, 6, 7, 32, 34, 36, 40))] ^= chance.choice((1, 2, 255))
+    if chance.random() < 0.1:
+        del data[-EnterQuote.LENGTH :]
+    return bytes(data)
+
+
 def a_frame(chance: random.Random) -> bytes:
     """Records, sometimes cut short, sometimes followed by what is none."""
-    data = b"".join(a_record(chance) for _ in range(chance.choice((0, 1, 2, 5, 30))))
+    data = b"".join(
+        a_group(chance) if chance.random() < 0.2 else a_record(chance)
+        for _ in range(chance.choice((0, 1, 2, 5, 30)))
+    )
     dice = chance.random()
     if dice < 0.03 and data:
         return data[: chance.randrange(len(data))]
@@ -165,6 +193,7 @@ def play(seed: int) -> Pair:
     return pair
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_the_twins_agree(seed: int) -> None:
     play(seed)
@@ -180,6 +209,7 @@ def test_what_the_twins_are_compared_on_reaches_everything() -> None:
         "RECORD_WRONG_LENGTH",
         "RECORD_WRONG_VERSION",
         "SOURCE_NOT_AUTHORISED",
+        "GROUP_MALFORMED",
         "STORAGE_FULL",
         "QUEUE_FULL",
         "too few bytes for a command",

@@ -11,7 +11,10 @@ from collections import Counter, deque
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     COMMANDS,
+    GROUP_MEMBERS,
+    GROUP_MEMBERS_MAX,
     CloseSession,
+    GroupHeader,
     OpenSession,
     OpenSessionOnTerms,
 )
@@ -53,13 +56,16 @@ class SlowAdmission:
     def admit(self, inbox: SlowInbox, data: bytes) -> list[Refusal]:
         refusals: list[Refusal] = []
         was_empty = not inbox.records
-        for record in walked(data):
-            length, kind, version, _, group_left, source, epoch, number = HEAD.unpack_from(record)
-            code = self.judge(inbox, (length, kind, version, group_left, source))
+        records = walked(data)
+        while records:
+            command, is_whole = first_command(records)
+            del records[: len(command)]
+            code = self.judge(inbox, command, is_whole=is_whole)
             if code is RejectCode.NONE:
-                inbox.records.append(record)
-                self.queued += 1
+                inbox.records.extend(command)
+                self.queued += len(command)
             else:
+                _, kind, _, _, _, source, epoch, number = HEAD.unpack_from(command[0])
                 refusals.append(Refusal(source, epoch, number, code, kind))
         if was_empty and inbox.records:
             self.active.append(inbox)
@@ -84,41 +90,83 @@ class SlowAdmission:
             inbox = self.active.popleft()
             records = inbox.records
             count = min(self.settings.commands_per_link_max, limit - len(taken), len(records))
-            taken.extend(records.popleft() for _ in range(count))
-            self.queued -= count
+            begun = len(taken)
+            while len(taken) < begun + count or group_left_of(taken[-1]):
+                taken.append(records.popleft())
+            self.queued -= len(taken) - begun
             if records:
                 self.active.append(inbox)
-        stamped = [stamp(each, sequence + i, time_ns) for i, each in enumerate(taken)]
+        stamped, total = [], 0
+        for record in taken:
+            stamped.append(stamp(record, sequence + total, time_ns))
+            total += group_left_of(record) == 0
         kinds = Counter(int.from_bytes(record[2:4], "little") for record in stamped)
-        return b"".join(stamped), len(stamped), dict(kinds)
+        return b"".join(stamped), total, dict(kinds)
 
     def has_leftovers(self, principal: int) -> bool:
         return bool(self.internal) or any(
             inbox.is_closed and inbox.principal == principal for inbox in self.active
         )
 
-    def judge(self, inbox: SlowInbox, head: tuple[int, int, int, int, int]) -> RejectCode:
-        length, kind, version, group_left, source = head
-        known = inbox.allowed.get(kind)
-        if known is None:
-            return judge_unallowed(length, kind)
-        if length != known[0]:
-            return RejectCode.RECORD_WRONG_LENGTH
-        if version != known[1]:
-            return RejectCode.RECORD_WRONG_VERSION
-        if source >> SOURCE_BITS != inbox.principal or group_left:
-            return RejectCode.SOURCE_NOT_AUTHORISED
+    def judge(self, inbox: SlowInbox, command: list[bytes], *, is_whole: bool) -> RejectCode:
+        head, *members = (judge_head(inbox, record) for record in command)
+        if head is not RejectCode.NONE:
+            return head
+        if not is_whole:
+            return RejectCode.GROUP_MALFORMED
+        for code in members:
+            if code is not RejectCode.NONE:
+                return code
         if self.closed_with is not None:
             return self.closed_with
         settings = self.settings
+        kind = int.from_bytes(command[0][2:4], "little")
         is_of_sessions = kind in (OpenSession.KIND, OpenSessionOnTerms.KIND, CloseSession.KIND)
         kept = SESSION_RECORDS_KEPT if is_of_sessions else 0
         if (
-            self.queued >= settings.queued_max + kept
-            or len(inbox.records) >= settings.queued_per_link_max + kept
+            self.queued + len(command) > settings.queued_max + kept
+            or len(inbox.records) + len(command) > settings.queued_per_link_max + kept
         ):
             return RejectCode.QUEUE_FULL
         return RejectCode.NONE
+
+
+def judge_head(inbox: SlowInbox, record: bytes) -> RejectCode:
+    length, kind, version, _, _, source, _, _ = HEAD.unpack_from(record)
+    known = inbox.allowed.get(kind)
+    if known is None:
+        return judge_unallowed(length, kind)
+    if length != known[0]:
+        return RejectCode.RECORD_WRONG_LENGTH
+    if version != known[1]:
+        return RejectCode.RECORD_WRONG_VERSION
+    if source >> SOURCE_BITS != inbox.principal:
+        return RejectCode.SOURCE_NOT_AUTHORISED
+    return RejectCode.NONE
+
+
+def group_left_of(record: bytes) -> int:
+    return int.from_bytes(record[6:8], "little")
+
+
+def first_command(records: list[bytes]) -> tuple[list[bytes], bool]:
+    """The command that begins ``records``, and whether it is a whole one: one record, or a group.
+
+    A group's records are of one source and number and count down to its end. One that is broken
+    off ends before what breaks it off.
+    """
+    members = {kind.KIND for kind in GROUP_MEMBERS}
+    _, kind, _, _, left, *origin = HEAD.unpack_from(records[0])
+    command = [records[0]]
+    if kind != GroupHeader.KIND:
+        return command, left == 0 and kind not in members
+    is_whole = 1 <= left <= GROUP_MEMBERS_MAX
+    for record in records[1 : left + 1]:
+        _, kind, _, _, group_left, *own = HEAD.unpack_from(record)
+        if kind not in members or group_left != left - len(command) or own != origin:
+            break
+        command.append(record)
+    return command, is_whole and len(command) == left + 1
 
 
 def walked(data: bytes) -> list[bytes]:

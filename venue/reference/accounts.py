@@ -9,7 +9,9 @@ from venue.reference.values import BUY
 if TYPE_CHECKING:
     from venue.reference.client_ids import MassCancelId
     from venue.reference.orders import Order
+    from venue.reference.protection import Protection
     from venue.reference.quote_requests import RfqQuote
+    from venue.reference.standing_quotes import Quote, QuoteKey
 
 
 class Asset:
@@ -113,7 +115,7 @@ class Balance:
 
 
 class Account:
-    """An account, its limits, its open orders by id (oldest first) and its client ids.
+    """An account, its limits, its open orders by id (oldest first), client ids and quotes.
 
     ``group`` is what self-trade prevention compares: the owner group, or the account itself when
     it belongs to none. ``next_free_ns`` is the throttle's state, ``quote_requests`` counts its open
@@ -136,7 +138,9 @@ class Account:
         "open_orders",
         "open_orders_max",
         "owner_group",
+        "protections",
         "quote_requests",
+        "quotes",
         "self_trade_prevention",
     )
 
@@ -167,6 +171,8 @@ class Account:
         self.open_orders: dict[int, Order] = {}
         self.client_ids: dict[bytes, Order | MassCancelId | RfqQuote] = {}
         self.fee_schedules: dict[int, int] = {}
+        self.quotes: dict[QuoteKey, Quote] = {}
+        self.protections: dict[int, Protection] = {}
 
     def balance(self, asset: int) -> Balance:
         """Return what it has of an asset; an asset it never had is all zeros."""

@@ -95,6 +95,8 @@ def amend_order(venue: VenueState, command: AmendOrder) -> None:
             client_order_id=command.original_client_order_id,
         )
         refused = decide_target(order, command)
+    if refused is None and order is not None and order.quoted is not None:
+        refused = Refused(RejectCode.QUOTE_NOT_AMENDABLE)
     if refused is None:
         assert account is not None
         assert order is not None

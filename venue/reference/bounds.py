@@ -34,3 +34,10 @@ QUOTE_REQUEST_LIFETIME_MAX_NS: int = 600 * 1_000_000_000
 TRADES_KEPT_MAX = 1_000_000
 """The most that KeepTrades may ask for: each is 64 bytes of the engine's memory, and a record of
 every snapshot."""
+
+PROTECTION_TRADES_MAX: int = 1000
+"""The most trades that a protection group counts in its window, and what zero means: each is
+remembered as long as the window, and reaching the limit forgets them all."""
+
+PROTECTIONS_OF_ACCOUNT_MAX: int = 100
+"""The most protection groups that one account may have."""

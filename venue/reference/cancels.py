@@ -107,7 +107,11 @@ def cancel(venue: VenueState, command: CancelOrder) -> None:
         )
         return
     assert order is not None
-    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue, order.account):
+    if (
+        order.quoted is None
+        and command.client_order_id != NO_CLIENT_ID
+        and _has_room_for_id(venue, order.account)
+    ):
         venue.client_ids.attach(order, command.client_order_id)
     cancel_order(
         venue,

@@ -1,7 +1,8 @@
 """What falls due without any other command, earliest first.
 
 Equal stamps are served in a stated order: orders expire before graces end, and those before
-phases do, and quotes before the requests that they answer; then by number.
+phases do, quotes before the requests that they answer, and frozen protection groups thaw last;
+then by number.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ PHASE_END: Final = 3
 INDICATIVE_PRICE: Final = 4
 RFQ_QUOTE_END: Final = 15
 QUOTE_REQUEST_END: Final = 16
+PROTECTION_THAW: Final = 50
 
 
 class Deadlines:
-    """A queue of (stamp, kind, number of the order, session, instrument, quote or request)."""
+    """A queue of (stamp, kind, number of the order, session, instrument, request or group)."""
 
     __slots__ = ("_due",)
 

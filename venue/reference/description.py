@@ -17,6 +17,7 @@ from messages.trading.events import (
     InstrumentLimitsSet,
     Killed,
     PhaseChanged,
+    ProtectionDefined,
     SessionGranted,
     TradesKept,
     VenueConfigured,
@@ -27,6 +28,7 @@ from venue.reference.definitions import instrument_fields
 from venue.reference.event_writer import Shape, shape
 from venue.reference.instruments import Instrument
 from venue.reference.limits import limits_fields
+from venue.reference.protection_groups import protection_fields
 from venue.reference.state import VenueState
 from venue.reference.values import ACCOUNT, FIRM, INSTRUMENT, SESSION, VENUE
 
@@ -42,6 +44,7 @@ _ACCOUNT_LIMITS_SET: Final = shape(AccountLimitsSet)
 _ASSET_LIMITS_SET: Final = shape(AssetLimitsSet)
 _FEE_SCHEDULE_ASSIGNED: Final = shape(FeeScheduleAssigned)
 _SESSION_GRANTED: Final = shape(SessionGranted)
+_PROTECTION_DEFINED: Final = shape(ProtectionDefined)
 _KILLED: Final = shape(Killed)
 _TRADES_KEPT: Final = shape(TradesKept)
 
@@ -175,6 +178,8 @@ def _describe_account(description: _Description, account: Account) -> None:
             )
     for instrument, schedule in sorted(account.fee_schedules.items()):
         description.say(_FEE_SCHEDULE_ASSIGNED, account.number, instrument, schedule, 0, 0, 0)
+    for _, protection in sorted(account.protections.items()):
+        description.say(_PROTECTION_DEFINED, *protection_fields(account, protection))
 
 
 def _describe_switches(description: _Description, venue: VenueState) -> None:

@@ -10,9 +10,8 @@ from messages.trading.events import OrderChecked
 from risk.decisions import Refused, collar_price
 from venue.reference.accounts import Account
 from venue.reference.entry import NewOrder, decide_new, look_at_throttle
-from venue.reference.event_writer import shape
+from venue.reference.event_writer import clipped, shape
 from venue.reference.orders import Order
-from venue.reference.rejections import clipped
 from venue.reference.state import VenueState
 from venue.reference.values import BUY, LIMIT, STOP_LIMIT
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from messages.layout import RECORD_PREFIX, Record
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     COMMANDS,
+    GROUP_MEMBERS,
+    GROUP_MEMBERS_MAX,
     AcceptRfqQuote,
     ActivateRules,
     AdvanceTime,
@@ -16,6 +19,7 @@ from messages.trading.commands import (
     AssignFeeSchedule,
     BustTrade,
     CancelOrder,
+    CancelQuotes,
     ChangePhase,
     CheckOrder,
     CloseSession,
@@ -30,7 +34,9 @@ from messages.trading.commands import (
     Credit,
     Debit,
     DefineFeeSchedule,
+    DefineProtection,
     DisputeTrade,
+    EnterQuote,
     GiveRfqQuote,
     GrantSession,
     GroupHeader,
@@ -42,11 +48,13 @@ from messages.trading.commands import (
     OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
+    QueryProtection,
     QueryRfq,
     RecordRefusal,
     ReleaseWithdrawal,
     RequestForQuote,
     ReserveWithdrawal,
+    ResetProtection,
     Resume,
     SetAccountLimits,
     SetAssetLimits,
@@ -57,7 +65,7 @@ from messages.trading.commands import (
 )
 from messages.trading.events import RulesActivated
 from messages.trading.identity import principal_of
-from messages.trading.terms import AMOUNT_LIMIT
+from messages.trading.terms import AMOUNT_LIMIT, GroupKind
 from risk.decisions import Refused
 from venue.reference import bounds
 from venue.reference.amend import amend_order
@@ -92,6 +100,13 @@ from venue.reference.money import (
     release_withdrawal,
     reserve_withdrawal,
 )
+from venue.reference.protection_groups import (
+    define_protection,
+    query_protection,
+    reset_protection,
+)
+from venue.reference.quote_cancels import cancel_quotes
+from venue.reference.quotes import mass_quote
 from venue.reference.receivables import settle_receivable
 from venue.reference.rejections import (
     AMEND_REJECTED,
@@ -100,6 +115,7 @@ from venue.reference.rejections import (
     reject_command,
     reject_mass_cancel,
     reject_order,
+    reject_quoting,
     reject_request,
 )
 from venue.reference.requests_for_quote import give_rfq_quote, request_for_quote
@@ -107,7 +123,7 @@ from venue.reference.rfq_acceptance import accept_rfq_quote
 from venue.reference.rfq_ending import query_rfq, withdraw_rfq
 from venue.reference.snapshot import write_snapshot
 from venue.reference.snapshot_reader import read_snapshot
-from venue.reference.state import RULES, VenueState
+from venue.reference.state import RULES, VenueState, forget_done_quotes
 from venue.reference.switches import kill, resume
 from venue.reference.timers import advance_time
 from venue.reference.transfers import transfer_funds
@@ -127,16 +143,16 @@ def _activate_rules(venue: VenueState, command: ActivateRules) -> None:
     venue.events.emit(_RULES_ACTIVATED, command.rules, 0)
 
 
-def _ignore(venue: VenueState, command: GroupHeader) -> None:
-    """Accept a group's header: its records act one by one."""
-
-
 HANDLERS: Final[dict[type[Record], Handler]] = {
     PlaceOrder: place_order,
     CancelOrder: cancel,
     AmendOrder: amend_order,
     MassCancel: mass_cancel,
     QueryOrder: query_order,
+    CancelQuotes: cancel_quotes,
+    DefineProtection: define_protection,
+    ResetProtection: reset_protection,
+    QueryProtection: query_protection,
     RecordRefusal: record_refusal,
     OpenSession: open_session,
     OpenSessionOnTerms: open_session_on_terms,
@@ -173,15 +189,21 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     KeepTrades: keep_trades,
     DisputeTrade: dispute_trade,
     ActivateRules: _activate_rules,
-    GroupHeader: _ignore,
     AdvanceTime: advance_time,
     CheckOrder: check_order,
 }
 
-RESERVED_KINDS: Final = frozenset(range(10, 15))
-"""Kinds of later versions: quotes, lists. Refused, whatever they hold."""
+_ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, LinkLost)
 
-_ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, GroupHeader, LinkLost)
+Group = list[EnterQuote]
+
+
+def _apply_group(venue: VenueState, header: GroupHeader, members: Group) -> None:
+    if header.group_kind != GroupKind.MASS_QUOTE:
+        refused = Refused(RejectCode.NOT_SUPPORTED, GroupKind.MASS_QUOTE, header.group_kind)
+        reject_command(venue, header, refused, subject=header.group_kind)
+        return
+    mass_quote(venue, header, members)
 
 
 def _refuse_unconfigured(venue: VenueState, command: Command) -> None:
@@ -212,6 +234,8 @@ def _refuse_unconfigured(venue: VenueState, command: Command) -> None:
             client_order_id=command.client_order_id,
             original_client_order_id=command.request_id,
         )
+    elif isinstance(command, CancelQuotes | ResetProtection | QueryProtection):
+        reject_quoting(venue, command, refused)
     else:
         reject_command(venue, command, refused, subject=0)
 
@@ -224,7 +248,8 @@ class ReferenceEngine:
         self._parts = {
             cls.KIND: (cls, cls.CODEC.unpack_from, handler) for cls, handler in HANDLERS.items()
         }
-        assert self._parts.keys() == COMMANDS.by_kind.keys()
+        groups = {GroupHeader.KIND, *(cls.KIND for cls in GROUP_MEMBERS)}
+        assert self._parts.keys() == COMMANDS.by_kind.keys() - groups
 
     @property
     def last_sequence(self) -> int:
@@ -245,25 +270,48 @@ class ReferenceEngine:
         """Apply whole records, numbered and stamped by the sequencer; return the event records.
 
         A record that is not of this vocabulary never gets here: the core refuses it before it is
-        sequenced. One that does is a broken invariant, as is a gap in the sequence.
+        sequenced. One that does is a broken invariant, as is a gap in the sequence, or a group
+        that is not whole.
         """
         events = self._venue.events
         offset, end = 0, len(commands)
         while offset < end:
             length, kind = RECORD_PREFIX.unpack_from(commands, offset)
-            part = self._parts.get(kind)
-            if part is None:
-                assert kind in RESERVED_KINDS, (kind, offset)
-                self._refuse_reserved(commands, offset)
+            if kind == GroupHeader.KIND:
+                length = self._apply_group(commands, offset)
             else:
-                cls, unpack_from, handler = part
+                cls, unpack_from, handler = self._parts[kind]
                 assert length == cls.LENGTH, (kind, length)
-                self._apply_one(cls(*unpack_from(commands, offset)), handler)
+                command: Any = cls(*unpack_from(commands, offset))
+                assert command.group_left == 0, (kind, offset)
+                self._apply_one(command, handler)
             offset += length
         assert offset == end, (offset, end)
         data = bytes(events.data)
         events.data.clear()
         return data
+
+    def _apply_group(self, commands: bytes, offset: int) -> int:
+        """Apply a group, which is one command; return how many bytes it takes."""
+        header = GroupHeader.unpack(commands, offset)
+        assert header.length == GroupHeader.LENGTH, header
+        assert 1 <= header.group_left <= GROUP_MEMBERS_MAX, header.group_left
+        at = offset + header.length
+        members: Group = []
+        for left in range(header.group_left - 1, -1, -1):
+            length, kind = RECORD_PREFIX.unpack_from(commands, at)
+            cls = COMMANDS.by_kind[kind]
+            assert cls in GROUP_MEMBERS, (kind, at)
+            assert length == cls.LENGTH, (kind, length)
+            member = cls.unpack(commands, at)
+            assert isinstance(member, EnterQuote)
+            assert member.version == 1, member.version
+            assert (member.group_left, member.sequence) == (left, header.sequence), member
+            assert member.time_ns == header.time_ns, member
+            members.append(member)
+            at += length
+        self._apply_one(header, partial(_apply_group, members=members))
+        return at - offset
 
     def _apply_one(self, command: Any, handler: Handler) -> None:
         venue = self._venue
@@ -283,6 +331,8 @@ class ReferenceEngine:
         else:
             _refuse_unconfigured(venue, command)
         events.end_command(data_at)
+        if venue.done_quotes:
+            forget_done_quotes(venue)
 
     def _admit(self, command: Any) -> bool:
         """Take over a command's number and stamp; say whether it is not a repeat."""
@@ -302,11 +352,6 @@ class ReferenceEngine:
                 return False
             venue.sources[source] = position
         return True
-
-    def _refuse_reserved(self, commands: bytes, offset: int) -> None:
-        # OpenSession is a bare header, and every record begins with one.
-        assert RECORD_PREFIX.unpack_from(commands, offset)[0] >= OpenSession.LENGTH, offset
-        self._apply_one(OpenSession.unpack(commands, offset), _refuse_as_unsupported)
 
     def snapshot(self) -> bytes:
         """Return the state: equal states give equal bytes; SHA-256 of them is the digest."""
@@ -367,7 +412,3 @@ class ReferenceEngine:
             (asset.number, asset.supply_atoms, asset.fees_atoms)
             for _, asset in sorted(self._venue.assets.items())
         ]
-
-
-def _refuse_as_unsupported(venue: VenueState, command: Command) -> None:
-    reject_command(venue, command, Refused(RejectCode.NOT_SUPPORTED), subject=0)

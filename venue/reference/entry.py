@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from messages.trading.codes import RejectCode
-from messages.trading.commands import AmendOrder, Command, PlaceOrder
+from messages.trading.commands import AmendOrder, Command, GroupHeader, PlaceOrder
 from risk.decisions import (
     Refused,
     decide_access,
@@ -93,7 +93,7 @@ def decide_new(
     if refused is None and not is_client_id(command.client_order_id):
         refused = Refused(RejectCode.CLIENT_ORDER_ID_INVALID)
     if refused is None:
-        refused = _decide_price(instrument, command)
+        refused = decide_price(instrument, command)
     if refused is not None:
         return refused
     new = _new_order(venue, command, account, instrument)
@@ -119,7 +119,7 @@ def _new_order(
     order = order_of(venue, command, account, instrument, price_ticks)
     if not order.order_flags & CASH_QUANTITY:
         notional_atoms = price_ticks * order.quantity_lots * instrument.tick_lot_atoms
-        return NewOrder(order, _hold_of_new(order, notional_atoms), notional_atoms)
+        return NewOrder(order, hold_of_new(order, notional_atoms), notional_atoms)
     order.quantity_lots = order.leaves_lots = most_lots(
         order, best_ticks=_best_opposite(instrument, command.side)
     )
@@ -130,7 +130,7 @@ def _new_order(
 
 def decide_asker(
     venue: VenueState,
-    command: PlaceOrder | AmendOrder,
+    command: PlaceOrder | AmendOrder | GroupHeader,
     account: Account | None,
     instrument: Instrument | None,
 ) -> Refused | None:
@@ -162,7 +162,7 @@ def decide_session(venue: VenueState, command: Command, account: Account | None)
     )
 
 
-def _decide_price(instrument: Instrument, command: PlaceOrder) -> Refused | None:
+def decide_price(instrument: Instrument, command: PlaceOrder) -> Refused | None:
     """Say whether the order's price is near enough, or whether one can be found for it.
 
     A stop-limit is compared with its own stop price: it acts only when trading is there, and
@@ -326,6 +326,8 @@ def order_of(
     order.maker_ppm, order.taker_ppm = venue.fee_rates(account, instrument)
     order.client_order_id = command.client_order_id
     order.client_ids = []
+    order.quoted = None
+    order.protection_group = 0
     order.shown_lots = 0
     order.level = order.previous = order.next = None
     return order
@@ -338,7 +340,8 @@ def _end_of_day(venue: VenueState) -> int:
     return ((venue.last_time_ns - offset_ns) // DAY_NS + 1) * DAY_NS + offset_ns
 
 
-def _hold_of_new(order: Order, notional_atoms: int) -> int:
+def hold_of_new(order: Order, notional_atoms: int) -> int:
+    """Return what a new order ties up, worth so much at its limit or protection price."""
     if order.side == BUY:
         rate_ppm = max(order.maker_ppm, order.taker_ppm, 0)
         return hold_buy(notional_atoms=notional_atoms, rate_ppm=rate_ppm, credit=0)

@@ -20,7 +20,14 @@ from messages.trading.events import (
 from venue.reference.book import Book, BookSide
 from venue.reference.orders import Order
 
+_LIMIT_MAX: Final = (1 << 63) - 1
+
 FLAGS_OFFSET: Final = next(f.offset for f in OrderAccepted.FIELDS if f.name == "flags")
+
+
+def clipped(value: int) -> int:
+    """Fit a limit or usage into its field: what is beyond is said as the largest value."""
+    return max(-_LIMIT_MAX, min(value, _LIMIT_MAX))
 
 
 class Shape(NamedTuple):

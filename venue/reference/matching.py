@@ -19,6 +19,7 @@ from venue.reference.instruments import Instrument
 from venue.reference.kept_trades import KeptTrade
 from venue.reference.orders import Order
 from venue.reference.phases import halt_by_band
+from venue.reference.protection import count_fill
 from venue.reference.state import (
     Prevented,
     VenueState,
@@ -373,6 +374,9 @@ def record_trade(
         close_order(venue, maker, status=FILLED, reason=0)
     if taker.leaves_lots == 0:
         close_order(venue, taker, status=FILLED, reason=0)
+    base_atoms = lots * instrument.lot_atoms
+    for order in (maker, taker):
+        count_fill(venue, order, base_atoms=base_atoms, notional_atoms=notional_atoms)
 
 
 def _print(instrument: Instrument, price_ticks: int) -> None:

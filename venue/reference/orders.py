@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from venue.reference.accounts import Account, Balance
     from venue.reference.book import Level
     from venue.reference.instruments import Instrument
+    from venue.reference.standing_quotes import Quote
 
 
 class Order:
@@ -27,6 +28,7 @@ class Order:
     ``client_ids`` are all ids that name it, in the order they came. ``expires_at_ns`` is when its
     time ends, by date or by day, 0 for never. ``fee_credit`` is what its fees overpaid so far.
     ``cash_atoms`` is the amount that a cash-quantity order may come to, 0 for all others.
+    ``quoted`` is the quote that it is one side of, ``protection_group`` what counts its trades.
     """
 
     __slots__ = (
@@ -57,8 +59,10 @@ class Order:
         "order_type",
         "previous",
         "price_ticks",
+        "protection_group",
         "quantity_lots",
         "quote",
+        "quoted",
         "reason",
         "self_trade_prevention",
         "session",
@@ -98,8 +102,10 @@ class Order:
     order_type: int
     previous: Order | None
     price_ticks: int
+    protection_group: int
     quantity_lots: int
     quote: Balance
+    quoted: Quote | None
     reason: int
     self_trade_prevention: int
     session: int

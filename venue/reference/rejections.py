@@ -7,10 +7,13 @@ from typing import Final
 from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
+    CancelQuotes,
     Command,
     MassCancel,
     PlaceOrder,
     QueryOrder,
+    QueryProtection,
+    ResetProtection,
 )
 from messages.trading.events import (
     AmendRejected,
@@ -19,9 +22,10 @@ from messages.trading.events import (
     MassCancelRejected,
     OrderRejected,
     QueryRejected,
+    QuotingRejected,
 )
 from risk.decisions import Refused
-from venue.reference.event_writer import Shape, shape
+from venue.reference.event_writer import Shape, clipped, shape
 from venue.reference.orders import Order
 from venue.reference.state import VenueState
 from venue.reference.values import NO_CLIENT_ID
@@ -29,16 +33,10 @@ from venue.reference.values import NO_CLIENT_ID
 _ORDER_REJECTED: Final = shape(OrderRejected)
 _MASS_CANCEL_REJECTED: Final = shape(MassCancelRejected)
 _COMMAND_REJECTED: Final = shape(CommandRejected)
+_QUOTING_REJECTED: Final = shape(QuotingRejected)
 AMEND_REJECTED: Final = shape(AmendRejected)
 CANCEL_REJECTED: Final = shape(CancelRejected)
 QUERY_REJECTED: Final = shape(QueryRejected)
-
-_LIMIT_MAX: Final = (1 << 63) - 1
-
-
-def clipped(value: int) -> int:
-    """Fit a limit or usage into its field: what is beyond is said as the largest value."""
-    return max(-_LIMIT_MAX, min(value, _LIMIT_MAX))
 
 
 def reject_order(venue: VenueState, command: PlaceOrder, refused: Refused) -> None:
@@ -112,6 +110,34 @@ def reject_mass_cancel(venue: VenueState, command: MassCancel, refused: Refused)
         clipped(refused.limit),
         clipped(refused.usage),
         command.client_order_id,
+    )
+
+
+def reject_quoting(
+    venue: VenueState,
+    command: CancelQuotes | ResetProtection | QueryProtection,
+    refused: Refused,
+) -> None:
+    """Refuse a cancel of quotes, or a reset or query of a protection group."""
+    instrument, scope = 0, 0
+    if isinstance(command, CancelQuotes):
+        instrument, scope = command.instrument, command.scope
+    venue.events.emit(
+        _QUOTING_REJECTED,
+        command.account,
+        command.session,
+        command.connection,
+        instrument,
+        command.protection_group,
+        command.kind,
+        refused.code,
+        scope,
+        0,
+        0,
+        0,
+        clipped(refused.limit),
+        clipped(refused.usage),
+        command.request_id,
     )
 
 

@@ -34,7 +34,7 @@ from venue.reference.entry import (
     decide_session,
     pass_throttle,
 )
-from venue.reference.event_writer import shape
+from venue.reference.event_writer import clipped, shape
 from venue.reference.instruments import Instrument
 from venue.reference.quote_requests import (
     QuoteRequest,
@@ -43,7 +43,6 @@ from venue.reference.quote_requests import (
     give_quote,
     open_request,
 )
-from venue.reference.rejections import clipped
 from venue.reference.rfq_decisions import (
     decide_lifetime,
     decide_negotiation_phase,

@@ -19,7 +19,7 @@ from messages.trading.terms import RfqSubject
 from risk.decisions import Refused
 from venue.reference.accounts import Account
 from venue.reference.entry import decide_session
-from venue.reference.event_writer import shape
+from venue.reference.event_writer import clipped, shape
 from venue.reference.quote_requests import (
     QuoteRequest,
     RfqQuote,
@@ -29,7 +29,6 @@ from venue.reference.quote_requests import (
     quote_fields,
     request_fields,
 )
-from venue.reference.rejections import clipped
 from venue.reference.state import VenueState
 from venue.reference.values import (
     NO_CLIENT_ID,

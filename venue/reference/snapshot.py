@@ -27,7 +27,10 @@ from venue.reference.state_records import (
     LimitsRecord,
     MarketRecord,
     OrderRecord,
+    ProtectionFillRecord,
+    ProtectionRecord,
     QueueRecord,
+    QuoteRecord,
     ReceivableRecord,
     ReferenceRecord,
     RightRecord,
@@ -96,6 +99,7 @@ def _records(venue: VenueState) -> Iterator[bytes]:
             withdrawal.amount_atoms,
         )
     yield from _orders(venue)
+    yield from _quoting(venue)
     yield from rfq_records(venue)
     yield from _kept_trades(venue)
     for number, account in sorted(venue.accounts.items()):
@@ -306,3 +310,34 @@ def _order(order: Order) -> bytes:
         order.cash_atoms,
         order.client_order_id,
     )
+
+
+def _quoting(venue: VenueState) -> Iterator[bytes]:
+    protections = [
+        (account.number, number, protection)
+        for _, account in sorted(venue.accounts.items())
+        for number, protection in sorted(account.protections.items())
+    ]
+    for account_number, number, protection in protections:
+        yield _pack(
+            ProtectionRecord,
+            int(protection.is_frozen),
+            account_number,
+            number,
+            protection.base_asset,
+            protection.quote_asset,
+            protection.quantity_max_atoms,
+            protection.notional_max_atoms,
+            protection.delta_max_atoms,
+            protection.window_ns,
+            protection.frozen_ns,
+            protection.frozen_until_ns,
+            protection.trades_max,
+            0,
+        )
+    for account_number, number, protection in protections:
+        for fill in protection.fills:
+            yield _pack(ProtectionFillRecord, 0, account_number, number, *fill)
+    for order_id, order in sorted(venue.client_ids.orders.items()):
+        if order.quoted is not None:
+            yield _pack(QuoteRecord, 0, order_id, order.protection_group, 0)

@@ -14,6 +14,7 @@ from venue.reference.definitions import SCALE_MAX, is_name
 from venue.reference.instruments import NO_LIMITS, Instrument
 from venue.reference.limits import decide_limits, decide_products
 from venue.reference.orders import Order
+from venue.reference.standing_quotes import is_quote_name
 from venue.reference.state import RULES, VenueState, hold_of
 from venue.reference.state_records import (
     AccountRecord,
@@ -39,6 +40,7 @@ from venue.reference.values import (
     DAY,
     DECREMENT_AND_CANCEL,
     EXPIRED,
+    GOOD_TILL_CANCEL,
     GOOD_TILL_DATE,
     HALTED,
     IMMEDIATE_OR_CANCEL,
@@ -50,6 +52,7 @@ from venue.reference.values import (
     POST_ONLY,
     PRE_OPEN,
     PRICED,
+    QUOTE,
     SELL,
     STOP,
     STOP_LIMIT,
@@ -219,7 +222,7 @@ def is_order_in_range(record: OrderRecord, venue: VenueState) -> bool:
         and LIMIT <= record.order_type <= STOP_LIMIT
         and DAY <= record.time_in_force <= GOOD_TILL_DATE
         and CANCEL_RESTING <= record.self_trade_prevention <= DECREMENT_AND_CANCEL
-        and record.order_flags in {0, POST_ONLY, CASH_QUANTITY}
+        and record.order_flags in {0, POST_ONLY, QUOTE, QUOTE | POST_ONLY, CASH_QUANTITY}
         and _is_cash_in_range(record)
         and record.fee_credit < PPM
         and is_bound(record.stop_price_ticks)
@@ -245,8 +248,9 @@ def _is_expiry_in_range(record: OrderRecord) -> bool:
 
 
 def is_done_order_in_range(order: Order) -> bool:
-    """Say whether an order that is done ties nothing up any more."""
-    return order.held_atoms == order.leaves_lots == order.shown_lots == 0
+    """Say whether an order that is done ties nothing up any more; a quote's side is forgotten."""
+    is_idle = order.held_atoms == order.leaves_lots == order.shown_lots == 0
+    return is_idle and not order.order_flags & QUOTE
 
 
 def is_open_order_in_range(order: Order) -> bool:
@@ -260,6 +264,7 @@ def is_open_order_in_range(order: Order) -> bool:
         and 0 <= order.filled_value <= instrument.price_ceiling * order.filled_lots
         and (order.status == PARTIALLY_FILLED) == (order.filled_lots > 0)
         and order.reason == 0
+        and (not order.order_flags & QUOTE or _is_side_in_range(order))
         and _is_display_in_range(order)
         and _is_minimum_in_range(order)
         and _is_waiting_in_range(order)
@@ -272,6 +277,13 @@ def is_open_order_in_range(order: Order) -> bool:
             taker_ppm=order.taker_ppm,
         )
     )
+
+
+def _is_side_in_range(order: Order) -> bool:
+    is_plain = order.display_lots == order.minimum_lots == 0
+    return (
+        is_plain and order.order_type == LIMIT and order.time_in_force == GOOD_TILL_CANCEL
+    ) and is_quote_name(order.client_order_id)
 
 
 def _is_display_in_range(order: Order) -> bool:
@@ -321,7 +333,10 @@ def check_orders(venue: VenueState) -> None:
             (order.is_pending or order.level is not None) if order.is_open else number in forgotten
         )
         require(is_somewhere, f"has order {number} in no queue")
-        require(order.client_order_id in order.client_ids, f"has order {number} without its id")
+        is_named = order.client_order_id in order.client_ids
+        if order.order_flags & QUOTE:
+            is_named = order.quoted is not None and not order.client_ids
+        require(is_named, f"has order {number} without its id")
         require((order.maker_ppm, order.taker_ppm) in rates, f"has order {number} of no schedule")
         session = venue.sessions.get(order.session)
         is_own = session is not None and session.firm is order.account.firm

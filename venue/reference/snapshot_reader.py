@@ -47,6 +47,7 @@ from venue.reference.snapshot_corrections import (
     read_kept_trades,
     read_receivable,
 )
+from venue.reference.snapshot_quotes import read_fill, read_protection, read_quote
 from venue.reference.state import Configuration, VenueState
 from venue.reference.state_records import (
     STATE,
@@ -66,7 +67,10 @@ from venue.reference.state_records import (
     LimitsRecord,
     MarketRecord,
     OrderRecord,
+    ProtectionFillRecord,
+    ProtectionRecord,
     QueueRecord,
+    QuoteRecord,
     QuoteRequestRecord,
     ReceivableRecord,
     ReferenceRecord,
@@ -362,6 +366,8 @@ def _read_order(venue: VenueState, record: OrderRecord) -> None:
     order.base = account.balance(instrument.definition.base_asset)
     order.quote = account.balance(instrument.definition.quote_asset)
     order.client_ids = []
+    order.quoted = None
+    order.protection_group = 0
     order.level = order.previous = order.next = None
     venue.client_ids.orders[record.order_id] = order
     is_valid = is_open_order_in_range(order) if order.is_open else is_done_order_in_range(order)
@@ -433,7 +439,10 @@ READERS: Final[dict[type[Record], Callable[[VenueState, Any], None]]] = {
     RightRecord: _read_right,
     ReferenceRecord: _read_reference,
     WithdrawalRecord: _read_withdrawal,
+    ProtectionRecord: read_protection,
+    ProtectionFillRecord: read_fill,
     OrderRecord: _read_order,
+    QuoteRecord: read_quote,
     ClientIdRecord: _read_client_id,
     QueueRecord: _read_queue,
     GoneRecord: _read_gone,

@@ -17,6 +17,7 @@ from venue.reference.instruments import Instrument
 from venue.reference.kept_trades import KeptTrades
 from venue.reference.orders import Order
 from venue.reference.sessions import Session
+from venue.reference.standing_quotes import leave_quote
 from venue.reference.values import BUY, NO_CLIENT_ID
 from venue.reference.values import CANCELLED as STATUS_CANCELLED
 from venue.reference.values import EXPIRED as STATUS_EXPIRED
@@ -50,7 +51,8 @@ class VenueState:
     ``names`` are all names and symbols in use, each with the number of what it names.
     ``steps_left`` is what the present command may still do. ``late_stops`` are the instruments
     in which a command could trigger no more of the stops that it reached. ``quote_requests`` and
-    ``rfq_quotes`` are the open ones by number: that of their arrival.
+    ``rfq_quotes`` are the open ones by number: that of their arrival. ``done_quotes`` are the
+    sides of quotes that the present command ended: they are forgotten with it.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class VenueState:
         "client_ids",
         "configuration",
         "deadlines",
+        "done_quotes",
         "events",
         "fee_schedules",
         "firms",
@@ -106,6 +109,7 @@ class VenueState:
         self.names: dict[tuple[type[object], bytes], int] = {}
         self.steps_left = 0
         self.late_stops: set[int] = set()
+        self.done_quotes: list[Order] = []
         self.quote_requests: dict[int, QuoteRequest] = {}
         self.rfq_quotes: dict[int, RfqQuote] = {}
         self.client_ids = ClientIds()
@@ -163,7 +167,8 @@ def hold_of(
 def open_order(venue: VenueState, order: Order, *, client_order_id: bytes) -> None:
     """Let an accepted order be known and counted; its hold is already taken."""
     venue.client_ids.orders[order.order_id] = order
-    venue.client_ids.attach(order, client_order_id)
+    if order.quoted is None:
+        venue.client_ids.attach(order, client_order_id)
     order.account.open_orders[order.order_id] = order
     order.instrument.open_orders += 1
     venue.open_orders += 1
@@ -176,7 +181,7 @@ def open_order(venue: VenueState, order: Order, *, client_order_id: bytes) -> No
 def close_order(venue: VenueState, order: Order, *, status: int, reason: int) -> None:
     """Make an order done: release what it held; its ids are remembered for a while.
 
-    It has left its queue already.
+    It has left its queue already. A side of a quote has no ids, and is not remembered.
     """
     if order.side == BUY:
         order.base.buying_atoms -= order.leaves_lots * order.instrument.lot_atoms
@@ -189,7 +194,18 @@ def close_order(venue: VenueState, order: Order, *, status: int, reason: int) ->
     venue.open_orders -= 1
     if order.expires_at_ns:
         venue.deadlines.remove(order.expires_at_ns, ORDER_EXPIRY, order.order_id)
-    venue.client_ids.gone.append((venue.last_time_ns, order))
+    if order.quoted is None:
+        venue.client_ids.gone.append((venue.last_time_ns, order))
+    else:
+        leave_quote(order)
+        venue.done_quotes.append(order)
+
+
+def forget_done_quotes(venue: VenueState) -> None:
+    """Forget the sides of quotes that are done: no id of the client's names them."""
+    for order in venue.done_quotes:
+        del venue.client_ids.orders[order.order_id]
+    venue.done_quotes.clear()
 
 
 def leave_queue(venue: VenueState, order: Order) -> None:

@@ -302,6 +302,44 @@ class GoneRecord(StateRecord, frozen=True, gc=False):
     client_order_id: ClientId
 
 
+@STATE.record(50)
+class ProtectionRecord(StateRecord, frozen=True, gc=False):
+    """A protection group. ``mark`` is 1 when it is frozen."""
+
+    account: U32
+    protection_group: U32
+    base_asset: U32
+    quote_asset: U32
+    quantity_max_atoms: I64
+    notional_max_atoms: I64
+    delta_max_atoms: I64
+    window_ns: I64
+    frozen_ns: I64
+    frozen_until_ns: I64
+    trades_max: U32
+    spare_1: U32
+
+
+@STATE.record(51)
+class ProtectionFillRecord(StateRecord, frozen=True, gc=False):
+    """A trade that a protection group counts; in order of time within a group."""
+
+    account: U32
+    protection_group: U32
+    at_ns: I64
+    base_atoms: I64
+    notional_atoms: I64
+
+
+@STATE.record(52)
+class QuoteRecord(StateRecord, frozen=True, gc=False):
+    """One side of a quote: an open order, and the protection group that counts its trades."""
+
+    order_id: U64
+    protection_group: U32
+    spare_1: U32
+
+
 @STATE.record(60)
 class QuoteRequestRecord(StateRecord, frozen=True, gc=False):
     """An open request for quote. ``mark`` is its side."""

@@ -8,11 +8,13 @@ from venue.reference.connections import run_out_of_grace
 from venue.reference.deadlines import (
     ORDER_EXPIRY,
     PHASE_END,
+    PROTECTION_THAW,
     QUOTE_REQUEST_END,
     RFQ_QUOTE_END,
     SESSION_GRACE,
 )
 from venue.reference.phases import schedule_indicative
+from venue.reference.protection import thaw
 from venue.reference.rfq_ending import expire_quote, expire_request
 from venue.reference.state import VenueState, expire_order
 from venue.reference.transitions import end_phase
@@ -34,6 +36,8 @@ def advance_time(venue: VenueState, command: AdvanceTime) -> None:
             run_out_of_grace(venue, venue.sessions[number])
         elif kind == PHASE_END:
             end_phase(venue, venue.instruments[number])
+        elif kind == PROTECTION_THAW:
+            thaw(venue, number)
         elif kind == RFQ_QUOTE_END:
             expire_quote(venue, due)
         elif kind == QUOTE_REQUEST_END:

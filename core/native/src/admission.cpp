@@ -1,5 +1,7 @@
 #include "core/admission.hpp"
 
+#include "core/records.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -37,12 +39,16 @@ bool is_one_command(std::span<const std::byte> record) noexcept {
          command.length == SHAPES[command.kind].length;
 }
 
-std::size_t RecordQueue::size_of(std::size_t count) const noexcept {
-  std::size_t size = 0;
-  for (; count != 0; --count) {
-    size += head_of(front() + size).length;
+RecordQueue::Part RecordQueue::first_of(std::size_t count) const noexcept {
+  Part part;
+  std::uint16_t group_left = 0;
+  while (part.count < count || group_left != 0) {
+    const commands::Header& command = head_of(front() + part.size);
+    group_left = command.group_left;
+    part.size += command.length;
+    ++part.count;
   }
-  return size;
+  return part;
 }
 
 bool RecordQueue::has(std::span<const std::byte> record) const noexcept {
@@ -133,17 +139,17 @@ void Admission::admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::
   std::size_t before = 0;  // accepted ahead of them
   std::size_t at = 0;
   while (at < records.size()) {
-    const commands::Header& command = head_of(records.data() + at);
-    const std::uint16_t code = judge(*inbox, command, accepted);
+    const Found found = find_command(records.subspan(at));
+    const std::uint16_t code = judge(*inbox, records.subspan(at), found, accepted);
     if (code == code::NONE) [[likely]] {
-      ++accepted;
+      accepted += found.count;
     } else {
       runs.push_back({records.subspan(begin, at - begin), accepted - before});
-      refused.add(command, code);
-      begin = at + command.length;
+      refused.add(head_of(records.data() + at), code);
+      begin = at + found.size;
       before = accepted;
     }
-    at += command.length;
+    at += found.size;
   }
   if (accepted == 0) {
     return;
@@ -160,9 +166,38 @@ void Admission::admit(const std::shared_ptr<Inbox>& inbox, std::span<const std::
   queued_ += accepted;
 }
 
-// `before` records of the same frame are accepted and not queued yet.
-std::uint16_t Admission::judge(const Inbox& inbox, const commands::Header& command,
-                               std::size_t before) const noexcept {
+// Find how far the command that begins here goes: a header and the records that count down to the
+// end of its group, of the same source and number. A group that is broken off ends before what
+// breaks it off.
+Admission::Found Admission::find_command(std::span<const std::byte> records) noexcept {
+  const commands::Header& first = head_of(records.data());
+  Found found{1, first.length, true};
+  if (first.kind != commands::GroupHeader::KIND) [[likely]] {
+    found.is_whole = first.group_left == 0 && !is_group_member(first.kind);
+    return found;
+  }
+  std::uint16_t left = first.group_left;
+  found.is_whole = left != 0 && left <= GROUP_MEMBERS_MAX;
+  for (; left != 0; --left) {
+    if (found.size == records.size()) {
+      break;
+    }
+    const commands::Header& member = head_of(records.data() + found.size);
+    if (!is_group_member(member.kind) || member.group_left != left - 1 ||
+        member.source != first.source || member.epoch != first.epoch ||
+        member.source_sequence != first.source_sequence) {
+      break;
+    }
+    found.size += member.length;
+    ++found.count;
+  }
+  found.is_whole &= left == 0;
+  return found;
+}
+
+// Whether a link may send a record, by its head alone.
+std::uint16_t Admission::judge_head(const Inbox& inbox,
+                                    const commands::Header& command) noexcept {
   const std::uint16_t kind = command.kind;
   if (kind >= SHAPES.size() || !inbox.allowed[kind]) {
     return judge_unallowed(command);
@@ -173,19 +208,37 @@ std::uint16_t Admission::judge(const Inbox& inbox, const commands::Header& comma
   if (command.version != SHAPES[kind].version) {
     return code::RECORD_WRONG_VERSION;
   }
-  // Groups need an authority that no link has yet.
-  if (command.source >> SOURCE_BITS != inbox.principal || command.group_left != 0) {
-    return code::SOURCE_NOT_AUTHORISED;
+  return command.source >> SOURCE_BITS != inbox.principal ? code::SOURCE_NOT_AUTHORISED
+                                                          : code::NONE;
+}
+
+// A command at the begin of `records`, and a group as a whole; `before` records of the same frame
+// are accepted and not queued yet.
+std::uint16_t Admission::judge(const Inbox& inbox, std::span<const std::byte> records,
+                               const Found& found, std::size_t before) const noexcept {
+  const commands::Header& first = head_of(records.data());
+  std::uint16_t code = judge_head(inbox, first);
+  if (code == code::NONE && !found.is_whole) [[unlikely]] {
+    code = code::GROUP_MALFORMED;
+  }
+  for (std::size_t at = first.length; code == code::NONE && at < found.size;) {
+    const commands::Header& member = head_of(records.data() + at);
+    code = judge_head(inbox, member);
+    at += member.length;
+  }
+  if (code != code::NONE) [[unlikely]] {
+    return code;
   }
   if (closed_with != code::NONE) {
     return closed_with;
   }
-  const bool is_of_sessions = kind == commands::OpenSession::KIND ||
-                              kind == commands::OpenSessionOnTerms::KIND ||
-                              kind == commands::CloseSession::KIND;
+  const bool is_of_sessions = first.kind == commands::OpenSession::KIND ||
+                              first.kind == commands::OpenSessionOnTerms::KIND ||
+                              first.kind == commands::CloseSession::KIND;
   const std::size_t kept = is_of_sessions ? limits_.session_records_kept : 0;
-  if (queued_ + before >= limits_.queued_max + kept ||
-      inbox.records.count() + before >= limits_.queued_per_link_max + kept) {
+  const std::size_t more = before + found.count;
+  if (queued_ + more > limits_.queued_max + kept ||
+      inbox.records.count() + more > limits_.queued_per_link_max + kept) {
     return code::QUEUE_FULL;
   }
   return code::NONE;
@@ -218,11 +271,10 @@ std::size_t Admission::choose(std::size_t limit, std::span<const std::byte> firs
   std::size_t left = limit - std::min<std::size_t>(limit, first.empty() ? 0 : 1);
   std::size_t size = first.size();
   const auto turn = [&left, &size](const RecordQueue& queue, std::size_t most) {
-    const std::size_t count = std::min({most, left, queue.count()});
-    const std::size_t bytes = queue.size_of(count);
-    left -= count;
-    size += bytes;
-    return Turn{count, bytes};
+    const Turn taken = queue.first_of(std::min({most, left, queue.count()}));
+    left -= std::min(left, taken.count);
+    size += taken.size;
+    return taken;
   };
   own_turn_ = turn(own_, left);
   turns_.clear();
@@ -249,7 +301,7 @@ Batch Admission::move_to(std::byte* out, std::span<const std::byte> first,
         command.source_sequence = command.sequence;
       }
       ++batch.kinds[command.kind];
-      ++batch.count;
+      batch.count += command.group_left == 0 ? 1 : 0;  // the last of a group ends the command
       out += command.length;
     }
   };

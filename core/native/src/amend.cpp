@@ -238,6 +238,8 @@ void amend_order(Venue& venue, const commands::AmendOrder& command, std::uint32_
     index = find_order(venue, asker->account, command.order_id,
                        command.original_client_order_id);
     is_refused = refuses_target(venue, command, index, refused) ||
+                 (venue.orders.hot(index).is_quoted() &&
+                  refused.because(code::QUOTE_NOT_AMENDABLE)) ||
                  refuses_amend(venue, command, asker->account, hash, index, terms, refused);
   }
   if (is_refused) [[unlikely]] {

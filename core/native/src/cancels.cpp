@@ -88,7 +88,8 @@ void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t ha
                                            command.original_client_order_id);
     return;
   }
-  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, asker->account)) {
+  if (command.client_order_id != NO_CLIENT_ID && !venue.orders.hot(index).is_quoted() &&
+      has_room_for_id(venue, asker->account)) {
     attach_id(venue, index, hash, command.client_order_id);
   }
   leave_queue(venue, index);

@@ -79,6 +79,9 @@ void describe_account(RecordStream& stream, const Venue& venue, const Account& a
     event.instrument = assignment.instrument;
     event.fee_schedule = assignment.fee_schedule;
   }
+  for (const std::uint32_t index : account.protections) {
+    fill_protection(stream.add<events::ProtectionDefined>(), venue, venue.protections[index]);
+  }
 }
 
 void describe_switches(RecordStream& stream, const Venue& venue) {

@@ -23,7 +23,8 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
   using namespace commands;
   set(static_cast<std::tuple<
           PlaceOrder, CancelOrder, AmendOrder, MassCancel, QueryOrder, RecordRefusal, OpenSession,
-          CloseSession, LinkLost, Credit, Debit, ReserveWithdrawal, CommitWithdrawal,
+          CloseSession, EnterQuote, CancelQuotes, DefineProtection, ResetProtection,
+          QueryProtection, LinkLost, Credit, Debit, ReserveWithdrawal, CommitWithdrawal,
           ReleaseWithdrawal, OpenSessionOnTerms, RequestForQuote, GiveRfqQuote, AcceptRfqQuote,
           WithdrawRfq, QueryRfq, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
@@ -33,22 +34,19 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
   return lengths;
 }();
 
-// Kinds of later versions: quotes, lists. Refused, whatever they hold.
-constexpr bool is_reserved(std::uint16_t kind) noexcept {
-  return kind >= 10 && kind <= 14;
-}
-
 // How far ahead of the check the commands themselves are fetched, in bytes.
 constexpr std::size_t FETCH_AHEAD = 6144;
 
-// The first eight bytes of a whole record of each kind, but for its flags and place in a group.
-constexpr std::uint64_t PREFIX_MASK = 0x000000FF'FFFFFFFF;
+// The first eight bytes of a whole record of each kind, but for its flags.
+constexpr std::uint64_t PREFIX_MASK = 0xFFFF00FF'FFFFFFFF;
 
-// Those bytes by kind; what no record can have where there is no such kind.
+// Those bytes by kind; what no record can have where there is no such kind, or it is of a group.
 constexpr std::array<std::uint64_t, LENGTHS.size()> PREFIXES = [] {
   std::array<std::uint64_t, LENGTHS.size()> prefixes{};
   for (std::uint64_t kind = 0; kind < prefixes.size(); ++kind) {
-    prefixes[kind] = LENGTHS[kind] == 0
+    const bool is_of_group = kind == commands::GroupHeader::KIND ||
+                             is_group_member(static_cast<std::uint16_t>(kind));
+    prefixes[kind] = LENGTHS[kind] == 0 || is_of_group
                          ? ~std::uint64_t{0}
                          : LENGTHS[kind] | kind << 16 | std::uint64_t{1} << 32;
   }
@@ -66,15 +64,14 @@ const commands::Header& header_at(const std::byte* at) noexcept {
   return *reinterpret_cast<const commands::Header*>(at);
 }
 
-// What is wrong with a record's length, kind or version, nothing if it is of a later version's
-// kind.
+// What is wrong with a record's length, kind or version.
 const char* complaint(const commands::Header& command, std::size_t size_left) noexcept {
   if (command.length > size_left) {
     return "the record is cut short";
   }
   const std::uint16_t kind = command.kind;
   const std::uint16_t expected = kind < LENGTHS.size() ? LENGTHS[kind] : 0;
-  if (command.length != expected && !is_reserved(kind)) {
+  if (command.length != expected) {
     return expected == 0 ? "the record's kind is unknown"
                          : "the record's length is not its kind's";
   }
@@ -82,6 +79,37 @@ const char* complaint(const commands::Header& command, std::size_t size_left) no
     return "the record is shorter than a header";
   }
   return command.version != 1 ? "the record's version is unknown" : nullptr;
+}
+
+// What is wrong with a record's place: a header begins a group, which nothing may break off, and
+// what is of a group stands in one. `size` becomes that of the whole group.
+const char* misplacement(const commands::Header& command, std::size_t size_left,
+                         std::size_t& size) noexcept {
+  size = command.length;
+  if (command.kind != commands::GroupHeader::KIND) {
+    return command.group_left != 0 || is_group_member(command.kind)
+               ? "the record is of a group, and stands in none"
+               : nullptr;
+  }
+  if (command.group_left == 0 || command.group_left > GROUP_MEMBERS_MAX) {
+    return "the group is empty, or too long";
+  }
+  const auto* const begin = reinterpret_cast<const std::byte*>(&command);
+  for (std::uint16_t left = command.group_left; left != 0; --left) {
+    if (size_left - size < sizeof(commands::Header)) {
+      return "the group is cut short";
+    }
+    const commands::Header& member = header_at(begin + size);
+    if (const char* what = complaint(member, size_left - size); what != nullptr) {
+      return what;
+    }
+    if (!is_group_member(member.kind) || member.group_left != left - 1 ||
+        member.sequence != command.sequence || member.time_ns != command.time_ns) {
+      return "the group is broken off";
+    }
+    size += member.length;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -105,11 +133,16 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
     for (std::size_t line = 0; line < 192; line += 64) {
       fetch(reinterpret_cast<const void*>(ahead + line));
     }
+    std::size_t length = command.length;
     std::uint64_t prefix = 0;
     std::memcpy(&prefix, &command, sizeof(prefix));
     if ((prefix & PREFIX_MASK) != PREFIXES[prefix >> 16 & (PREFIXES.size() - 1)] ||
         command.length > size - at) [[unlikely]] {
-      if (const char* what = complaint(command, size - at); what != nullptr) {
+      const char* what = complaint(command, size - at);
+      if (what == nullptr) {
+        what = misplacement(command, size - at, length);
+      }
+      if (what != nullptr) {
         return malformed(what);
       }
     }
@@ -120,7 +153,7 @@ Outcome Engine::check(std::span<const std::byte> commands) const noexcept {
       return malformed("the record's stamp goes back, or is beyond all clocks");
     }
     time_ns = command.time_ns;
-    at += command.length;
+    at += length;
   }
   return {};
 }
@@ -145,6 +178,9 @@ void Engine::prepare(const std::byte*& at, const std::byte* end, Block& block) c
       venue.order_ids.prefetch(prepared.order_id);
     }
     at += command.length;
+    if (kind == commands::GroupHeader::KIND) [[unlikely]] {
+      at += size_of_members(reinterpret_cast<const commands::GroupHeader&>(command));
+    }
   }
   block.count = count;
   for (std::size_t place = 0; place < count; ++place) {
@@ -269,13 +305,15 @@ void Engine::apply_one(const Prepared& prepared) {
       dispatch(command);
   }
   venue.events.end_command();
+  if (!venue.done_quotes.empty()) [[unlikely]] {
+    forget_done_quotes(venue);
+  }
 }
 
 void Engine::apply_unconfigured(const commands::Header& command) {
   switch (command.kind) {
     case commands::ConfigureVenue::KIND:
     case commands::AdvanceTime::KIND:
-    case commands::GroupHeader::KIND:
     case commands::LinkLost::KIND:
       dispatch(command);
       break;
@@ -289,9 +327,11 @@ void Engine::dispatch(const commands::Header& command) {
   Venue& venue = *venue_;
   static_assert(commands::MassCancel::KIND == 4 && commands::QueryOrder::KIND == 5 &&
                 commands::RecordRefusal::KIND == 6 && commands::OpenSession::KIND == 7);
-  const bool negotiates = command.kind >= commands::RequestForQuote::KIND &&
-                          command.kind <= commands::QueryRfq::KIND;
-  if (command.kind >= commands::OpenSession::KIND && !negotiates &&
+  static_assert(commands::EnterQuote::KIND == 10 && commands::QueryRfq::KIND == 19);
+  const bool is_of_quotes = (command.kind >= commands::EnterQuote::KIND &&
+                             command.kind <= commands::QueryRfq::KIND) ||
+                            command.kind == commands::GroupHeader::KIND;
+  if (command.kind >= commands::OpenSession::KIND && !is_of_quotes &&
       command.kind != commands::CheckOrder::KIND) {
     ++venue.definitions;
   }
@@ -304,6 +344,11 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(MassCancel, mass_cancel);
     CORE_HANDLE(QueryOrder, query_order);
     CORE_HANDLE(RecordRefusal, record_refusal);
+    CORE_HANDLE(GroupHeader, mass_quote);
+    CORE_HANDLE(CancelQuotes, cancel_quotes);
+    CORE_HANDLE(DefineProtection, define_protection);
+    CORE_HANDLE(ResetProtection, reset_protection);
+    CORE_HANDLE(QueryProtection, query_protection);
     CORE_HANDLE(OpenSession, open_session);
     CORE_HANDLE(OpenSessionOnTerms, open_session_on_terms);
     CORE_HANDLE(CloseSession, close_session);
@@ -341,13 +386,8 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(ActivateRules, activate_rules);
     CORE_HANDLE(AdvanceTime, advance_time);
     CORE_HANDLE(CheckOrder, check_order);
-    case commands::GroupHeader::KIND:
-      return;  // its records act one by one
-    default: {
-      Refused refused;
-      refused.because(code::NOT_SUPPORTED);
-      reject_command(venue, command, refused, 0);
-    }
+    default:
+      return;  // what stands in groups alone
   }
 #undef CORE_HANDLE
 }
@@ -384,6 +424,15 @@ void refuse_unconfigured(Venue& venue, const commands::Header& command) {
                                             query.request_id);
       return;
     }
+    case commands::CancelQuotes::KIND:
+      reject_quoting(venue, *reinterpret_cast<const commands::CancelQuotes*>(data), refused);
+      return;
+    case commands::ResetProtection::KIND:
+      reject_quoting(venue, *reinterpret_cast<const commands::ResetProtection*>(data), refused);
+      return;
+    case commands::QueryProtection::KIND:
+      reject_quoting(venue, *reinterpret_cast<const commands::QueryProtection*>(data), refused);
+      return;
     default:
       reject_command(venue, command, refused, 0);
   }

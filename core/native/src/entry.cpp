@@ -8,11 +8,7 @@
 
 namespace core {
 
-namespace {
-
-
-// Whether the order's price is too far away, or none can be found for it. A stop-limit is
-// compared with its own stop price: it acts only when trading is there.
+// A stop-limit is compared with its own stop price: it acts only when trading is there.
 bool refuses_price(Instrument& instrument, const commands::PlaceOrder& command,
                    Refused& refused) {
   switch (command.order_type) {
@@ -33,6 +29,8 @@ bool refuses_price(Instrument& instrument, const commands::PlaceOrder& command,
   }
 }
 
+namespace {
+
 // The order's limit price, or the protection price of one that has none.
 std::int64_t price_of(Instrument& instrument, const commands::PlaceOrder& command) {
   if (is_priced(command.order_type)) [[likely]] {
@@ -44,22 +42,29 @@ std::int64_t price_of(Instrument& instrument, const commands::PlaceOrder& comman
   return protection_price(command.side, from_ticks, instrument.limits);
 }
 
+}  // namespace
+
 bool refuses_counts(const Venue& venue, const Account& account, const Instrument& instrument,
-                    Refused& refused) {
-  if (account.orders.size() >= account.open_orders_max) [[unlikely]] {
+                    Refused& refused, std::uint32_t ahead) {
+  const std::uint64_t of_account = account.orders.size() + ahead;
+  if (of_account >= account.open_orders_max) [[unlikely]] {
     return refused.because(code::OPEN_ORDERS_EXCEEDED, account.open_orders_max,
-                           static_cast<Wide>(account.orders.size()) + 1);
+                           static_cast<Wide>(of_account) + 1);
   }
-  if (instrument.open_orders >= instrument.limits.orders_max) [[unlikely]] {
+  const std::uint64_t of_book = std::uint64_t{instrument.open_orders} + ahead;
+  if (of_book >= instrument.limits.orders_max) [[unlikely]] {
     return refused.because(code::BOOK_FULL, instrument.limits.orders_max,
-                           Wide{instrument.open_orders} + 1);
+                           static_cast<Wide>(of_book) + 1);
   }
   const std::uint32_t venue_max = venue.configuration->open_orders_max;
-  if (venue.open_orders >= venue_max) [[unlikely]] {
-    return refused.because(code::BOOK_FULL, venue_max, Wide{venue.open_orders} + 1);
+  const std::uint64_t of_venue = std::uint64_t{venue.open_orders} + ahead;
+  if (of_venue >= venue_max) [[unlikely]] {
+    return refused.because(code::BOOK_FULL, venue_max, static_cast<Wide>(of_venue) + 1);
   }
   return false;
 }
+
+namespace {
 
 // The first end of a trading day after now: a UTC day's end plus the offset.
 std::int64_t end_of_day(const Venue& venue) {
@@ -67,7 +72,7 @@ std::int64_t end_of_day(const Venue& venue) {
   return (floor_divide(venue.last_time_ns - offset_ns, DAY_NS) + 1) * DAY_NS + offset_ns;
 }
 
-[[gnu::always_inline]] inline void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
+[[gnu::always_inline]] inline void fill(Venue& venue, HotOrder& order, ColdOrder& cold,
                 const commands::PlaceOrder& command, const NewOrder& decided) {
   const Admission& asker = *decided.asker;
   order.leaves_lots = decided.quantity_lots;
@@ -192,7 +197,7 @@ template <bool IsDryRun>
   const std::uint32_t index = venue.orders.allocate();
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
-  fill_order(venue, order, cold, command, decided);
+  fill(venue, order, cold, command, decided);
   order.order_id = ++venue.last_order_id;
   order.price_ticks = decided.price_ticks;
   order.held_atoms = decided.held_atoms;
@@ -222,6 +227,11 @@ bool refuses_dry_run(Venue& venue, const commands::PlaceOrder& command, NewOrder
   const std::uint32_t hash =
       venue.client_ids.hash(command.account, command.client_order_id);
   return refuses_new<true>(venue, command, hash, decided, refused);
+}
+
+void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
+                const commands::PlaceOrder& command, const NewOrder& decided) {
+  fill(venue, order, cold, command, decided);
 }
 
 const Admission* find_admission(Venue& venue, const commands::Header& command,

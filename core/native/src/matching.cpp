@@ -355,6 +355,10 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
   if (taker.leaves_lots == 0) {
     close_order(venue, taker_index, status::FILLED, 0);
   }
+  if (((maker.order_flags | taker.order_flags) & QUOTE_SIDE) != 0) [[unlikely]] {
+    count_fill(venue, maker_index, lots * instrument.lot_atoms, notional_atoms);
+    count_fill(venue, taker_index, lots * instrument.lot_atoms, notional_atoms);
+  }
 }
 
 #undef CORE_FILL_PARTY

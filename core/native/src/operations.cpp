@@ -190,6 +190,10 @@ void advance_time(Venue& venue, const commands::AdvanceTime& command) {
       continue;
     }
     venue.deadlines.erase(due);
+    if (due.kind == Deadline::PROTECTION_THAW) {
+      thaw(venue, due.number);
+      continue;
+    }
     if (due.kind == Deadline::RFQ_QUOTE_END) {
       end_quote(venue, due.number, rfq_end::EXPIRED);
       continue;

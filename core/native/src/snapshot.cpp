@@ -336,6 +336,44 @@ void write_receivables(RecordStream& stream, const Venue& venue) {
   }
 }
 
+void write_protection(RecordStream& stream, const Venue& venue, const Protection& protection) {
+  auto& record = stream.add<state::ProtectionRecord>();
+  fill_protection(record, venue, protection);
+  record.mark = protection.is_frozen ? 1 : 0;
+  record.frozen_until_ns = protection.frozen_until_ns;
+}
+
+void write_fills(RecordStream& stream, const Venue& venue, const Protection& protection) {
+  for (std::size_t place = 0; place < protection.fills.size(); ++place) {
+    const ProtectionFill& fill = protection.fills.at(place);
+    auto& record = stream.add<state::ProtectionFillRecord>();
+    record.account = venue.accounts[protection.account].number;
+    record.protection_group = protection.number;
+    record.at_ns = fill.at_ns;
+    record.base_atoms = fill.base_atoms;
+    record.notional_atoms = fill.notional_atoms;
+  }
+}
+
+void write_quoting(RecordStream& stream, const Venue& venue) {
+  const std::vector<std::uint32_t> accounts = by_number(venue.accounts);
+  for (const auto write : {write_protection, write_fills}) {
+    for (const std::uint32_t account : accounts) {
+      for (const std::uint32_t index : venue.accounts[account].protections) {
+        write(stream, venue, venue.protections[index]);
+      }
+    }
+  }
+  for (const std::uint32_t index : venue.order_ids.sorted()) {
+    if (venue.orders.hot(index).is_quoted()) {
+      auto& record = stream.add<state::QuoteRecord>();
+      record.order_id = venue.orders.hot(index).order_id;
+      // The group at index 0 is none, and numbered so.
+      record.protection_group = venue.protections[venue.orders.quoted(index).protection].number;
+    }
+  }
+}
+
 }  // namespace
 
 Bytes write_snapshot(const Venue& venue) {
@@ -349,6 +387,7 @@ Bytes write_snapshot(const Venue& venue) {
   write_sessions(stream, venue);
   write_money(stream, venue);
   write_orders(stream, venue, instruments);
+  write_quoting(stream, venue);
   write_negotiations(stream, venue);
   write_kept_trades(stream, venue);
   write_receivables(stream, venue);

@@ -26,7 +26,7 @@ bool is_cash_in_range(const state::OrderRecord& record) noexcept {
     return record.order_type == order_type::MARKET && record.minimum_lots == 0 &&
            record.display_lots == 0 && is_bound(record.cash_atoms);
   }
-  return (record.order_flags == 0 || record.order_flags == POST_ONLY) && record.cash_atoms == 0;
+  return (record.order_flags & ~(POST_ONLY | QUOTE_SIDE)) == 0 && record.cash_atoms == 0;
 }
 
 bool is_order_in_range(const state::OrderRecord& record, const Venue& venue) noexcept {
@@ -73,6 +73,13 @@ bool is_waiting_in_range(const state::OrderRecord& record) noexcept {
   return is_shown && is_priced(record.order_type) && !never_rests(record.time_in_force);
 }
 
+bool is_side_in_range(const state::OrderRecord& record) noexcept {
+  return record.display_lots == 0 && record.minimum_lots == 0 &&
+         record.order_type == order_type::LIMIT &&
+         record.time_in_force == time_in_force::GOOD_TILL_CANCEL &&
+         is_quote_name(record.client_order_id);
+}
+
 bool is_open_order_in_range(const state::OrderRecord& record,
                             const Instrument& instrument) noexcept {
   const Wide value_max = Wide{instrument.price_ceiling} * record.filled_lots;
@@ -82,7 +89,8 @@ bool is_open_order_in_range(const state::OrderRecord& record,
          record.leaves_lots == record.quantity_lots - record.filled_lots &&
          record.filled_value >= 0 && record.filled_value <= value_max &&
          (record.mark == status::PARTIALLY_FILLED) == (record.filled_lots > 0) &&
-         record.reason == 0 && is_display_in_range(record) && is_minimum_in_range(record) &&
+         record.reason == 0 &&
+         ((record.order_flags & QUOTE_SIDE) == 0 || is_side_in_range(record)) && is_display_in_range(record) && is_minimum_in_range(record) &&
          is_waiting_in_range(record);
 }
 
@@ -147,8 +155,9 @@ bool SnapshotReader::read(const state::OrderRecord& record) {
   if (order.is_open()) {
     return read_open(record, index);
   }
-  return require(record.held_atoms == 0 && record.leaves_lots == 0 && record.shown_lots == 0,
-                 "the snapshot has a done order that holds something");
+  return require(record.held_atoms == 0 && record.leaves_lots == 0 && record.shown_lots == 0 &&
+                     !order.is_quoted(),
+                 "the snapshot has a done order that holds something, or is of a quote");
 }
 
 bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t index) {
@@ -184,7 +193,8 @@ bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t i
 bool SnapshotReader::read(const state::ClientIdRecord& record) {
   Venue& venue = *venue_;
   const std::uint32_t index = venue.order_ids.find(record.order_id);
-  if (index == 0 || !is_client_id(record.client_order_id)) {
+  if (index == 0 || !is_client_id(record.client_order_id) ||
+      venue.orders.hot(index).is_quoted()) {
     return fail("the snapshot has a client id out of range, or of no order");
   }
   const std::uint32_t account = venue.orders.hot(index).account;

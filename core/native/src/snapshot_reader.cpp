@@ -65,6 +65,9 @@ bool SnapshotReader::read_record(const state::Header& header, const std::byte* a
     CORE_READ(ClientIdRecord);
     CORE_READ(QueueRecord);
     CORE_READ(GoneRecord);
+    CORE_READ(ProtectionRecord);
+    CORE_READ(ProtectionFillRecord);
+    CORE_READ(QuoteRecord);
     CORE_READ(QuoteRequestRecord);
     CORE_READ(RfqQuoteRecord);
     CORE_READ(KeptTradesRecord);

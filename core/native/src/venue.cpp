@@ -53,6 +53,20 @@ void prefetch_gone(const Venue& venue) noexcept {
 
 }  // namespace
 
+namespace {
+
+// Let an order be a side of its quote no more; a quote without sides is none.
+void leave_quote(Venue& venue, std::uint32_t index) {
+  const std::uint32_t place = venue.orders.quoted(index).quote;
+  Quote& quote = venue.quotes[place];
+  quote.side(venue.orders.hot(index).side) = 0;
+  if (quote.bid == 0 && quote.ask == 0) {
+    venue.quotes.remove(place);
+  }
+}
+
+}  // namespace
+
 void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason) {
   HotOrder& order = venue.orders.hot(index);
   ColdOrder& cold = venue.orders.cold(index);
@@ -74,7 +88,34 @@ void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::ui
   if (cold.expires_at_ns != 0) [[unlikely]] {
     venue.deadlines.remove_order(cold.expires_at_ns, index);
   }
-  remember_done(venue, index, venue.last_time_ns);
+  if (order.is_quoted()) {
+    leave_quote(venue, index);
+    venue.done_quotes.push_back(index);
+  } else {
+    remember_done(venue, index, venue.last_time_ns);
+  }
+}
+
+void forget_done_quotes(Venue& venue) {
+  for (const std::uint32_t index : venue.done_quotes) {
+    venue.client_ids.remove_unlisted(venue.orders.cold(index).ids.current);
+    venue.order_ids.remove(venue.orders.hot(index).order_id, index);
+    venue.orders.release(index);
+  }
+  venue.done_quotes.clear();
+}
+
+void join_quote(Venue& venue, std::uint32_t index, const QuoteKey& key, const Text<40>& name) {
+  const HotOrder& order = venue.orders.hot(index);
+  std::uint32_t quote = venue.quotes.find(order.account, key);
+  if (quote == 0) {
+    quote = venue.quotes.add(order.account, key);
+  }
+  venue.quotes[quote].side(order.side) = index;
+  venue.orders.quoted(index).quote = quote;
+  ColdOrder& cold = venue.orders.cold(index);
+  cold.ids = {};
+  cold.ids.current = venue.client_ids.add_unlisted(order.account, name, index);
 }
 
 void leave_queue(Venue& venue, std::uint32_t index) {

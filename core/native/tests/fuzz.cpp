@@ -12,11 +12,13 @@
 #include <iterator>
 #include <memory>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "core/admission.hpp"
 #include "core/engine.hpp"
 #include "core/event_records.hpp"
+#include "core/records.hpp"
 
 namespace {
 
@@ -29,21 +31,25 @@ using Chance = std::mt19937_64;
   std::abort();
 }
 
-std::vector<Bytes> read_records(const char* path) {
+// A group is one command of several records.
+std::vector<Bytes> read_commands(const char* path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<char> text{std::istreambuf_iterator<char>(file), {}};
   const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  std::vector<Bytes> records;
-  for (std::size_t at = 0; at + 4 <= text.size();) {
-    std::uint16_t length = 0;
-    std::memcpy(&length, data + at, sizeof(length));
-    if (length == 0 || at + length > text.size()) {
+  std::vector<Bytes> found;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at + sizeof(core::commands::Header) <= text.size();) {
+    const auto& command = *reinterpret_cast<const core::commands::Header*>(data + at);
+    if (command.length == 0 || at + command.length > text.size()) {
       break;
     }
-    records.emplace_back(data + at, data + at + length);
-    at += length;
+    at += command.length;
+    if (command.group_left == 0) {
+      found.emplace_back(data + begin, data + at);
+      begin = at;
+    }
   }
-  return records;
+  return found;
 }
 
 std::size_t below(Chance& chance, std::size_t limit) { return chance() % limit; }
@@ -65,12 +71,19 @@ void damage(Chance& chance, Bytes& data, std::size_t from) {
   }
 }
 
-// Number and stamp a record as the sequencer would, so that it gets as far as it can.
-void number(const core::Engine& engine, Bytes& record) {
-  auto& header = *reinterpret_cast<core::commands::Header*>(record.data());
-  header.sequence = engine.last_sequence() + 1;
-  if (header.time_ns < engine.last_time_ns()) {
-    header.time_ns = engine.last_time_ns();
+// Number and stamp a command as the sequencer would, so that it gets as far as it can.
+void number(const core::Engine& engine, Bytes& command) {
+  const std::int64_t time_ns =
+      std::max(reinterpret_cast<const core::commands::Header*>(command.data())->time_ns,
+               engine.last_time_ns());
+  for (std::size_t at = 0; at + sizeof(core::commands::Header) <= command.size();) {
+    auto& header = *reinterpret_cast<core::commands::Header*>(command.data() + at);
+    header.sequence = engine.last_sequence() + 1;
+    header.time_ns = time_ns;
+    if (header.length == 0) {
+      return;
+    }
+    at += header.length;
   }
 }
 
@@ -229,26 +242,35 @@ class AdmissionFuzz {
       }
       return;
     }
-    // A name of its own for each, so that refusals can be told apart.
-    for (std::size_t at = 0; at < frame.size(); at += command_at(frame, at).length) {
-      command_at(frame, at).source_sequence = ++named_;
-    }
+    name_commands(frame);
     core::ingress::Refused refused;
     admission_.admit(link.inbox, frame, refused);
-    auto refusal = refused.refusals.begin();
+    std::set<std::uint64_t> refused_names;
+    for (const core::ingress::Refusal& refusal : refused.refusals) {
+      refused_names.insert(refusal.source_sequence);
+    }
     for (std::size_t at = 0; at < frame.size();) {
       const core::commands::Header& command = command_at(frame, at);
-      if (refusal != refused.refusals.end() &&
-          refusal->source_sequence == command.source_sequence) {
-        ++refusal;
-      } else {
+      if (!refused_names.contains(command.source_sequence)) {
         link.expected.emplace_back(frame.data() + at, frame.data() + at + command.length);
       }
       at += command.length;
     }
-    if (refusal != refused.refusals.end() ||
-        link.inbox->records.count() != link.expected.size()) {
+    if (link.inbox->records.count() != link.expected.size()) {
       fail("commands are neither refused nor queued");
+    }
+  }
+
+  // A name of its own for each command, so that refusals can be told apart.
+  void name_commands(Bytes& frame) {
+    std::uint16_t group_left = 0;
+    for (std::size_t at = 0; at < frame.size(); at += command_at(frame, at).length) {
+      core::commands::Header& command = command_at(frame, at);
+      const bool is_same_group = group_left != 0 && command.group_left == group_left - 1 &&
+                                 core::is_group_member(command.kind);
+      named_ += is_same_group ? 0 : 1;
+      command.source_sequence = named_;
+      group_left = command.group_left;
     }
   }
 
@@ -277,6 +299,9 @@ class AdmissionFuzz {
     Bytes first;
     if (below(chance_, 2) == 0) {
       first = records_[below(chance_, records_.size())];
+      if (command_at(first, 0).group_left != 0) {
+        first.clear();  // what goes ahead of all is no group
+      }
     }
     const core::ingress::Batch batch =
         admission_.take(limit, first, {sequence_, 9}, [&out](std::size_t size) {
@@ -288,20 +313,22 @@ class AdmissionFuzz {
     }
     std::vector<std::size_t> turns(links_.size());
     std::size_t at = 0;
-    for (std::size_t index = 0; index < batch.count; ++index) {
+    const std::uint64_t after = sequence_ + batch.count;
+    while (at < out.size()) {
       const core::commands::Header& command = command_at(out, at);
-      if (command.sequence != sequence_++ || command.time_ns != 9) {
+      if (command.sequence != sequence_ || command.time_ns != 9) {
         fail("a record is stamped wrongly");
       }
+      sequence_ += command.group_left == 0 ? 1 : 0;
       Bytes record(out.data() + at, out.data() + at + command.length);
+      const bool is_first = at == 0 && !first.empty();
       at += command.length;
-      const bool is_first = index == 0 && !first.empty();
       if (is_first ? !is_same(first, record) : !pop_expected(record, turns)) {
         fail("a batch holds what was not next");
       }
     }
-    if (at != out.size()) {
-      fail("a batch has more bytes than records");
+    if (at != out.size() || sequence_ != after) {
+      fail("a batch does not end with its last command");
     }
     for (const std::size_t count : turns) {
       if (count > per_link_max_) {
@@ -319,7 +346,7 @@ class AdmissionFuzz {
       std::deque<Bytes>& expected = links_[index].expected;
       if (!expected.empty() && is_same(expected.front(), record)) {
         expected.pop_front();
-        ++turns[index];
+        turns[index] += command_at(record, 0).group_left == 0 ? 1 : 0;
         return true;
       }
     }
@@ -387,7 +414,7 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "usage: core_fuzz COMMANDS SEED ROUNDS\n");
     return 64;
   }
-  const std::vector<Bytes> records = read_records(arguments[1]);
+  const std::vector<Bytes> records = read_commands(arguments[1]);
   Chance chance(std::strtoull(arguments[2], nullptr, 10));
   const int rounds = std::atoi(arguments[3]);
   const Bytes events = events_of(records);

@@ -142,11 +142,15 @@ using Commands = std::vector<std::span<const std::byte>>;
 
 Commands split(std::span<const std::byte> data) {
   Commands found;
-  while (!data.empty()) {
-    std::uint16_t length = 0;
-    std::memcpy(&length, data.data(), sizeof(length));
-    found.push_back(data.first(length));
-    data = data.subspan(length);
+  std::size_t size = 0;
+  while (size < data.size()) {
+    const auto& command = *reinterpret_cast<const core::commands::Header*>(data.data() + size);
+    size += command.length;
+    if (command.group_left == 0) {  // a group is one command
+      found.push_back(data.first(size));
+      data = data.subspan(size);
+      size = 0;
+    }
   }
   return found;
 }

@@ -25,12 +25,15 @@ void write_bytes(std::ofstream& file, std::span<const std::byte> bytes) {
              static_cast<std::streamsize>(bytes.size()));
 }
 
-// The end of a batch of `count` records from `at` on.
+// The end of a batch of `count` commands from `at` on; a group is one.
 std::size_t end_of_batch(std::span<const std::byte> commands, std::size_t at, std::size_t count) {
   for (; count != 0 && at < commands.size(); --count) {
-    std::uint16_t length = 0;
-    std::memcpy(&length, commands.data() + at, sizeof(length));
-    at += length;
+    bool is_over = false;
+    while (!is_over) {
+      const auto& command = *reinterpret_cast<const core::commands::Header*>(commands.data() + at);
+      at += command.length;
+      is_over = command.group_left == 0;
+    }
   }
   return at;
 }

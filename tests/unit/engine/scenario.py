@@ -31,8 +31,10 @@ from messages.trading.terms import (
     OrderType,
     Phase,
     PhaseReason,
+    ProtectionLimit,
     Scope,
     Side,
+    ThawCause,
     TimeInForce,
 )
 from tests.unit.engine.negotiation_lines import NEGOTIATION_LINES
@@ -85,11 +87,16 @@ class Venue:
     def send(self, command: type[Record], **fields: int | bytes) -> list[str]:
         """Apply one command and return its events as lines."""
         self.sequence += 1
-        record = command.make(sequence=self.sequence, time_ns=self.now_ns, **fields).pack()
+        return self.apply(
+            command.make(sequence=self.sequence, time_ns=self.now_ns, **fields).pack()
+        )
+
+    def apply(self, record: bytes) -> list[str]:
+        """Apply the bytes of one command, numbered and stamped."""
         self.journal += record
         self.records = list(e.EVENTS.unpack(self.engine.apply(record)))
         self.history.extend(self.records)
-        return [line_of(each) for each in self.records]
+        return [line for each in self.records for line in lines_of(each)]
 
     def later(self, nanoseconds: int) -> list[str]:
         """Let time pass, and do what falls due meanwhile, as the sequencer would."""
@@ -307,6 +314,28 @@ def without_levels(lines: list[str]) -> list[str]:
     return [line for line in lines if not line.startswith("level ")]
 
 
+def lines_of(event: Record) -> list[str]:
+    """Say an event, mostly in one line."""
+    if isinstance(event, e.MassQuoteAcknowledged):
+        return _acknowledged(event)
+    return [line_of(event)]
+
+
+def _acknowledged(event: e.MassQuoteAcknowledged) -> list[str]:
+    if event.code:
+        return [f"mass quote rejected {RejectCode(event.code).name} {event.limit} {event.usage}"]
+    lines = []
+    outcomes = e.QuoteOutcome.unpack(event.outcomes)[: event.count]
+    for place, outcome in enumerate(outcomes, event.first):
+        what = "accepted"
+        if outcome.code:
+            what = f"rejected {RejectCode(outcome.code).name} {outcome.limit} {outcome.usage}"
+        lines.append(f"quote {place} {what}")
+    if event.first + event.count == event.entries:
+        lines.append(f"mass quote {event.accepted} of {event.entries}")
+    return lines
+
+
 def line_of(event: Record) -> str:
     """Say an event in one line."""
     say = _SAYINGS.get(type(event))
@@ -420,4 +449,19 @@ _SAYINGS: dict[type[Record], Callable[[Any], str]] = {
         f"receivable of {event.account} {event.change_atoms:+} now {event.receivable_atoms}"
     ),
     **NEGOTIATION_LINES,
+    e.QuotesCancelled: lambda event: f"quotes cancelled {event.cancelled}",
+    e.QuotingRejected: _refused("quoting rejected"),
+    e.ProtectionTriggered: lambda event: (
+        f"protection {event.protection_group} {ProtectionLimit(event.reached).name}"
+        f" {event.limit} {event.usage} cancelled {event.cancelled}"
+    ),
+    e.ProtectionReset: lambda event: (
+        f"protection {event.protection_group} reset {ThawCause(event.cause).name}"
+        f"{' thawed' if event.was_frozen else ''}"
+    ),
+    e.ProtectionReported: lambda event: (
+        f"protection {event.protection_group} {'frozen' if event.is_frozen else 'quoting'}"
+        f" trades {event.trades} quantity {event.quantity_atoms}"
+        f" notional {event.notional_atoms} delta {event.delta_atoms} left {event.left}"
+    ),
 }

@@ -16,6 +16,7 @@ from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderType, Side
 from tests.property.flow import Flow
+from tests.property.quote_flow import records_of
 from tests.unit.engine.scenario import ALICE, BASE, BOB, QUOTE, RICH, SECOND, Market, Venue
 from venue.reference.engine import ReferenceEngine
 
@@ -144,10 +145,11 @@ def test_every_order_of_a_flow_is_decided_as_its_dry_run_was(
 
 
 def _renumbered(command: bytes, shift: int) -> bytes:
-    record = bytearray(command)
-    (sequence,) = struct.unpack_from("<Q", record, 8)
-    struct.pack_into("<Q", record, 8, sequence + shift)
-    return bytes(record)
+    numbered = bytearray(command)
+    (sequence,) = struct.unpack_from("<Q", command, 8)
+    for at, _ in records_of(command):
+        struct.pack_into("<Q", numbered, at + 8, sequence + shift)
+    return bytes(numbered)
 
 
 def _of_kind(kind: type[Record], order: c.PlaceOrder, shift: int) -> bytes:

@@ -8,7 +8,6 @@ import pytest
 
 from messages.layout import Record, padded_text
 from messages.trading import commands as c
-from messages.trading import events as e
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import AMOUNT_LIMIT, Phase, Scope
 from tests.unit.engine.scenario import (
@@ -354,14 +353,6 @@ def test_a_source_is_heard_once_per_number_and_anew_in_a_higher_epoch(market: Ma
     assert (source, 2, 1) in market.engine.sources(GATEWAY)
 
 
-def test_kinds_of_later_versions_are_refused(market: Market) -> None:
-    market.sequence += 1
-    header = c.OpenSession.make(sequence=market.sequence, time_ns=market.now_ns).pack()
-    record = (len(header) + 8).to_bytes(2, "little") + (14).to_bytes(2, "little")
-    events = list(e.EVENTS.unpack(market.engine.apply(record + header[4:] + bytes(8))))
-    assert [(each.refused_kind, each.code) for each in events] == [(14, 140)]  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(("sequence", "time"), [(0, 0), (2, 0), (1, -1)])
 def test_a_gap_in_the_sequence_or_a_stamp_going_back_ends_the_process(
     market: Market, sequence: int, time: int
@@ -373,6 +364,5 @@ def test_a_gap_in_the_sequence_or_a_stamp_going_back_ends_the_process(
         market.engine.apply(record)
 
 
-def test_group_headers_and_rules_are_accepted(market: Market) -> None:
-    assert market.send(c.GroupHeader, group_left=2) == []
+def test_rules_are_activated(market: Market) -> None:
     assert market.send(c.ActivateRules, rules=1) == ["RulesActivated"]

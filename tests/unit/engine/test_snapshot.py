@@ -11,7 +11,8 @@ from messages.trading import events as e
 from messages.trading.answers import RestingOrder, read_books
 from messages.trading.identity import client_id
 from messages.trading.terms import OrderType, Phase, Scope, Side, TimeInForce
-from tests.unit.engine.scenario import ALICE, BOB, BOOK, CAROL, QUOTE, SECOND, START, Market
+from tests.unit.engine.quoting import QuotingMarket, entry
+from tests.unit.engine.scenario import ALAN, ALICE, BOB, BOOK, CAROL, QUOTE, SECOND, START, Market
 from venue.engines import ENGINES, create_engine
 from venue.reference.engine import ReferenceEngine
 from venue.reference.snapshot_checks import SnapshotMalformedError
@@ -25,9 +26,9 @@ def test_fields_stand_on_their_natural_alignment(record: type[Record]) -> None:
         assert field.code.endswith("s") or field.offset % field.size == 0, field
 
 
-def busy_market() -> Market:
+def busy_market() -> QuotingMarket:
     """Return a market in which every kind of state record is needed."""
-    market = Market(maker_ppm=10, taker_ppm=777)
+    market = QuotingMarket(maker_ppm=10, taker_ppm=777)
     market.configure(indicative_interval_ns=SECOND)
     market.send(c.KeepTrades, trades_max=5)
     market.grant(ALICE, rights=7, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
@@ -41,6 +42,9 @@ def busy_market() -> Market:
     market.buy(5, order_type=OrderType.STOP, stop_price_ticks=120, account=BOB)
     market.amend(4, account=BOB, quantity_lots=4, client_order_id=client_id("amended"))
     market.mass_cancel(Scope.SESSION, account=31, client_order_id=client_id("mass"))
+    market.protect(account=BOB)
+    market.mass_quote(entry((5, 60), (5, 100), protection_group=7), account=BOB)
+    market.buy(1, at=100, account=ALAN)
     _bust(market)
     ask_and_quote(market)
     market.kill(Scope.FIRM, 3)
@@ -106,8 +110,8 @@ def test_a_restored_engine_goes_on_as_if_nothing_had_happened() -> None:
     lines = market.later(120 * SECOND)
     assert "cancelled 1 DISCONNECT" in lines
     assert [line for line in lines if "ended" in line] == [
-        "quote 7 ended DISCONNECT",
-        "request 6 ended EXPIRED",
+        "quote 10 ended DISCONNECT",
+        "request 9 ended EXPIRED",
     ]
     market.sell(6, at=99)
     for each in c.COMMANDS.unpack(market.journal):
@@ -222,6 +226,7 @@ def test_definitions_describe_what_is_now() -> None:
         *["AccountCreated", "AccountLimitsSet"] * 3,
         "AssetLimitsSet",
         "FeeScheduleAssigned",
+        "ProtectionDefined",
         "AccountCreated",
         "AccountLimitsSet",
         *["SessionGranted"] * 4,

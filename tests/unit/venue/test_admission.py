@@ -14,6 +14,7 @@ from messages.trading.commands import (
     CancelOrder,
     CloseSession,
     Credit,
+    EnterQuote,
     GroupHeader,
     LinkLost,
 )
@@ -64,6 +65,19 @@ def take(admission: Admission, limit: int) -> list[bytes]:
     return records
 
 
+def group(number: int, members: int, *, principal: int = GATEWAY) -> list[bytes]:
+    """The records of a mass quote."""
+    head = {"source": source_number(principal, 1), "epoch": 1, "source_sequence": number}
+    header = GroupHeader.make(**head, group_left=members, group_kind=1)
+    quotes = [EnterQuote.make(**head, group_left=left) for left in reversed(range(members))]
+    return [each.pack() for each in (header, *quotes)]
+
+
+def quoting_inbox() -> Inbox:
+    names = (*MAY_SEND, GroupHeader.__name__, EnterQuote.__name__)
+    return Inbox("gateway", Principal(number=GATEWAY, token_file="", may_send=names))
+
+
 def lost_link(number: int = 0) -> bytes:
     return LinkLost.make(source=OWN_SOURCE, source_sequence=number, principal=GATEWAY).pack()
 
@@ -90,7 +104,7 @@ def test_what_may_not_be_sent_is_refused_with_its_code() -> None:
     longer = changed(good, 0, (len(good) + 8).to_bytes(2, "little")) + bytes(8)
     assert code_of(longer) is RejectCode.RECORD_WRONG_LENGTH
     assert code_of(command(1, principal=4)) is RejectCode.SOURCE_NOT_AUTHORISED
-    assert code_of(changed(good, 6, b"\x01")) is RejectCode.SOURCE_NOT_AUTHORISED
+    assert code_of(changed(good, 6, b"\x01")) is RejectCode.GROUP_MALFORMED
     for kind in (Credit, AdvanceTime, LinkLost, GroupHeader):
         record = kind.make(source=own, source_sequence=1).pack()
         assert code_of(record) is RejectCode.SOURCE_NOT_AUTHORISED, kind
@@ -110,6 +124,59 @@ def test_a_refusal_names_the_command_and_lets_the_others_pass() -> None:
 def test_what_cannot_be_walked_ends_the_link(data: bytes) -> None:
     with pytest.raises(MalformedCommandsError):
         admit(Admission(SETTINGS), inbox(), data)
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        (group(5, 2), None),
+        (group(5, 2)[:2], RejectCode.GROUP_MALFORMED),
+        (group(5, 0), RejectCode.GROUP_MALFORMED),
+        (group(5, 3)[:2] + group(6, 3)[2:], RejectCode.GROUP_MALFORMED),
+        (group(5, 2, principal=4), RejectCode.SOURCE_NOT_AUTHORISED),
+        ([*group(5, 2)[:2], changed(group(5, 2)[2], 4, b"\x02")], RejectCode.RECORD_WRONG_VERSION),
+    ],
+)
+def test_a_group_is_admitted_or_refused_whole(
+    records: list[bytes], code: RejectCode | None
+) -> None:
+    admission, link = Admission(BatchSettings()), quoting_inbox()
+    refusals = admit(admission, link, command(1) + b"".join(records) + command(9))
+    taken, total, _ = admission.take(20, sequence=7, time_ns=9)
+    if code is None:
+        assert refusals == []
+        assert total == 3
+        sequences = [struct.unpack_from("<Q", taken, at + 8)[0] for at, _ in COMMANDS.walk(taken)]
+        assert sequences == [7, 8, 8, 8, 9], "a group is one command"
+        return
+    assert refusals[0].code == code
+    assert refusals[0].kind == GroupHeader.KIND
+    assert total == 2
+    assert [kind for _, kind in COMMANDS.walk(taken)] == [CancelOrder, CancelOrder]
+
+
+def test_a_refused_group_is_one_refusal() -> None:
+    admission, link = Admission(SETTINGS), quoting_inbox()
+    assert len(admit(admission, link, b"".join(group(5, 8)))) == 1, "9 of 8 a link"
+    assert admit(admission, link, b"".join(group(5, 7))) == []
+    refusals = admit(admission, link, b"".join(group(6, 101)))
+    assert [refusal.code for refusal in refusals] == [RejectCode.GROUP_MALFORMED]
+
+
+def test_what_belongs_in_a_group_is_refused_outside() -> None:
+    admission, link = Admission(SETTINGS), quoting_inbox()
+    stray = group(5, 1)[1]
+    assert [each.code for each in admit(admission, link, stray)] == [RejectCode.GROUP_MALFORMED]
+
+
+def test_a_group_that_is_begun_is_taken_whole() -> None:
+    admission, link, other = Admission(SETTINGS), quoting_inbox(), quoting_inbox()
+    admit(admission, link, command(1) + command(2) + b"".join(group(3, 4)) + command(8))
+    admit(admission, other, command(1, session=2))
+    taken, total, _ = admission.take(4, sequence=1, time_ns=9)
+    assert (total, len(list(COMMANDS.walk(taken)))) == (3, 7), "3 records a link, and the rest"
+    assert (link.queued, other.queued) == (1, 1)
+    assert admission.take(10, sequence=4, time_ns=9).total == 2
 
 
 def test_a_full_queue_is_an_explicit_refusal() -> None:

@@ -23,8 +23,13 @@ class RecordQueue {
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   [[nodiscard]] bool is_empty() const noexcept { return count_ == 0; }
   [[nodiscard]] const std::byte* front() const noexcept { return bytes_.data() + begin_; }
-  // How many bytes the first `count` records take.
-  [[nodiscard]] std::size_t size_of(std::size_t count) const noexcept;
+  // The first `count` records, or as many more as it takes not to divide a group: how many, and
+  // how many bytes.
+  struct Part {
+    std::size_t count = 0;
+    std::size_t size = 0;
+  };
+  [[nodiscard]] Part first_of(std::size_t count) const noexcept;
 
   // Whether a record, byte for byte, waits.
   [[nodiscard]] bool has(std::span<const std::byte> record) const noexcept;
@@ -93,9 +98,10 @@ struct Stamp {
   std::int64_t time_ns;
 };
 
+// A group is one command of several records.
 struct Batch {
-  std::size_t count = 0;
-  std::array<std::uint32_t, commands::SHAPES.size()> kinds{};  // how many of each
+  std::size_t count = 0;  // of commands
+  std::array<std::uint32_t, commands::SHAPES.size()> kinds{};  // how many records of each
 };
 
 // The bounded queues between the links and the sequencer. One thread uses it.
@@ -129,8 +135,8 @@ class Admission {
   [[nodiscard]] bool admit_own(std::span<const std::byte> record, Inbox* after);
 
   // Take the next batch: `first`, which is a command or nothing, then the sequencer's own, then
-  // at most so many from one link, in turns; all in all at most `limit`, which is not 0, `first`
-  // included.
+  // at most so many records from one link, in turns; all in all at most `limit`, which is not 0,
+  // `first` included. A group that is begun is taken whole, beyond either.
   //
   // `lend` is asked once for room and may answer null: then nothing is taken.
   template <class Lend>
@@ -146,13 +152,19 @@ class Admission {
     std::span<const std::byte> records;
     std::size_t count;
   };
-  struct Turn {
-    std::size_t count = 0;
+  using Turn = RecordQueue::Part;
+  // A command that begins a frame, or the records that stand where a group should.
+  struct Found {
+    std::size_t count = 1;
     std::size_t size = 0;  // in bytes
+    bool is_whole = true;
   };
 
-  [[nodiscard]] std::uint16_t judge(const Inbox& inbox, const commands::Header& command,
-                                    std::size_t before) const noexcept;
+  [[nodiscard]] static Found find_command(std::span<const std::byte> records) noexcept;
+  [[nodiscard]] static std::uint16_t judge_head(const Inbox& inbox,
+                                                const commands::Header& command) noexcept;
+  [[nodiscard]] std::uint16_t judge(const Inbox& inbox, std::span<const std::byte> records,
+                                    const Found& found, std::size_t before) const noexcept;
   [[nodiscard]] std::size_t choose(std::size_t limit, std::span<const std::byte> first);
   [[nodiscard]] Batch move_to(std::byte* out, std::span<const std::byte> first,
                               const Stamp& stamp) noexcept;

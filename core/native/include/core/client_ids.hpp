@@ -107,6 +107,15 @@ class ClientIds {
     --count_;
   }
 
+  // A name that nobody can ask for, and that may be there twice: it counts as no id.
+  [[nodiscard]] std::uint32_t add_unlisted(std::uint32_t account, const Text<40>& text,
+                                           std::uint32_t order) {
+    const std::uint32_t index = nodes_.allocate();
+    nodes_[index] = {text, account, order};
+    return index;
+  }
+  void remove_unlisted(std::uint32_t index) { nodes_.release(index); }
+
   [[gnu::always_inline]] void append(IdList& list, KnownId id) {
     if (list.first.node() == 0) {
       list.first = id;

@@ -24,6 +24,7 @@ struct Deadline {
   static constexpr std::uint32_t INDICATIVE_PRICE = 4;
   static constexpr std::uint32_t RFQ_QUOTE_END = 15;
   static constexpr std::uint32_t QUOTE_REQUEST_END = 16;
+  static constexpr std::uint32_t PROTECTION_THAW = 50;  // numbered among all accounts' groups
 
   std::int64_t at_ns;
   std::uint32_t kind;

@@ -29,4 +29,8 @@ struct NewOrder {
 [[nodiscard]] std::uint32_t accept_order(Venue& venue, const commands::PlaceOrder& command,
                                          const NewOrder& decided);
 
+// Fill an order that has no number, price, hold, arrival or id yet.
+void fill_order(Venue& venue, HotOrder& order, ColdOrder& cold,
+                const commands::PlaceOrder& command, const NewOrder& decided);
+
 }  // namespace core

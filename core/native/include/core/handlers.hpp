@@ -16,6 +16,13 @@ void query_order(Venue& venue, const commands::QueryOrder& command);
 void check_order(Venue& venue, const commands::CheckOrder& command);
 void record_refusal(Venue& venue, const commands::RecordRefusal& command);
 
+// The header, which all of its entries follow in memory.
+void mass_quote(Venue& venue, const commands::GroupHeader& header);
+void cancel_quotes(Venue& venue, const commands::CancelQuotes& command);
+void define_protection(Venue& venue, const commands::DefineProtection& command);
+void reset_protection(Venue& venue, const commands::ResetProtection& command);
+void query_protection(Venue& venue, const commands::QueryProtection& command);
+
 void open_session(Venue& venue, const commands::OpenSession& command);
 void open_session_on_terms(Venue& venue, const commands::OpenSessionOnTerms& command);
 void close_session(Venue& venue, const commands::CloseSession& command);
@@ -104,6 +111,25 @@ void reject_request(Venue& venue, const Command& command, const Refused& refused
 void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,
                         const Refused& refused);
 
+// Refuse a cancel of quotes, or a reset or query of a protection group.
+template <class Command>
+void reject_quoting(Venue& venue, const Command& command, const Refused& refused) {
+  auto& event = venue.events.emit_zeroed<events::QuotingRejected>();
+  event.account = command.account;
+  event.session = command.session;
+  event.connection = command.connection;
+  if constexpr (Command::KIND == commands::CancelQuotes::KIND) {
+    event.instrument = command.instrument;
+    event.scope = command.scope;
+  }
+  event.protection_group = command.protection_group;
+  event.refused_kind = command.kind;
+  event.code = refused.code;
+  event.limit = refused.limit;
+  event.usage = refused.usage;
+  event.request_id = command.request_id;
+}
+
 // Whether the account is unknown or the command's connection may not act for it.
 template <class Command>
 [[nodiscard]] bool refuses_session(Venue& venue, const Command& command, std::uint32_t account,
@@ -118,6 +144,15 @@ template <class Command>
   return refuses_access(session->rights_on(command.account), session->connection,
                         command.connection, refused);
 }
+
+// Whether an order's price is too far away, or none can be found for it.
+[[nodiscard]] bool refuses_price(Instrument& instrument, const commands::PlaceOrder& command,
+                                 Refused& refused);
+
+// Whether one more open order, `ahead` of others that are about to be opened, is one too many.
+[[nodiscard]] bool refuses_counts(const Venue& venue, const Account& account,
+                                  const Instrument& instrument, Refused& refused,
+                                  std::uint32_t ahead = 0);
 
 // Find out who may act for whom, into `found`; nothing, and why, when nobody may.
 [[nodiscard]] const Admission* find_admission(Venue& venue, const commands::Header& command,
@@ -323,6 +358,64 @@ template <class Record>
   limits.auction_ns = record.auction_ns;
   return limits;
 }
+
+template <class Event>
+void fill_protection(Event& event, const Venue& venue, const Protection& protection) noexcept {
+  event.account = venue.accounts[protection.account].number;
+  event.protection_group = protection.number;
+  event.base_asset = protection.base_asset;
+  event.quote_asset = protection.quote_asset;
+  event.quantity_max_atoms = protection.quantity_max_atoms;
+  event.notional_max_atoms = protection.notional_max_atoms;
+  event.delta_max_atoms = protection.delta_max_atoms;
+  event.window_ns = protection.window_ns;
+  event.frozen_ns = protection.frozen_ns;
+  event.trades_max = protection.trades_max;
+}
+
+// Whether a protection group may have such limits: a notional has an asset, a window some length.
+template <class Record>
+[[nodiscard]] bool refuses_protection_limits(const Record& wanted, Refused& refused) noexcept {
+  if (!is_bound(wanted.quantity_max_atoms) || !is_bound(wanted.notional_max_atoms) ||
+      !is_bound(wanted.delta_max_atoms) || !is_amount(wanted.window_ns) ||
+      !is_bound(wanted.frozen_ns) ||
+      (wanted.notional_max_atoms != 0 && wanted.quote_asset == 0) ||
+      wanted.base_asset == wanted.quote_asset) {
+    return refused.because(code::LIMITS_INVALID);
+  }
+  return wanted.trades_max > PROTECTION_TRADES_MAX &&
+         refused.because(code::LIMITS_INVALID, PROTECTION_TRADES_MAX, wanted.trades_max);
+}
+
+// Make a protection group of a command or a snapshot's record: it counts from nothing, unfrozen.
+template <class Record>
+std::uint32_t add_protection(Venue& venue, const Record& record, std::uint32_t account) {
+  const std::uint32_t index = venue.protections.add(
+      record.account, {.account = account,
+                       .number = record.protection_group,
+                       .base_asset = record.base_asset,
+                       .quote_asset = record.quote_asset,
+                       .quantity_max_atoms = record.quantity_max_atoms,
+                       .notional_max_atoms = record.notional_max_atoms,
+                       .delta_max_atoms = record.delta_max_atoms,
+                       .window_ns = record.window_ns,
+                       .frozen_ns = record.frozen_ns,
+                       .frozen_until_ns = 0,
+                       .trades_max = record.trades_max,
+                       .is_frozen = false});
+  std::vector<std::uint32_t>& known = venue.accounts[account].protections;
+  const auto at = std::lower_bound(known.begin(), known.end(), record.protection_group,
+                                   [&venue](std::uint32_t each, std::uint32_t number) {
+                                     return venue.protections[each].number < number;
+                                   });
+  known.insert(at, index);
+  return index;
+}
+
+// Whether a quote in an instrument may not stand in a protection group now; group 0 is none.
+[[nodiscard]] bool refuses_protection(const Venue& venue, std::uint32_t account_number,
+                                      std::uint32_t group, const Instrument& instrument,
+                                      Refused& refused);
 
 template <class Event>
 void fill_instrument(Event& event, const Venue& venue, const Instrument& instrument) noexcept {

@@ -92,7 +92,7 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
 }
 
 // Make an order done: release what it held; its ids are remembered for a while. It has left its
-// queue already.
+// queue already. A side of a quote leaves its quote, and is forgotten with the command.
 void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
 
 // Note that an order's level changes in this command.
@@ -150,6 +150,19 @@ inline void remember_done(Venue& venue, std::uint32_t index, std::int64_t gone_a
 
 // Forget what went at least the configured window ago.
 void forget_gone(Venue& venue);
+
+// Forget the sides of quotes that are done: no id of the client's names them.
+void forget_done_quotes(Venue& venue);
+
+// Let an order be a side of its account's quote of that name, which goes by `name`.
+void join_quote(Venue& venue, std::uint32_t index, const QuoteKey& key, const Text<40>& name);
+
+// Count a trade of a quote, and protect its maker when that reaches a limit.
+void count_fill(Venue& venue, std::uint32_t index, std::int64_t base_atoms,
+                std::int64_t notional_atoms);
+
+// Let a protection group quote again because its time has come.
+void thaw(Venue& venue, std::uint64_t number_among_all);
 
 void add_stop(Venue& venue, std::uint32_t index);
 void remove_stop(Venue& venue, std::uint32_t index);

@@ -41,6 +41,7 @@ struct alignas(64) HotOrder {
            order_type == order_type::STOP;
   }
   [[nodiscard]] bool is_cash() const noexcept { return (order_flags & CASH_QUANTITY) != 0; }
+  [[nodiscard]] bool is_quoted() const noexcept { return (order_flags & QUOTE_SIDE) != 0; }
   [[nodiscard]] bool is_queued() const noexcept { return shown_lots != 0; }
 
   // The last eight bytes as one: what was stored in parts a moment ago cannot be loaded whole
@@ -119,12 +120,20 @@ struct alignas(128) ColdOrder {
 };
 static_assert(sizeof(ColdOrder) == 128);
 
+// What makes an order one side of a quote: the quote's index, and that of the protection group
+// which counts its trades, 0 for none. Of other orders it says nothing.
+struct QuotedSide {
+  std::uint32_t quote;
+  std::uint32_t protection;
+};
+
 // An order's two parts under one index.
 class Orders {
  public:
   Orders() {
     cold_.grow(1);
     places_.grow(1);
+    sides_.grow(1);
   }
 
   [[nodiscard, gnu::always_inline]] std::uint32_t allocate() {
@@ -132,6 +141,7 @@ class Orders {
     if (index >= cold_.size()) [[unlikely]] {
       cold_.grow(std::size_t{index} + 1);
       places_.grow(cold_.size());
+      sides_.grow(cold_.size());
     }
     const char* upcoming = reinterpret_cast<const char*>(&cold_[hot_.upcoming()]);
     fetch_for_writing(upcoming);
@@ -148,6 +158,11 @@ class Orders {
   // Where an open order stands in its account's list of them.
   [[nodiscard]] std::uint32_t& place(std::uint32_t index) noexcept { return places_[index]; }
 
+  [[nodiscard]] QuotedSide& quoted(std::uint32_t index) noexcept { return sides_[index]; }
+  [[nodiscard]] const QuotedSide& quoted(std::uint32_t index) const noexcept {
+    return sides_[index];
+  }
+
   void prefetch(std::uint32_t index) const noexcept {
     fetch(&hot_[index]);
     const char* cold = reinterpret_cast<const char*>(&cold_[index]);
@@ -160,6 +175,7 @@ class Orders {
   Slab<HotOrder> hot_;
   MappedArray<ColdOrder> cold_;
   MappedArray<std::uint32_t> places_;
+  MappedArray<QuotedSide> sides_;
 };
 
 }  // namespace core

@@ -11,6 +11,16 @@ namespace core {
 
 using Bytes = std::vector<std::byte>;
 
+// Whether a command stands in groups, and nowhere else.
+[[nodiscard]] constexpr bool is_group_member(std::uint16_t kind) noexcept {
+  return kind == commands::EnterQuote::KIND;
+}
+
+// How many bytes a group takes behind its header, which is sound.
+[[nodiscard]] inline std::size_t size_of_members(const commands::GroupHeader& header) noexcept {
+  return header.group_left * sizeof(commands::EnterQuote);
+}
+
 class RecordStream {
  public:
   // Add a record whose fields are zero, but for its prefix. The reference holds until the next.

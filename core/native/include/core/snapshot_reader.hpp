@@ -64,6 +64,11 @@ class SnapshotReader {
   bool read(const state::QuoteRequestRecord& record);
   bool read(const state::RfqQuoteRecord& record);
 
+  // Quotes and protection groups: snapshot_quotes.cpp
+  bool read(const state::ProtectionRecord& record);
+  bool read(const state::ProtectionFillRecord& record);
+  bool read(const state::QuoteRecord& record);
+
   bool check_orders();
   bool check_books();
 
@@ -88,6 +93,9 @@ class SnapshotReader {
   std::map<std::uint32_t, Unfinished> unfinished_;               // by order
   std::map<std::pair<std::uint32_t, bool>, Wide> resting_lots_;  // by instrument and side
 };
+
+// Whether a side of a quote may go by this: a quote's id and an entry's.
+[[nodiscard]] bool is_quote_name(const Text<40>& name) noexcept;
 
 [[nodiscard]] constexpr bool is_self_trade_prevention(std::uint8_t mode) noexcept {
   return mode >= self_trade::CANCEL_RESTING && mode <= self_trade::DECREMENT_AND_CANCEL;

@@ -26,6 +26,7 @@
 #include "core/number_map.hpp"
 #include "core/order_ids.hpp"
 #include "core/orders.hpp"
+#include "core/quotes.hpp"
 
 namespace core {
 
@@ -138,6 +139,7 @@ struct alignas(64) Account {
   std::uint32_t quote_requests;            // how many of its are open
   std::vector<std::uint32_t> balances;     // index by asset index; 0 for none
   std::vector<Assignment> assignments;     // by instrument
+  std::vector<std::uint32_t> protections;  // indexes, by number
   Text<32> name;
 };
 
@@ -364,6 +366,7 @@ class Venue {
   explicit Venue(const Settings& settings)
       : order_ids(orders),
         client_ids(settings.seed),
+        quotes(settings.seed),
         deadlines(orders),
         settings_(settings) {
     balances.grow(1);
@@ -454,6 +457,9 @@ class Venue {
   Orders orders;
   OrderIds order_ids;
   ClientIds client_ids;
+  Quotes quotes;
+  Protections protections;
+  std::vector<std::uint32_t> done_quotes;  // sides that the present command ended
   Ring<Gone> gone;
   KeptTrades kept_trades;
   MappedArray<Admission> admissions;
