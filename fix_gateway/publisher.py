@@ -96,10 +96,10 @@ class Publisher:
             length, kind = prefix(data, offset)
             if concerns_clients(kind):
                 self._tell(kind, data, offset)
+                if kind == events.CommandRejected.KIND:
+                    self._command_rejected(events.CommandRejected.unpack(data, offset))
             elif is_definition(kind):
                 self._learn(kind, data, offset)
-            elif kind == events.CommandRejected.KIND:
-                self._command_rejected(events.CommandRejected.unpack(data, offset))
             elif kind == events.SessionClosed.KIND:
                 closed = events.SessionClosed.unpack(data, offset)
                 self._closing.discard((closed.session, closed.connection))

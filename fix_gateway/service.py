@@ -84,7 +84,8 @@ class Gateway:
             file.sender_comp_id: LiveSession(file, settings.principal, messages_max=most)
             for file in sessions.values()
         }
-        self._directory = Directory(market=settings.market)
+        capturing = (each.number for each in self._sessions.values() if each.file.trade_captures)
+        self._directory = Directory(market=settings.market, capturing=frozenset(capturing))
         self._loop = asyncio.get_running_loop()
         self._statements = Keeper(
             settings, directory=self._directory, sessions=self._sessions.values()

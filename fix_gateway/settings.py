@@ -123,6 +123,7 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     disconnect_grace_seconds: GraceSeconds = 0
     disconnect_grace_seconds_max: GraceSeconds | None = None
     disconnect_receipt: Literal["never", "cancels", "always"] = "cancels"
+    trade_captures: bool = False
     firm: FirmTable
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []

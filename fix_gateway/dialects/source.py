@@ -151,10 +151,10 @@ def read_source(directory: Path = DIRECTORY) -> Source:
     }
     _once(directory / "fields.toml", {name: str(field.tag) for name, field in fields.items()})
     where = directory / "groups.toml"
-    groups = {
-        name: _group(name, table, fields, where)
-        for name, table in read_toml(where, dict[str, _GroupTable]).items()
-    }
+    groups: dict[str, Group] = {}
+    for name, table in read_toml(where, dict[str, _GroupTable]).items():
+        # A group may hold those that stand before it.
+        groups[name] = _group(name, table, fields, groups, where)
     where = directory / "messages.toml"
     file = read_toml(where, _MessagesFile)
     items: dict[str, Field | Group] = {**fields, **groups}
@@ -200,8 +200,14 @@ def _field(name: str, table: _FieldTable, where: Path) -> Field:
     )
 
 
-def _group(name: str, table: _GroupTable, fields: Mapping[str, Field], where: Path) -> Group:
-    members = _members(table.members, dict(fields), where, name)
+def _group(
+    name: str,
+    table: _GroupTable,
+    fields: Mapping[str, Field],
+    groups: Mapping[str, Group],
+    where: Path,
+) -> Group:
+    members = _members(table.members, {**fields, **groups}, where, name)
     count = fields.get(table.count)
     if count is None or count.types["FIX.5.0SP2"] != "NUMINGROUP":
         raise SettingsError(f"{where}: {name}: {table.count} is no field that counts")

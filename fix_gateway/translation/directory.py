@@ -56,6 +56,8 @@ class Directory:
 
     market: str = "XXXX"
     """The venue's market identifier (ISO 10383); by default that of no market."""
+    capturing: frozenset[int] = frozenset()
+    """The sessions that are told captures (AE) of their trades, as their files say."""
     assets: dict[int, Asset] = field(default_factory=dict)
     instruments: dict[int, Instrument] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from fix_gateway.translation import tags, terms
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.kinds import KIND_OF
+from fix_gateway.translation.post_trade import REASON_OF
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Arrival, Fault, Reader
+from fix_gateway.translation.text import printable
 from messages.layout import padded_text
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
     CloseSession,
+    DisputeTrade,
     MassCancel,
     OpenSession,
     OpenSessionOnTerms,
@@ -77,7 +80,8 @@ Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, 
 
 def _header(
     record: type[OpenSession | OpenSessionOnTerms | CloseSession]
-    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | QueryOrder | RecordRefusal],
+    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | QueryOrder]
+    | type[DisputeTrade | RecordRefusal],
     arrival: Arrival,
     account: int,
 ) -> Header:
@@ -275,6 +279,44 @@ def _mass_cancel(reader: Reader) -> MassCancel | RecordRefusal:
     )
 
 
+def _dispute(reader: Reader) -> DisputeTrade | RecordRefusal:
+    client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID", is_required=False)
+    account = reader.account()
+    instrument = reader.symbol()
+    side = reader.side()
+    order_id = reader.order_id()
+    event_number = reader.execution()
+    reason = REASON_OF.get(reader.fields.get(tags.DK_REASON, ""), 0)
+    if not reason:
+        reader.refuse(RejectCode.GATEWAY_FIELD_MALFORMED, "DKReason (127) is not one of ours")
+    lots = reader.quantity(tags.LAST_QTY, "LastQty")
+    price = reader.price(tags.LAST_PX, "LastPx")
+    if reader.fault is not None:
+        return _refusal(
+            reader,
+            DisputeTrade.KIND,
+            client_order_id=client_order_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_id=order_id,
+        )
+    text = printable(reader.fields.get(tags.TEXT, ""))[:_NOTE_SIZE]
+    return DisputeTrade(
+        *_header(DisputeTrade, reader.arrival, account),
+        instrument,
+        side,
+        reason,
+        0,
+        order_id,
+        event_number,
+        price,
+        lots,
+        client_order_id,
+        padded_text(text, _NOTE_SIZE),
+    )
+
+
 def _refusal(
     reader: Reader,
     kind: int,
@@ -308,7 +350,7 @@ def _refusal(
 
 Translation = Callable[
     [Reader],
-    PlaceOrder | CancelOrder | AmendOrder | QueryOrder | MassCancel | RecordRefusal,
+    PlaceOrder | CancelOrder | AmendOrder | QueryOrder | MassCancel | DisputeTrade | RecordRefusal,
 ]
 _TRANSLATIONS: dict[str, Translation] = {
     tags.NEW_ORDER_SINGLE: _place,
@@ -316,4 +358,5 @@ _TRANSLATIONS: dict[str, Translation] = {
     tags.ORDER_CANCEL_REPLACE_REQUEST: _amend,
     tags.ORDER_STATUS_REQUEST: _query,
     tags.ORDER_MASS_CANCEL_REQUEST: _mass_cancel,
+    tags.DONT_KNOW_TRADE: _dispute,
 }

@@ -6,6 +6,7 @@ from fix_gateway.translation import tags
 from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
+    DisputeTrade,
     MassCancel,
     PlaceOrder,
     QueryOrder,
@@ -18,6 +19,7 @@ KIND_OF = MappingProxyType(
         tags.ORDER_CANCEL_REPLACE_REQUEST: AmendOrder.KIND,
         tags.ORDER_STATUS_REQUEST: QueryOrder.KIND,
         tags.ORDER_MASS_CANCEL_REQUEST: MassCancel.KIND,
+        tags.DONT_KNOW_TRADE: DisputeTrade.KIND,
     }
 )
 """The command of each application message (35) that a session may send; there are no others."""

@@ -8,11 +8,18 @@ feed again and leaves out what it has already sent.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fix_gateway.translation import rejects, reports
+from fix_gateway.translation import post_trade, rejects, reports
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from messages.trading.codes import RejectCode
-from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
+from messages.trading.commands import (
+    AmendOrder,
+    CancelOrder,
+    DisputeTrade,
+    MassCancel,
+    PlaceOrder,
+    QueryOrder,
+)
 from messages.trading.terms import Side
 
 
@@ -37,6 +44,8 @@ class Outgoing(NamedTuple):
 
 
 _COPY = "797=Y\x01"
+_CAPTURE_RANK = 2
+"""Captures come behind both sides' execution reports."""
 
 
 def told_by(record: events.Event, directory: Directory) -> list[Outgoing]:
@@ -143,7 +152,52 @@ def _traded(record: events.TradeExecuted, directory: Directory) -> list[Outgoing
             record.taker_session if is_taker else record.maker_session,
             rank=rank,
         )
+    return told + _captures(record, directory) if directory.capturing else told
+
+
+def _changed(record: post_trade.Change, directory: Directory) -> list[Outgoing]:
+    told = []
+    for rank, side in enumerate((Side.BUY, Side.SELL)):
+        is_taker = record.taker_side == side
+        text = post_trade.changed(record, directory, side=side)
+        told += _addressed(
+            text,
+            record,
+            directory,
+            record.taker_account if is_taker else record.maker_account,
+            record.taker_session if is_taker else record.maker_session,
+            rank=rank,
+        )
+    return told + _captures(record, directory) if directory.capturing else told
+
+
+def _captures(record: post_trade.Trade, directory: Directory) -> list[Outgoing]:
+    """Address both sides' captures to those of their sessions that are told captures."""
+    told = []
+    for rank, side in enumerate((Side.BUY, Side.SELL), start=_CAPTURE_RANK):
+        is_taker = record.taker_side == side
+        who = _addressed(
+            post_trade.capture(record, directory, side=side),
+            record,
+            directory,
+            record.taker_account if is_taker else record.maker_account,
+            record.taker_session if is_taker else record.maker_session,
+            rank=rank,
+        )
+        told += [each for each in who if each.session in directory.capturing]
     return told
+
+
+def _disputed(record: events.TradeDisputed, directory: Directory) -> list[Outgoing]:
+    """Tell drop copies; the one who said it knows."""
+    text = post_trade.dispute(record, directory)
+    return _addressed(text, record, directory, record.account)
+
+
+def _command_rejected(record: events.CommandRejected, _: Directory) -> list[Outgoing]:
+    if record.refused_kind != DisputeTrade.KIND:
+        return []
+    return [Outgoing(record.session, record.number, 0, post_trade.dispute_reject(record))]
 
 
 def _cancel_rejected(record: events.CancelRejected, directory: Directory) -> list[Outgoing]:
@@ -208,6 +262,10 @@ _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] =
     events.MassCancelled: _mass_cancelled,
     events.MassCancelRejected: _mass_cancel_rejected,
     events.RefusalRecorded: _refused,
+    events.TradeBusted: _changed,
+    events.TradeCorrected: _changed,
+    events.TradeDisputed: _disputed,
+    events.CommandRejected: _command_rejected,
 }
 _TELLING_KINDS = frozenset(record.KIND for record in _TELLERS)
 _DEFINING_KINDS = frozenset(

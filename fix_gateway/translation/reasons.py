@@ -73,6 +73,7 @@ RESTATEMENT_REASON = MappingProxyType(
         CancelReason.DISCONNECT: 12,
         CancelReason.PRICE_BAND: 6,
         CancelReason.PRICE_COLLAR: 15,
+        CancelReason.BUST: 99,
         CancelReason.MASS_CANCEL: 99,
         CancelReason.IMMEDIATE_REMAINDER: 99,
         CancelReason.FILL_OR_KILL: 99,

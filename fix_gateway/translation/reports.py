@@ -166,12 +166,12 @@ def order(
         + (original(named) if named != NO_CLIENT_ID else "")
         + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
         + f"{parties(record.account, record.session, directory, trader=record.trader)}"
-        f"17={record.number}\x01150={execution_type}\x0139={_status(record)}\x01"
+        f"17={record.number}\x01150={execution_type}\x0139={status_of(record)}\x01"
         + (f"378={restatement}\x01" if restatement is not None else "")
         + f"{account(record.account, directory)}55={unit.symbol}\x0154={side(record.side)}\x01"
-        f"{_terms(record, unit, directory, record.expire_at_ns)}"
+        f"{order_terms(record, unit, directory, record.expire_at_ns)}"
         f"{capacity(record.account, directory)}"
-        f"{_progress(record, unit)}60={timestamp_text(record.time_ns)}\x01"
+        f"{progress(record, unit)}60={timestamp_text(record.time_ns)}\x01"
         + (f"110={quantity(record.minimum_lots, unit)}\x01" if record.minimum_lots else "")
         + (f"1138={quantity(record.display_lots, unit)}\x01" if record.display_lots else "")
         + (f"58={cancel_reason_name(reason)}\x01" if reason else "")
@@ -183,7 +183,7 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
     """Report a trade to one of its two sides."""
     unit = directory.instrument(record.instrument)
     is_taker = record.taker_side == side
-    own = _taker(record) if is_taker else _maker(record)
+    own = taker_of(record) if is_taker else maker_of(record)
     quote = directory.asset(unit.quote_asset)
     liquidity, aggressor = own.liquidity, f"1057={'Y' if is_taker else 'N'}\x01"
     if record.is_auction:
@@ -193,13 +193,13 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
         f"35=8\x0137={own.order_id}\x01{identifier(own.client_order_id)}"
         f"{parties(own.account, own.session, directory, trader=own.trader)}"
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01150=F\x01"
-        f"39={_status(own)}\x01{account(own.account, directory)}"
+        f"39={status_of(own)}\x01{account(own.account, directory)}"
         f"55={unit.symbol}\x0154={int(side)}\x01"
-        f"{_terms(own, unit, directory)}{aggressor}{capacity(own.account, directory)}"
+        f"{order_terms(own, unit, directory)}{aggressor}{capacity(own.account, directory)}"
         f"32={decimal_text(record.quantity_lots * unit.lot_units, unit.quantity_decimals)}\x01"
         f"31={decimal_text(record.price_ticks * unit.tick_units, unit.price_decimals)}\x01"
         f"30={directory.market}\x0129={tags.LAST_CAPACITY_AGENT}\x01"
-        f"{_progress(own, unit)}60={timestamp_text(record.time_ns)}\x01"
+        f"{progress(own, unit)}60={timestamp_text(record.time_ns)}\x01"
         f"851={liquidity}\x01136=1\x01137={decimal_text(own.fee_atoms, quote.scale)}\x01"
         f"138={quote.symbol}\x01139={tags.MISC_FEE_TYPE_EXCHANGE_FEES}\x01{executed}"
     )
@@ -288,8 +288,8 @@ def _refused(
     )
 
 
-def _terms(
-    own: "events.OrderEvent | _TradeSide",
+def order_terms(
+    own: "events.OrderEvent | TradeSide",
     unit: Instrument,
     directory: Directory,
     expire_at_ns: int = 0,
@@ -309,7 +309,7 @@ def _terms(
     return text
 
 
-def _progress(own: "events.OrderEvent | _TradeSide", unit: Instrument) -> str:
+def progress(own: "events.OrderEvent | TradeSide", unit: Instrument) -> str:
     """Write what is left, what is done and at which average price."""
     leaves, filled = own.leaves_lots, own.filled_lots
     if filled == 0:
@@ -321,7 +321,7 @@ def _progress(own: "events.OrderEvent | _TradeSide", unit: Instrument) -> str:
     )
 
 
-def _status(own: "events.OrderEvent | _TradeSide") -> str:
+def status_of(own: "events.OrderEvent | TradeSide") -> str:
     """Write OrdStatus (39); of a status that is newer than this gateway, what the figures say."""
     known = ORDER_STATUS.get(own.status)
     if known is not None:
@@ -332,7 +332,7 @@ def _status(own: "events.OrderEvent | _TradeSide") -> str:
     return tags.ORD_STATUS_CANCELED if is_cut else tags.ORD_STATUS_FILLED
 
 
-class _TradeSide(NamedTuple):
+class TradeSide(NamedTuple):
     """One side of a trade, in the words of an order event."""
 
     liquidity: str
@@ -355,8 +355,12 @@ class _TradeSide(NamedTuple):
     trader: int
 
 
-def _maker(record: events.TradeExecuted) -> _TradeSide:
-    return _TradeSide(
+Told = events.TradeExecuted | events.TradeBusted | events.TradeCorrected
+
+
+def maker_of(record: Told) -> TradeSide:
+    """Return the maker's side."""
+    return TradeSide(
         liquidity=tags.LAST_LIQUIDITY_IND_ADDED_LIQUIDITY,
         account=record.maker_account,
         cash_atoms=0,
@@ -378,11 +382,12 @@ def _maker(record: events.TradeExecuted) -> _TradeSide:
     )
 
 
-def _taker(record: events.TradeExecuted) -> _TradeSide:
-    return _TradeSide(
+def taker_of(record: Told) -> TradeSide:
+    """Return the taker's side."""
+    return TradeSide(
         liquidity=tags.LAST_LIQUIDITY_IND_REMOVED_LIQUIDITY,
         account=record.taker_account,
-        cash_atoms=record.taker_cash_atoms,
+        cash_atoms=record.taker_cash_atoms if isinstance(record, events.TradeExecuted) else 0,
         client_order_id=record.taker_client_order_id,
         fee_atoms=record.taker_fee_atoms,
         filled_lots=record.taker_filled_lots,

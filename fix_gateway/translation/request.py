@@ -15,11 +15,12 @@ from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.text import printable, shown
 from fix_gateway.translation.times import timestamp_ns
 from messages.trading.codes import RejectCode
-from messages.trading.identity import NO_CLIENT_ID
+from messages.trading.identity import NO_CLIENT_ID, event_number_of
 from messages.trading.terms import CLIENT_ID_LENGTH_MAX, Side
 
 _CLIENT_ID = re.compile(rf"[!-~](?:[ -~]{{0,{CLIENT_ID_LENGTH_MAX - 2}}}[!-~])?", re.ASCII)
 _ORDER_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_EXECUTION = re.compile(r"[1-9][0-9]{0,17}[BS]?", re.ASCII)
 _SIDES = {tags.SIDE_BUY: Side.BUY, tags.SIDE_SELL: Side.SELL}
 
 
@@ -247,6 +248,17 @@ class Reader:
                 RejectCode.GATEWAY_FIELD_MALFORMED, f"{name} {shown(text)} is not a UTC time"
             )
         return time_ns
+
+    def execution(self) -> int:
+        """Read ExecID (17) of an execution, and return its event's number."""
+        text = self.fields.get(tags.EXEC_ID)
+        if text is None:
+            return self.refuse(RejectCode.GATEWAY_FIELD_MISSING, "ExecID (17) is missing")
+        if not _EXECUTION.fullmatch(text):
+            return self.refuse(
+                RejectCode.GATEWAY_EXECUTION_UNKNOWN, f"ExecID {shown(text)} is not one of ours"
+            )
+        return event_number_of(text)
 
     def order_id(self) -> int:
         """Read OrderID (37) where a request may name it; zero when it is not given."""

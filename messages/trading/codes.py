@@ -161,6 +161,11 @@ class RejectCode(IntEnum):
     GATEWAY_RIGHTS_MISSING = 1015
     GATEWAY_OUT_OF_RANGE = 1016
 
+    # Post-trade: executions that a client names, and trades that it asks for.
+    GATEWAY_EXECUTION_UNKNOWN = 1050
+    GATEWAY_TRADE_REQUEST_UNSUPPORTED = 1051
+    GATEWAY_TRADE_REQUEST_BUSY = 1052
+
     # Gateways: requests for messages, which are no commands and go on no record.
     GATEWAY_STREAM_UNKNOWN = 1060
     GATEWAY_MESSAGES_NOT_AVAILABLE = 1061

@@ -87,7 +87,7 @@ def _entries(
     dialect: Dialect,
 ) -> tuple[list[Fields], tuple[int, str] | None]:
     items = [member.item for member in group.members]
-    order = [item.tag for item in items if isinstance(item, Field)]
+    order = [item.tag if isinstance(item, Field) else item.count.tag for item in items]
     found: list[Fields] = []
     last = -1
     while pair is not None and pair[0] in order:
@@ -99,10 +99,13 @@ def _entries(
             assert found, f"{group.name} does not begin with its first member"
             assert at > last, f"{group.name}: {tag} out of order"
         item = items[at]
-        assert isinstance(item, Field)
-        found[-1][tag] = _checked(item, value, dialect)
         last = at
         pair = next(waiting, None)
+        if isinstance(item, Field):
+            found[-1][tag] = _checked(item, value, dialect)
+        else:
+            found[-1][tag] = value
+            _, pair = _entries(item, int(value), pair, waiting, dialect)
     assert len(found) == count, f"{group.name} counts {count}: {found}"
     for entry in found:
         _check_required(list(group.members), entry.keys(), dialect, group.name)

@@ -67,10 +67,19 @@ OWN_MEMBERS = {
     ("OrderMassCancelReport", "CopyMsgIndicator"),
     ("BusinessMessageReject", "CopyMsgIndicator"),
     ("ApplicationMessageRequestAck", "RejectCode"),
+    ("TradeCaptureReportRequestAck", "RejectCode"),
+    ("DontKnowTrade", "Account"),
+    ("DontKnowTrade", "ClOrdID"),
+    ("DontKnowTrade", "CopyMsgIndicator"),
     # Every message that an event caused is numbered, also those that the standard does not number.
     *(
         (message, field)
-        for message in ("OrderCancelReject", "OrderMassCancelReport", "BusinessMessageReject")
+        for message in (
+            "OrderCancelReject",
+            "OrderMassCancelReport",
+            "BusinessMessageReject",
+            "DontKnowTrade",
+        )
         for field in ("ApplID", "ApplSeqNum", "ApplLastSeqNum", "ApplResendFlag")
     ),
     ("MarketDataRequest", "MDBookType"),
@@ -205,7 +214,8 @@ def test_a_message_is_the_standards_with_listed_additions(
 
 @pytest.mark.parametrize("group", source().groups.values(), ids=lambda group: group.name)
 def test_a_groups_members_are_the_standards_in_its_order(group: Group) -> None:
-    names = [member.item.name for member in group.members]
+    items = [member.item for member in group.members]
+    names = [item.name if isinstance(item, Field) else item.count.name for item in items]
     orders = [
         order
         for each in standard("FIX50SP2.xml").iter("group")
@@ -223,6 +233,7 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
         *"DFGHq89rj",
         *("BW", "BX", "BY"),
         *("B", "N"),
+        *("Q", "AD", "AQ", "AE", "AR"),
     }
     assert {message.type for message in told if message.sessions} == MARKET_DATA_TYPES
 
