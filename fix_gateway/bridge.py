@@ -60,7 +60,13 @@ class Inquiry(NamedTuple):
     fields: Fields
 
 
-INQUIRIES = frozenset({tags.APPLICATION_MESSAGE_REQUEST})
+INQUIRIES = frozenset(
+    {
+        tags.APPLICATION_MESSAGE_REQUEST,
+        tags.TRADE_CAPTURE_REPORT_REQUEST,
+        tags.TRADE_CAPTURE_REPORT_ACK,
+    }
+)
 """The application messages (35) that never become commands."""
 
 

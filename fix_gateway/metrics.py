@@ -74,6 +74,9 @@ class Metrics:
         self.replays = Gauge(
             "fix_replays", "Requests for messages that are being answered", registry=registry
         )
+        self.captures_taken = Counter(
+            "fix_captures_taken_total", "Captures that clients took (AR)", registry=registry
+        )
         self.told_again = Counter(
             "fix_messages_told_again_total", "Messages sent as asked for by BW", registry=registry
         )

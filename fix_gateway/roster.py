@@ -8,11 +8,11 @@ from fix_gateway import additions
 from fix_gateway.acceptor import Callbacks, Channel, FixAcceptor
 from fix_gateway.checkpoint import CheckpointFile, ResetFile
 from fix_gateway.dictionary import Dictionaries
+from fix_gateway.inquiries import Inquiries
 from fix_gateway.more_doors import keep_doors
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.publisher import Publisher
-from fix_gateway.recovery import Recovery
 from fix_gateway.session_watch import Changes, SessionWatch
 from fix_gateway.sessions import LiveSession, Positions
 from fix_gateway.settings import GatewaySettings, SessionFile
@@ -60,14 +60,14 @@ class Roster:
         """The core's, when the present link was made."""
 
     async def run(
-        self, channels: dict[str, Channel], publisher: Publisher, recovery: Recovery
+        self, channels: dict[str, Channel], publisher: Publisher, inquiries: Inquiries
     ) -> None:
         """Watch the files until cancelled.
 
         Args:
             channels: QuickFIX's ends by comp id; those of new sessions are put in here.
             publisher: tells sessions of events.
-            recovery: answers their requests for old ones.
+            inquiries: answers their requests for old ones.
 
         Raises:
             AheadOfVenue, OSError, SettingsError: a new session cannot be taken up.
@@ -80,7 +80,7 @@ class Roster:
             changes = await watch.next_changes()
             fresh = self._take_over(changes, channels)
             if fresh:
-                await self._add(fresh, channels, publisher, recovery)
+                await self._add(fresh, channels, publisher, inquiries)
 
     def _files(self) -> dict[str, SessionFile]:
         return {
@@ -115,7 +115,7 @@ class Roster:
         files: dict[str, SessionFile],
         channels: dict[str, Channel],
         publisher: Publisher,
-        recovery: Recovery,
+        inquiries: Inquiries,
     ) -> None:
         """Let new sessions log on, beside those that are there."""
         number = 1 + max(self._doors.values(), default=0)
@@ -142,7 +142,7 @@ class Roster:
             self._sessions[name], channels[name] = session, channel
             self._outbox.add(session)
             publisher.add(session, channel)
-            recovery.add(session)
+            inquiries.add(session)
             channel.open()
             self._doors[name] = number
         self._start(addition.acceptor, addition.pacemaker)

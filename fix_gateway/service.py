@@ -34,13 +34,13 @@ from fix_gateway.control import control, keep_credential
 from fix_gateway.dialects.names import FIX_44
 from fix_gateway.dictionary import Dictionaries, compose_dictionaries
 from fix_gateway.farewells import Farewells
+from fix_gateway.inquiries import Inquiries
 from fix_gateway.metrics import Metrics
 from fix_gateway.more_doors import keep_doors
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.publisher import Publisher
-from fix_gateway.recovery import Recovery
 from fix_gateway.roster import Roster
 from fix_gateway.sessions import LiveSession, align, begin, last_told
 from fix_gateway.settings import GatewaySettings, SessionFile
@@ -118,7 +118,7 @@ class Gateway:
         """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
         self._acceptor: FixAcceptor | None = None
         self._publisher: Publisher | None = None
-        self._recovery: Recovery | None = None
+        self._inquiries: Inquiries | None = None
         self._venue = b""
         self._boot = boot_identity()
         self._acceptors: list[FixAcceptor] = []
@@ -333,7 +333,7 @@ class Gateway:
             has_lost_all=checkpoint is None and not any(each.is_there for each in stored.values()),
         )
         self._acceptor, self._publisher = acceptor, publisher
-        self._recovery = Recovery(
+        self._inquiries = Inquiries(
             self._settings.recovery,
             sessions=self._sessions.values(),
             channels=acceptor.channels,
@@ -346,19 +346,19 @@ class Gateway:
 
     async def _carry(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
         """Publish the feed and mark positions until the link is lost or we are asked to stop."""
-        assert self._recovery is not None
+        assert self._inquiries is not None
         assert self._history is not None
         feed = asyncio.create_task(self._follow(link), name="fix_gateway.feed")
         marks = asyncio.create_task(self._mark(), name="fix_gateway.checkpoint")
-        again = asyncio.create_task(self._recovery.run(self._history), name="fix_gateway.recovery")
+        told = asyncio.create_task(self._inquiries.run(self._history), name="fix_gateway.inquiries")
         assert self._publisher is not None
         digests = asyncio.create_task(
             self._statements.run(self._publisher), name="fix_gateway.statements"
         )
-        tasks = [feed, marks, again, digests]
+        tasks = [feed, marks, told, digests]
         if self._settings.sessions is not None:
             assert self._acceptor is not None
-            work = self._roster.run(self._acceptor.channels, self._publisher, self._recovery)
+            work = self._roster.run(self._acceptor.channels, self._publisher, self._inquiries)
             tasks.append(asyncio.create_task(work, name="fix_gateway.sessions"))
         try:
             waited: set[asyncio.Future[Any]] = {*tasks, stopping, self._failure}
@@ -476,5 +476,5 @@ class Gateway:
         self._farewells.changed.set()
         self._outbox.carry(self._bridge.take())
         for inquiry in self._bridge.take_inquiries():
-            assert self._recovery is not None
-            self._recovery.ask(*inquiry)
+            assert self._inquiries is not None
+            self._inquiries.ask(inquiry)

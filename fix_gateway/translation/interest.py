@@ -29,6 +29,9 @@ _KNOWN: tuple[type[Record], ...] = (
     events.MassCancelled,
     events.MassCancelRejected,
     events.RefusalRecorded,
+    events.TradeBusted,
+    events.TradeCorrected,
+    events.TradeDisputed,
 )
 """Events that are told to nobody but the sessions, and the copies of the accounts, they name."""
 
