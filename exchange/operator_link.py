@@ -12,7 +12,7 @@ import msgspec
 
 from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.state import State
-from messages.layout import Record, plain_text
+from messages.layout import RECORD_PREFIX, Record, plain_text
 from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
 from messages.trading.commands import Command
@@ -21,6 +21,7 @@ from messages.trading.events import (
     BalanceChanged,
     CommandRejected,
     TradeChanged,
+    TradeDisputed,
     TradeExecuted,
 )
 from messages.trading.identity import source_number
@@ -188,6 +189,29 @@ async def trade_told(state: State, trade_id: int) -> TradeExecuted | TradeChange
     finally:
         await link.close()
     return told
+
+
+async def disputes(state: State) -> list[TradeDisputed]:
+    """Return every dispute of an execution, from the event log.
+
+    Raises:
+        VenueAwayError: no venue answers.
+    """
+    link = await connect(state, ADMIN)
+    found: list[TradeDisputed] = []
+    prefix = RECORD_PREFIX.pack(TradeDisputed.LENGTH, TradeDisputed.KIND)
+    try:
+        if link.welcome.last_event == 0:
+            return found
+        async for batch in link.events(0):
+            if prefix in batch.data:  # decoding what cannot be it would take minutes
+                told = EVENTS.unpack(batch.data)
+                found += [event for event in told if isinstance(event, TradeDisputed)]
+            if batch.last >= link.welcome.last_event:
+                break
+    finally:
+        await link.close()
+    return found
 
 
 def explain(event: CommandRejected) -> str:

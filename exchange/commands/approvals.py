@@ -11,13 +11,15 @@ from exchange.approvals import ACTIONS, Approvals, Fields, Proposal
 from exchange.configuration import scaled
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
-from exchange.operator_link import OperatorLink, matching, trade_told
+from exchange.operator_link import OperatorLink, disputes, matching, trade_told
 from exchange.operators import NUMBER_MAX, Operators, Token
 from exchange.places import places_parser
 from exchange.state import State
 from messages.layout import plain_text
 from messages.trading import events
 from messages.trading.codes import RejectCode
+from messages.trading.identity import execution_id
+from messages.trading.terms import DisputeReason
 from runtime.process import EXIT_OK
 
 Maker = Callable[[OperatorLink, Directory, argparse.Namespace], Awaitable[tuple[Fields, str]]]
@@ -34,6 +36,7 @@ _SUMMARIES = {
 def configure(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the actions of operators, and one below ``admin`` for each that takes two of them."""
     _configure_operators(actions)
+    _plain(actions, "disputes", "list executions that clients do not know", _disputes)
     for action, summary in _SUMMARIES.items():
         parser = actions.add_parser(action, help=f"{summary}; two operators", description=summary)
         under = parser.add_subparsers(metavar="what", required=True)
@@ -198,6 +201,19 @@ def _list(options: argparse.Namespace) -> int:
             at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(proposal.proposed_at_ns // 10**9))
             by = f"{proposal.proposed_by}, {proposal.approved_by or 'nobody yet'}"
             console.print(f"{proposal.id}  {at}  {proposal.state}  ({by})  {proposal.summary}")
+    return EXIT_OK
+
+
+async def _disputes(_: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
+    for event in await disputes(State(options.state)):
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.time_ns // 10**9))
+        reason = DisputeReason(event.reason).name.lower().replace("_", " ")
+        text = plain_text(event.text)
+        console.print(
+            f"{at}  {known.name('account', event.account)} does not know "
+            f"{execution_id(event.event_number, event.side)} of order {event.order_id}: {reason}"
+            + (f", {text}" if text else "")
+        )
     return EXIT_OK
 
 

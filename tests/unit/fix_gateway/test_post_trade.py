@@ -212,7 +212,12 @@ def test_a_dispute_becomes_a_command_and_a_copy_of_itself() -> None:
         name: getattr(record, name)
         for name in ("account", "session", "instrument", "side", "reason", "order_id")
     }
-    more: dict[str, Any] = {"event_number": 60, "quantity_lots": 2000, "price_ticks": 2000, "text": record.text}
+    more: dict[str, Any] = {
+        "event_number": 60,
+        "quantity_lots": 2000,
+        "price_ticks": 2000,
+        "text": record.text,
+    }
     copies = told(events.TradeDisputed.make(number=81, **fields, **more))
     assert set(copies) == {(COPY, "Q")}
     assert copies[COPY, "Q"][0] == {
