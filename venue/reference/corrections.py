@@ -20,6 +20,7 @@ from venue.reference.event_writer import Shape, shape
 from venue.reference.kept_trades import KeptTrade
 from venue.reference.money import decide_reference
 from venue.reference.orders import Order
+from venue.reference.quote_requests import RfqQuote, end_all
 from venue.reference.receivables import decide_receivables, raise_receivable, shortfall_of
 from venue.reference.rejections import reject_command
 from venue.reference.state import VenueState
@@ -31,6 +32,7 @@ from venue.reference.values import (
     FILLED,
     NEW,
     PARTIALLY_FILLED,
+    RFQ_KILL_SWITCH,
 )
 
 _TRADE_BUSTED: Final = shape(TradeBusted)
@@ -205,8 +207,8 @@ def _apply(
     definition = found.maker.instrument.definition
     base, quote = definition.base_asset, definition.quote_asset
     changes = (
-        _change_of(found.maker, previous, terms, previous.maker_fee, terms.maker_fee),
-        _change_of(found.taker, previous, terms, previous.taker_fee, terms.taker_fee),
+        _change_of(venue, found.maker, found, terms, is_taker=False),
+        _change_of(venue, found.taker, found, terms, is_taker=True),
     )
     raised = {
         base: sum(each.base_shortfall for each in changes),
@@ -244,8 +246,14 @@ def _apply(
             _suspend(venue, command, change.order.account, count)
 
 
-def _change_of(order: Order, previous: Terms, terms: Terms, previous_fee: int, fee: int) -> Change:
+def _change_of(
+    venue: VenueState, order: Order, found: Found, terms: Terms, *, is_taker: bool
+) -> Change:
     """Return what other terms mean for one party: where it is short, its open orders go first."""
+    previous = found.terms
+    previous_fee, fee = (
+        (previous.taker_fee, terms.taker_fee) if is_taker else (previous.maker_fee, terms.maker_fee)
+    )
     sign = 1 if order.side == BUY else -1
     base_atoms = sign * (terms.base_atoms - previous.base_atoms)
     quote_atoms = previous_fee - fee - sign * (terms.notional_atoms - previous.notional_atoms)
@@ -260,15 +268,29 @@ def _change_of(order: Order, previous: Terms, terms: Terms, previous_fee: int, f
         shortfall_of(
             order.base,
             change_atoms=base_atoms,
-            released_atoms=_held_by_orders(order.account, order.base),
+            released_atoms=_held_for_trading(venue, order.account, order.base),
         ),
         shortfall_of(
             order.quote,
             change_atoms=quote_atoms,
-            released_atoms=_held_by_orders(order.account, order.quote),
+            released_atoms=_held_for_trading(venue, order.account, order.quote),
         ),
         must_cancel,
     )
+
+
+def _held_for_trading(venue: VenueState, account: Account, balance: Balance) -> int:
+    """Return what an account's open orders and quotes hold of a balance."""
+    return _held_by_orders(account, balance) + sum(
+        (quote.bid_held_atoms if account.balance(definition.quote_asset) is balance else 0)
+        + (quote.ask_held_atoms if account.balance(definition.base_asset) is balance else 0)
+        for quote in _quotes_of(venue, account)
+        for definition in (quote.request.instrument.definition,)
+    )
+
+
+def _quotes_of(venue: VenueState, account: Account) -> list[RfqQuote]:
+    return [each for each in venue.rfq_quotes.values() if each.account is account]
 
 
 def _held_by_orders(account: Account, balance: Balance) -> int:
@@ -276,10 +298,13 @@ def _held_by_orders(account: Account, balance: Balance) -> int:
 
 
 def _cancel_orders(venue: VenueState, change: Change) -> int:
-    """Let all open orders of a party go, where the change would leave it short beside them."""
+    """Let a party's open orders and quotes go, where the change leaves it short beside them."""
     if not change.must_cancel:
         return 0
-    return cancel_all(venue, list(change.order.account.open_orders.values()), reason=BUST)
+    account = change.order.account
+    cancelled = cancel_all(venue, list(account.open_orders.values()), reason=BUST)
+    end_all(venue, requests=(), quotes=_quotes_of(venue, account), reason=RFQ_KILL_SWITCH)
+    return cancelled
 
 
 def _refill(order: Order, previous: Terms, terms: Terms) -> None:

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/money.hpp"
+#include "core/negotiation.hpp"
 
 namespace core {
 
@@ -157,17 +158,37 @@ std::int64_t shortfall_of(const Balance& balance, std::int64_t change_atoms,
   return std::max<std::int64_t>(std::min(-left_atoms, -change_atoms), 0);
 }
 
-// What one party's open orders hold of base and quote.
-std::pair<std::int64_t, std::int64_t> held_by_orders(Venue& venue, const Account& account,
-                                                     const ColdOrder& party) {
+// An account's quotes that stand.
+Negotiations quotes_of(const Venue& venue, std::uint32_t account) {
+  Negotiations found = find_negotiations(
+      venue, [account](std::uint32_t owner, std::uint32_t, std::uint32_t) {
+        return owner == account;
+      });
+  found.requests.clear();  // they hold nothing
+  return found;
+}
+
+// What one party's open orders and quotes hold of base and quote.
+std::pair<std::int64_t, std::int64_t> held_for_trading(Venue& venue, std::uint32_t owner,
+                                                       const ColdOrder& party) {
   std::pair<std::int64_t, std::int64_t> held{0, 0};
+  const auto add = [&](std::uint32_t balance, std::int64_t atoms) {
+    held.first += balance == party.base ? atoms : 0;
+    held.second += balance == party.quote ? atoms : 0;
+  };
+  const Account& account = venue.accounts[owner];
   each_open_order(account, [&](std::uint32_t index) {
     const HotOrder& order = venue.orders.hot(index);
     const ColdOrder& cold = venue.orders.cold(index);
-    const std::uint32_t holding = order.is_buy() ? cold.quote : cold.base;
-    held.first += holding == party.base ? order.held_atoms : 0;
-    held.second += holding == party.quote ? order.held_atoms : 0;
+    add(order.is_buy() ? cold.quote : cold.base, order.held_atoms);
   });
+  for (const std::uint64_t number : quotes_of(venue, owner).quotes) {
+    const RfqQuote& quote = venue.rfq_quotes.at(number);
+    const Instrument& instrument =
+        *venue.instruments[venue.quote_requests.at(quote.request).instrument];
+    add(venue.balance_index(owner, instrument.quote_asset), quote.bid_held_atoms);
+    add(venue.balance_index(owner, instrument.base_asset), quote.ask_held_atoms);
+  }
   return held;
 }
 
@@ -180,10 +201,10 @@ PartyChange change_of(Venue& venue, std::uint32_t index, const TradeTerms& previ
   const std::int64_t base_atoms = sign * (terms.base_atoms - previous.base_atoms);
   const std::int64_t quote_atoms =
       previous_fee - fee - sign * (terms.notional_atoms - previous.notional_atoms);
+  // First, for it may make balances, and move those that there are.
+  const auto [base_held, quote_held] = held_for_trading(venue, order.account, cold);
   const Balance& base = venue.balances[cold.base];
   const Balance& quote = venue.balances[cold.quote];
-  const auto [base_held, quote_held] =
-      held_by_orders(venue, venue.accounts[order.account], cold);
   return {.order = index,
           .account = order.account,
           .base_atoms = base_atoms,
@@ -331,6 +352,7 @@ void put_terms(Venue& venue, const Command& command, const Found& found, const T
     if (change.must_cancel) {
       change.cancelled =
           cancel_all(venue, venue.accounts[change.account].orders, cancel_reason::BUST);
+      end_negotiations(venue, quotes_of(venue, change.account), rfq_end::KILL_SWITCH);
     }
   }
   for (const PartyChange& change : changes) {

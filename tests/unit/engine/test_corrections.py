@@ -11,6 +11,7 @@ from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
 from messages.trading.terms import AMOUNT_LIMIT, CancelReason, DisputeReason, OrderStatus, Scope
+from tests.unit.engine.negotiation import Negotiation
 from tests.unit.engine.scenario import (
     ALAN,
     ALICE,
@@ -478,3 +479,23 @@ def test_trades_receivables_and_the_window_are_in_the_snapshot() -> None:
     market.engine = restored
     assert bust(market, 2) == ["command rejected TRADE_ALREADY_BUSTED 0 2"]
     assert bust(market, 3) == ["busted 3 2@100"]
+
+
+def test_quotes_go_with_the_orders_before_the_venue_lends() -> None:
+    market = Negotiation()
+    market.send(c.KeepTrades, trades_max=10)
+    market.buy(5, at=100)
+    market.sell(5, at=100, account=BOB)
+    market.ask(3)
+    request = market.number()
+    market.quote(request, bid=100)
+    held = market.balance(BOB, QUOTE)[1]
+    assert held == 600
+    free = RICH + 1000 - held
+    spent = {"account": BOB, "asset": QUOTE, "amount_atoms": free}
+    market.send(c.Debit, **spent, reference=client_id("spent"))
+    bust(market)
+    assert market.engine.receivables() == [(BOB, QUOTE, 400)]
+    assert market.balance(BOB, QUOTE) == (0, 0)
+    names = [type(each).__name__ for each in market.records]
+    assert names.index("RfqQuoteEnded") < names.index("ReceivableChanged")
