@@ -48,10 +48,14 @@ class Inquiries:
         )
 
     def add(self, session: LiveSession) -> None:
-        """Answer one more session, and tell it captures if its file says so."""
+        """Answer one more session."""
         self._recovery.add(session)
-        if session.file.trade_captures:
-            self._directory.capturing |= {session.number}
+
+    def tell_captures(self, sessions: Collection[LiveSession]) -> None:
+        """Tell captures to those of the sessions whose files say so now."""
+        self._directory.capturing = frozenset(
+            session.number for session in sessions if session.file.trade_captures
+        )
 
     def ask(self, inquiry: Inquiry) -> None:
         """Take an inquiry, or refuse it.

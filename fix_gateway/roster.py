@@ -81,6 +81,7 @@ class Roster:
             fresh = self._take_over(changes, channels)
             if fresh:
                 await self._add(fresh, channels, publisher, inquiries)
+            inquiries.tell_captures(self._sessions.values())
 
     def _files(self) -> dict[str, SessionFile]:
         return {
