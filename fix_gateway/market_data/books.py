@@ -94,6 +94,8 @@ class PublicBook:
         self._prices: dict[int, SortedList[int]] = {Side.BUY: SortedList(), Side.SELL: SortedList()}
         self._sums: dict[LevelKey, Level] = {}
         self._hidden: dict[int, Hidden] = {}
+        self._coming: list[int] = []
+        """Orders that the present command accepted and that have not traded yet."""
         self._rank = 0
 
     @classmethod
@@ -116,6 +118,7 @@ class PublicBook:
         self.touched_levels.clear()
         self.touched_orders.clear()
         self.trades.clear()
+        self._coming.clear()
 
     def best(self, side: int, count: int) -> Iterator[tuple[int, Level]]:
         """Yield the best prices of a side with their levels, the best first; all for zero."""
@@ -179,9 +182,31 @@ class PublicBook:
         self._rank += 1
         shown = ShownOrder(event.side, event.price_ticks, _tranche(hidden), self._rank)
         self._put(order_id, shown, hidden)
+        if isinstance(event, events.OrderTriggered):
+            self._let_in_before(self._coming)
+        elif isinstance(event, events.OrderAccepted):
+            self._coming.append(order_id)
+
+    def _let_in_before(self, coming: list[int]) -> None:
+        """Put orders behind one that was triggered before they acted.
+
+        The orders of a mass quote are accepted together and act one after the other. What one of
+        them sets off comes before the next.
+        """
+        for order_id in coming:
+            known = self.orders.get(order_id)
+            if known is not None:
+                self._rank += 1
+                self._put(order_id, known._replace(rank=self._rank), self._hidden[order_id])
 
     def traded(self, event: events.TradeExecuted) -> None:
-        """Take a trade, and what it leaves of both orders."""
+        """Take a trade, and what it leaves of both orders.
+
+        A trade that a request for quote agreed on is not of the book: neither order was in it,
+        which a resting order of fill or kill tells. It is nobody's business here.
+        """
+        if event.maker_time_in_force == TimeInForce.FILL_OR_KILL:
+            return
         aggressor = 0 if event.is_auction else event.taker_side
         trade = Trade(
             event.trade_id, event.price_ticks, event.quantity_lots, aggressor, event.time_ns
@@ -213,6 +238,8 @@ class PublicBook:
 
     def _took(self, order_id: int, leaves_lots: int) -> None:
         """Take note of what an order that is still coming in has left: it shows nothing yet."""
+        if order_id in self._coming:
+            del self._coming[: self._coming.index(order_id) + 1]
         known = self.orders.get(order_id)
         if known is None:
             return

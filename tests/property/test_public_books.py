@@ -12,12 +12,13 @@ from fix_gateway.market_data.market import Market
 from fix_gateway.market_data.views import View, ViewKey
 from messages.trading.answers import Book, read_books
 from messages.trading.events import EVENTS, TradeExecuted
-from messages.trading.terms import Side
+from messages.trading.terms import Side, TimeInForce
 from tests.property.flow import INSTRUMENTS, Flow
 from tests.unit.fix_gateway.market_data_client import ClientBook
 from venue.reference.engine import ReferenceEngine
 
 COMMANDS = 1500
+FILL_OR_KILL = TimeInForce.FILL_OR_KILL
 BOTH = (Side.BUY, Side.SELL)
 FIX_SIDE = {Side.BUY: "0", Side.SELL: "1"}
 
@@ -83,7 +84,8 @@ class Rig:
     def give(self, told: bytes) -> None:
         self.market.take(told)
         for event in EVENTS.unpack(told):
-            if isinstance(event, TradeExecuted):
+            # Fill or kill never rests: such a maker's trade was agreed on by a request for quote.
+            if isinstance(event, TradeExecuted) and event.maker_time_in_force != FILL_OR_KILL:
                 self.trades[event.instrument].append(str(event.trade_id))
         for view in self.views():
             if self.chance.random() < 0.7 and view.is_dirty:
