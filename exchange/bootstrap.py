@@ -190,6 +190,7 @@ async def _run_fix_market_data(
         comp_id=table.fix.comp_id,
         doors=market_data_doors(state),
         limits=table.fix_market_data.limits,
+        sessions=places.sessions,
     )
 
     async def dial(refused: Callable[[Sequence[Refusal]], None]) -> Link:

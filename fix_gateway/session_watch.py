@@ -60,7 +60,12 @@ class SessionWatch:
     """Reads the files again whenever they change."""
 
     def __init__(
-        self, directory: Path, *, seconds: float, known: Callable[[], Mapping[str, SessionFile]]
+        self,
+        directory: Path,
+        *,
+        seconds: float,
+        known: Callable[[], Mapping[str, SessionFile]],
+        is_market_data: bool = False,
     ) -> None:
         """Keep where to look.
 
@@ -68,10 +73,12 @@ class SessionWatch:
             directory: of the files.
             seconds: between two looks.
             known: returns what the gateway goes by.
+            is_market_data: whether to look at sessions of that kind alone, or at all others.
         """
         self._directory = directory
         self._seconds = seconds
         self._known = known
+        self._is_market_data = is_market_data
         self._stamp: Stamp = ()
 
     async def next_changes(self) -> Changes:
@@ -91,7 +98,11 @@ class SessionWatch:
         except (SettingsError, OSError) as error:
             log.error("sessions_not_read", reason=str(error))  # noqa: TRY400
             return Changes()
-        ours = {file.sender_comp_id: file for file in files.values() if file.kind != "market_data"}
+        ours = {
+            file.sender_comp_id: file
+            for file in files.values()
+            if (file.kind == "market_data") == self._is_market_data
+        }
         return compare(self._known(), ours)
 
 

@@ -35,6 +35,7 @@ from fix_gateway.market_data.session import FixSession
 from fix_gateway.market_data.settings import MarketDataSettings
 from fix_gateway.market_data.subscriber import Subscriber
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
+from fix_gateway.session_watch import SessionWatch
 from fix_gateway.settings import SessionFile
 from fix_gateway.translation import tags
 from messages.layout import Record
@@ -204,17 +205,20 @@ class MarketDataService:
         self._is_available = True
 
     async def _follow(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
-        feed = asyncio.create_task(self._read(link), name="fix_market_data.feed")
-        sweep = asyncio.create_task(self._sweep(), name="fix_market_data.sweep")
+        tasks = [
+            asyncio.create_task(self._read(link), name="fix_market_data.feed"),
+            asyncio.create_task(self._sweep(), name="fix_market_data.sweep"),
+            asyncio.create_task(self._watch_files(), name="fix_market_data.files"),
+        ]
         try:
-            waited: set[asyncio.Future[Any]] = {feed, sweep, stopping, self._failure}
+            waited: set[asyncio.Future[Any]] = {*tasks, stopping, self._failure}
             done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()
         finally:
-            for task in (feed, sweep):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(feed, sweep, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, link: CommandLink) -> None:
         async for batch in link.events(self._market.position):
@@ -240,6 +244,29 @@ class MarketDataService:
         for connection in self._live.values():
             if connection.subscriber is not None:
                 connection.subscriber.status_changed(instrument)
+
+    async def _watch_files(self) -> None:
+        """Take sessions in, change them and let them go as their files do."""
+        settings = self._settings
+        if settings.sessions is None:
+            await self._loop.create_future()
+            return
+        watch = SessionWatch(
+            settings.sessions,
+            seconds=settings.reload_seconds,
+            known=lambda: self._files,
+            is_market_data=True,
+        )
+        while True:
+            changes = await watch.next_changes()
+            # What changed holds from the session's next Logon on.
+            self._files |= changes.added | changes.changed
+            for name in changes.removed:
+                del self._files[name]
+                self._log_out(name, "the session is removed")
+            for name in changes.kept_back:
+                log.warning("session_not_changed", session=self._files[name].id)
+            log.info("sessions_changed", sessions=len(self._files))
 
     # --- time ---
 

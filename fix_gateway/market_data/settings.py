@@ -36,6 +36,9 @@ class MarketDataSettings(Strict, frozen=True, kw_only=True):
     comp_id: CompId
     doors: Doors
     limits: MarketDataLimits = MarketDataLimits()
+    sessions: Path | None = None
+    """The sessions' files, to be read again whenever they change; None for those given alone."""
+    reload_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
     standards: Path | None = None

@@ -350,7 +350,12 @@ def market_data_main(directory: Path, overrides: dict[str, Any]) -> int:
         if file.kind == "market_data"
     }
     settings = msgspec.convert(
-        {"comp_id": "RIALTO", "doors": market_data_doors(directory), **overrides},
+        {
+            "comp_id": "RIALTO",
+            "doors": market_data_doors(directory),
+            "reload_seconds": 0.1,
+            **overrides,
+        },
         MarketDataSettings,
         dec_hook=lambda kind, value: kind(value),
     )

@@ -11,6 +11,8 @@ import json
 import random
 import re
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +21,8 @@ from pathlib import Path
 import pytest
 import simplefix
 
+from fix_gateway.guard.key_files import KeyFiles
+from fix_gateway.guard.keys import KeyRing
 from messages.trading.answers import Book, read_books
 from messages.trading.terms import Side
 from runtime.link import Link
@@ -26,6 +30,7 @@ from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, 
 from tests.integration.fix_gateway.processes import (
     _TOKEN,
     KEY,
+    ROOT,
     Process,
     address,
     prepare,
@@ -327,3 +332,48 @@ def test_who_reads_slowly_gets_the_state_and_who_does_not_read_is_cut_off(
         trade(floor, chance, makers, 100)
     with pytest.raises(FixClientError):
         list(deaf.messages(quiet_seconds=WAIT))
+
+
+def test_sessions_come_and_go_while_it_runs(floor: Floor, client: Callable[..., FixClient]) -> None:
+    # Its intervals and dialects are the files' here, and the guard's own directory has them.
+    floor.data.stop()
+    sessions = floor.directory / "sessions"
+    floor.data.arguments = (json.dumps({"limits": LIMITS, "sessions": str(sessions)}),)
+    floor.data.start()
+    key = KeyFiles(floor.directory / "keys").read("MD1").keys[0]
+    KeyFiles(floor.directory / "keys").write(KeyRing(session="MD2", keys=(key,)))
+    text_of_file = (sessions / "MD1.toml").read_text()
+    newcomer = sessions / "MD2.toml"
+    newcomer.write_text(text_of_file.replace("MD1", "MD2").replace("id = 5", "id = 55", 1))
+    data = client("MD2")
+    books = subscribe(data)
+    follow(data, books, 0)
+    newcomer.unlink()
+    with pytest.raises(FixClientError, match=r"removed|revoked"):
+        list(data.messages(quiet_seconds=WAIT))
+
+
+def test_quickfix_listens_as_a_client(
+    floor: Floor, client: Callable[..., FixClient], tmp_path: Path
+) -> None:
+    maker = client("MM1")  # whose orders go with its connection
+    floor.order(maker, 1, "0.5", "59000.00")
+    expect(maker, "8")
+    output = subprocess.run(
+        [
+            sys.executable,
+            *("-m", "tests.integration.fix_gateway.market_data_initiator"),
+            *(str(floor.port), "MD1", str(tmp_path), "FIX.4.4"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert output.returncode == 0, output.stderr[-3000:]
+    told = json.loads(output.stdout.splitlines()[-1])
+    assert [kind for kind, _ in told["told"]] == ["W", "y", "f"]
+    assert told["rejected"] == []
+    assert "270=59000.00|" in told["told"][0][1]
+    assert "|146=3|" in told["told"][1][1]
