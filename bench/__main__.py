@@ -1,4 +1,4 @@
-"""``./rialto bench core|path|journal|settlement|publisher|fix [options]``: measure one part."""
+"""``./rialto bench core|path|journal|settlement|publisher|attacks|soak|fix [options]``: measure one part."""
 
 import importlib
 import sys
@@ -12,6 +12,7 @@ PARTS: Final = {
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
+    "soak": "memory of every process while eight sessions trade for ten minutes",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }
 

@@ -193,7 +193,7 @@ class Bench:
         host, _, port = str(self._report["fix_address"]).rpartition(":")
         self._host, self._port = host, int(port)
         self._target = self._configuration.venue.fix.comp_id
-        self._workloads = {
+        self.workloads = {
             False: Workload(is_trading=False),
             True: Workload(is_trading=True, count=SECOND_WORKLOAD_FROM),
         }
@@ -223,7 +223,7 @@ class Bench:
 
     async def run(self, phase: Phase) -> Result:
         """Carry out one phase, from logon until everything is copied and booked."""
-        load = Load(self._workloads[phase.is_trading], target=self._target)
+        load = Load(self.workloads[phase.is_trading], target=self._target)
         names = [f"{FIRM}{number}" for number in range(1, phase.sessions + 1)]
         await load.open(self._host, self._port, {name: self._key(name) for name in names})
         copied_before = self._copy.reports

@@ -12,16 +12,21 @@ def process_times_ns(roots: dict[str, int]) -> dict[str, int]:
     Args:
         roots: process ids by name.
     """
+    return {name: sum(map(_own_time_ns, pids)) for name, pids in process_trees(roots).items()}
+
+
+def process_trees(roots: dict[str, int]) -> dict[str, list[int]]:
+    """Return the process ids of each named tree, with a descendant in one tree only."""
     children = _children()
     named = {pid: name for name, pid in roots.items()}
-    times = dict.fromkeys(roots, 0)
+    trees: dict[str, list[int]] = {}
     for name, root in roots.items():
-        waiting = [root]
+        waiting, tree = [root], []
         while waiting:
-            pid = waiting.pop()
-            times[name] += _own_time_ns(pid)
+            tree.append(pid := waiting.pop())
             waiting += [child for child in children[pid] if child not in named]
-    return times
+        trees[name] = tree
+    return trees
 
 
 def _children() -> defaultdict[int, list[int]]:
