@@ -1,4 +1,4 @@
-"""``./rialto bench core|path|journal|settlement|publisher|attacks|soak|fix [options]``: measure one part."""
+"""``./rialto bench PART [options]``: measure one part of the venue."""
 
 import importlib
 import sys

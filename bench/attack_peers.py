@@ -189,6 +189,29 @@ class Attack:
 
         self._each(act, pause=0.01)
 
+    def crowd_of_one_address(self) -> None:
+        """Connect 200 times from one address and hold on, sending nothing."""
+        held: list[Peer] = []
+        while self.is_on():
+            with contextlib.suppress(OSError):
+                held.append(self.peer(source="127.0.6.1"))
+            self.done += 1
+            if len(held) > 200:
+                held.pop(0).close()
+            time.sleep(0.002)
+
+    def before_the_logon(self) -> None:
+        """Send orders and resets on connections that never log on."""
+
+        def act() -> None:
+            peer = self.peer(source=f"127.0.7.{1 + self.done % 250}")
+            with contextlib.closing(peer):
+                peer.line.sendall(peer.message("D", order("early"), sender=VICTIM))
+                peer.line.sendall(peer.message("4", "36=1|", sender=VICTIM))
+                peer.line.recv(4096)
+
+        self._each(act, pause=0.005)
+
     def half_messages(self) -> None:
         """Log on, and leave a message unfinished."""
 
@@ -230,6 +253,45 @@ class Attack:
             with contextlib.closing(peer):
                 for number in range(1_000_000, 1_010_000):
                     peer.line.sendall(peer.message("D", order(f"g{number}"), number=number))
+
+        self._each(act, pause=0.2)
+
+    def numbers_too_low(self) -> None:
+        """Log on, and use a number that was used, again and again."""
+
+        def act() -> None:
+            peer = self.insider()
+            with contextlib.closing(peer):
+                peer.line.sendall(peer.message("0") + peer.message("0", number=1))
+                peer.line.recv(4096)
+
+        self._each(act, pause=0.05)
+
+    def possible_duplicates(self) -> None:
+        """Log on, and send one order again and again with PossDupFlag."""
+        again = f"43=Y|122={now()}|"
+
+        def act() -> None:
+            peer = self.insider()
+            with contextlib.closing(peer):
+                peer.line.sendall(peer.message("D", order(f"d{time.time_ns()}")))
+                while self.is_on():
+                    peer.line.sendall(peer.message("D", again + order("d"), number=2) * 50)
+                    self.done += 50
+
+        self._each(act, pause=0.2)
+
+    def possible_resends(self) -> None:
+        """Log on, and send one order under ever new numbers with PossResend."""
+
+        def act() -> None:
+            peer, name = self.insider(), str(time.time_ns())
+            with contextlib.closing(peer):
+                while self.is_on():
+                    for _ in range(100):
+                        peer.line.sendall(peer.message("D", "97=Y|" + order(name)))
+                        self.done += 1
+                    peer.line.recv(1 << 20)
 
         self._each(act, pause=0.2)
 

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -60,9 +61,10 @@ _OPENING_PAUSE = 0.1
 _SESSIONS_PER_ADDRESS = 10
 """Behind one address there may be so many sessions that fail as often as one may."""
 
-_WORDS_PER_SWEEP = 20
+_WORDS_PER_SWEEP = 4
 """Lines of the log about strangers; a flood is counted, not written down."""
 _BACKLOG = 256
+_THREAD_SWITCH_SECONDS = 0.0005  # how long a thread that reads files may keep the loop waiting
 
 
 class Guard:
@@ -138,6 +140,7 @@ class Guard:
         """
         stamp = await asyncio.to_thread(stamp_of, self._settings.sessions, self._keys)
         await self._read_book()
+        sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
         if self._trouble:
             raise KeyFileError(self._trouble)
         servers, addresses = await self._listen()
