@@ -9,6 +9,7 @@ import hmac
 import os
 import socket
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,10 @@ from runtime.toml import SettingsError
 
 _PARK_SECONDS_MAX = 2.0
 _BACKLOG = 128
+_OUR_HEADER = frozenset({"35", "97"})
+"""What our messages say in the header themselves; the rest of it is QuickFIX's."""
+
+_KIND_AT = 3  # behind 35=
 
 Answer = TypeVar("Answer")
 
@@ -188,30 +193,59 @@ def _field(message: fix.Message, tag: int) -> str:
     return message.getField(tag) if message.isSetField(tag) else ""
 
 
-class Parser:
-    """Reads our own text as one dialect's messages, so that its groups stay together."""
+class Composer:
+    """Makes QuickFIX's messages of our texts, without having it take them apart.
 
-    def __init__(self, dialect: Dialect, dictionaries: Dictionaries) -> None:
-        self._head = f"8={dialect.begin_string}\x019=0\x01"
-        transport = fix.DataDictionary(str(dictionaries.transport))
-        self._dictionaries: tuple[fix.DataDictionary, ...] = (transport,)
-        if dictionaries.application != dictionaries.transport:
-            self._dictionaries += (fix.DataDictionary(str(dictionaries.application)),)
+    QuickFIX gets the whole body as the value of the body's first field, and writes it out as it
+    stands. Its own parser would split our text by a dictionary, so that groups stay together, sort
+    the fields, and join them again. A message is used again for the next text that begins alike:
+    what QuickFIX puts into its header it puts there anew each time.
+    """
 
-    def parse(self, text: str) -> fix.Message:
-        """Make a message of its text from 35 on."""
-        return fix.Message(f"{self._head}{text}10=000\x01", *self._dictionaries, False)
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[fix.Message, int]] = {}
+
+    def compose(self, text: str) -> fix.Message:
+        """Return a message, which is good until the next call.
+
+        Args:
+            text: fields of the header from 35 on, then those of the body, each ended by SOH.
+        """
+        at = text.index("=", _KIND_AT) + 1  # behind the tag after MsgType
+        kept = self._kept.get(text[:at])
+        if kept is None:
+            return self._made(text, at)
+        message, tag = kept
+        message.setField(tag, text[at:-1])
+        return message
+
+    def _made(self, text: str, at: int) -> fix.Message:
+        message = fix.Message()
+        header = message.getHeader()
+        head, rest = text[:at], text
+        while True:
+            field, _, following = rest.partition("\x01")
+            tag, _, value = field.partition("=")
+            if tag not in _OUR_HEADER:
+                break
+            header.setField(int(tag), value)
+            rest = following
+        message.setField(int(tag), rest[len(tag) + 1 : -1])
+        if head.endswith(f"\x01{tag}="):  # nothing in the header but its type
+            self._kept[head] = message, int(tag)
+        return message
 
 
 class Channel:
     """QuickFIX's end of one session."""
 
-    def __init__(self, session_id: fix.SessionID, parser: Parser) -> None:
+    def __init__(self, session_id: fix.SessionID) -> None:
         session = fix.Session.lookupSession(session_id)
         assert session is not None, session_id.toString()
         self._session = session
         self._session_id = session_id  # the session refers to it
-        self._parser = parser
+        self._composers: dict[int, Composer] = {}
+        """One for each thread: QuickFIX's own sends too, and both may be at it."""
 
     def send(self, text: str) -> None:
         """Give a message to QuickFIX: stored and numbered now, sent now or by a later resend.
@@ -219,7 +253,11 @@ class Channel:
         Raises:
             StoreError: as the module says.
         """
-        if not self._session.send(self._parser.parse(text)):
+        thread = threading.get_ident()
+        composer = self._composers.get(thread)
+        if composer is None:
+            composer = self._composers[thread] = Composer()
+        if not self._session.send(composer.compose(text)):
             raise StoreError("QuickFIX could not store a message: is the disk full?")
 
     def look_at_clock(self) -> None:
@@ -304,14 +342,9 @@ class FixAcceptor:
         self._acceptor = fix.SocketAcceptor(
             self._application, self._store_factory, self._quickfix_settings
         )
-        parsers = {
-            dialect.name: Parser(dialect, dictionaries[dialect.name])
-            for dialect in set(dialects.values())
-        }
         self.channels = {
             counterparty: Channel(
-                fix.SessionID(dialect.begin_string, settings.comp_id, counterparty),
-                parsers[dialect.name],
+                fix.SessionID(dialect.begin_string, settings.comp_id, counterparty)
             )
             for counterparty, dialect in dialects.items()
         }
