@@ -3,10 +3,11 @@
     ./rialto bench soak [--minutes N] [--rate N] [--idle N] [--json]
 
 Half of what the venue takes when it is saturated, which is measured first, is offered for ten
-minutes. The memory of each process (resident, its children added) is read before the first order,
-after a minute and at the end. The core's grows by what it must remember: an order that is done
-keeps its client id for a day. ``--idle`` sessions are then logged on and left alone, and what they
-cost is the difference of guard and gateway.
+minutes. The memory of each process (its share of what is shared, and its children's) is read
+before the first order, after a minute and at the end. The core's grows by what it must remember:
+an order that is done keeps its client id for a day. The gateway's grows by what QuickFIX keeps of
+each message that it has sent: where in its file it stands. ``--idle`` sessions are then logged on
+and left alone, and what they cost is the difference of guard and gateway.
 """
 
 import argparse
@@ -40,11 +41,13 @@ _FIRST_SOAK_ORDER: Final = 100_000_000
 _PROBE_ORDERS: Final = 10_000
 _IN_FLIGHT: Final = 256
 _MIB: Final = 2**20
+_READINGS_MIN: Final = 3
+"""Before the first order, after the first minute, and one to compare that with."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """Readings of resident bytes by process, in MiB."""
+    """Readings of memory by process, in MiB."""
 
     roots: dict[str, int]
     readings: list[tuple[float, dict[str, float]]] = field(default_factory=list)
@@ -52,7 +55,7 @@ class Memory:
     def read(self, minute: float) -> dict[str, float]:
         """Take a reading and keep it."""
         now = {
-            name: round(sum(map(_resident, pids)) / _MIB, 1)
+            name: round(sum(map(_share, pids)) / _MIB, 1)
             for name, pids in process_trees(self.roots).items()
         }
         self.readings.append((minute, now))
@@ -60,15 +63,23 @@ class Memory:
 
     def growth(self) -> dict[str, float]:
         """Return what each process grew by from the second reading to the last."""
+        if len(self.readings) < _READINGS_MIN:
+            return {}
         (_, warm), (_, end) = self.readings[1], self.readings[-1]
         return {name: round(end[name] - warm[name], 1) for name in end}
 
+    def kept(self, orders: int) -> dict[str, int]:
+        """Return what each process keeps of an order, of those since the second reading."""
+        return {name: round(grew * _MIB / orders) for name, grew in self.growth().items() if orders}
 
-def _resident(pid: int) -> int:
+
+def _share(pid: int) -> int:
+    """Return the bytes that a process holds, what it shares divided among the sharers."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-    except (FileNotFoundError, ProcessLookupError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def write_idle_sessions(places: Places, count: int) -> list[str]:
@@ -124,8 +135,8 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "p50_us": [result["p50_us"] for result in results],
         "p99_us": [result["p99_us"] for result in results],
         "memory_mib": [{"minute": minute, **reading} for minute, reading in memory.readings],
-        "growth_mib": memory.growth() if options.minutes > 1 else {},
-        "core_bytes_an_order": _bytes_an_order(memory, orders - results[0]["orders"]),
+        "growth_mib": memory.growth(),
+        "kept_bytes_an_order": memory.kept(orders - results[0]["orders"]),
         "idle_sessions": idle_memory,
     }
 
@@ -141,11 +152,6 @@ async def _half_load(bench: Bench) -> float:
     )
     figures = (await bench.run(phase)).as_dict()
     return float(figures["orders_per_second"]) / 2
-
-
-def _bytes_an_order(memory: Memory, orders: int) -> float | None:
-    core = memory.growth().get("core") if len(memory.readings) > 1 and orders > 0 else None
-    return round(core * _MIB / orders, 1) if core is not None else None
 
 
 async def _idle(places: Places, report: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -197,11 +203,12 @@ def print_table(figures: dict[str, Any]) -> None:
         print(f"{reading['minute']:>12.0f}" + "".join(f"{reading[name]:>12}" for name in names))
     if figures["growth_mib"]:
         print(f"{'grew':>12}" + "".join(f"{figures['growth_mib'][name]:>12}" for name in names))
-    print(f"\nthe core keeps {figures['core_bytes_an_order']} bytes of each order that is done")
+        kept = figures["kept_bytes_an_order"]
+        print(f"{'B an order':>12}" + "".join(f"{kept[name]:>12}" for name in names))
     if figures["idle_sessions"]:
         idle = figures["idle_sessions"]
         print(
-            f"{idle['sessions']} idle sessions: guard and gateway take {idle['front_mib']} MiB, "
+            f"\n{idle['sessions']} idle sessions: guard and gateway take {idle['front_mib']} MiB, "
             f"{idle['of_them_mib']} of it for them (limit 300)"
         )
 
