@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -214,9 +215,14 @@ async def _run_fix_market_data(
     return EXIT_OK
 
 
+_GUARD_THREAD_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads files may keep the guard's loop waiting."""
+
+
 async def _run_fix_guard(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
     registry = CollectorRegistry()
     settings = guard_settings(configuration, places.sessions, places.state)
+    sys.setswitchinterval(_GUARD_THREAD_SWITCH_SECONDS)
     guard = fix_gateway.guard.service.Guard(settings, registry)
     async with _page(
         configuration,

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from exchange.errors import CommandError
+from fix_gateway.conformance.cases import KINDS
 
 SYMBOL: Final = "BTC-USD"
 _PRICES: Final = {"low": "56000.00", "fair": "60000.00", "high": "63000.00"}
 _THROTTLE: Final = {"messages": 100, "seconds": 1}
 _LOOPBACK: Final = ["127.0.0.1/32"]
+_SUFFIX: Final = {"order_entry": "OE", "drop_copy": "DC", "market_data": "MD"}
 _FIRST_ID: Final = {"FIX.4.4": 310, "FIX.5.0SP2": 320}
 _DESK_ID: Final = 400_000
 """Numbers of the desk's own sessions and accounts, far from an operator's."""
@@ -71,8 +73,8 @@ def own_cast(dialect: str, kind: str) -> Cast:
         dialect: what it speaks.
         kind: of its session.
     """
-    number = _FIRST_ID[dialect] + (kind == "drop_copy")
-    name = f"CERT{'44' if dialect == 'FIX.4.4' else '50'}-{'OE' if kind == 'order_entry' else 'DC'}"
+    number = _FIRST_ID[dialect] + KINDS.index(kind)
+    name = f"CERT{'44' if dialect == 'FIX.4.4' else '50'}-{_SUFFIX[kind]}"
     document: Document = {
         "id": number,
         "kind": kind,
@@ -82,7 +84,7 @@ def own_cast(dialect: str, kind: str) -> Cast:
     }
     if kind == "order_entry":
         document["account"] = [_account(number, name)]
-    else:
+    elif kind == "drop_copy":
         document["drop_copy"] = {"firms": [name]}
     return _completed(name, document)
 
@@ -104,7 +106,7 @@ def client_cast(sessions: Path, name: str) -> Cast:
         document.pop(key, None)
     if document["kind"] == "drop_copy":
         document["drop_copy"] = {"firms": [document["firm"]["name"]]}
-    elif not document.get("account"):
+    elif document["kind"] == "order_entry" and not document.get("account"):
         raise CommandError(f"{path}: only a session with an account of its own can be certified")
     return _completed(name, document)
 
@@ -113,7 +115,7 @@ def _completed(name: str, client: Document) -> Cast:
     firm = client["firm"]
     client |= {
         "addresses": _LOOPBACK,
-        "cancel_on_disconnect": "session",
+        "cancel_on_disconnect": "session" if client["kind"] == "order_entry" else "none",
         "heartbeat": {"seconds_min": 1},
         "throttle": dict(_THROTTLE),
     }

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Final
 
 DIALECTS: Final = ("FIX.4.4", "FIX.5.0SP2")
-KINDS: Final = ("order_entry", "drop_copy")
+KINDS: Final = ("order_entry", "drop_copy", "market_data")
+_USUAL_KINDS: Final = KINDS[:2]
 ME: Final = "me"
 _BARE: Final = frozenset({"connect", "cut", "closed", "ping", "settle"})
 _KEYS: Final = frozenset(
@@ -86,7 +87,7 @@ class Case:
     """Messages of the client that must not come."""
     needs: tuple[str, ...] = ()
     """What the desk must have for it: another session, an operator's link."""
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = _USUAL_KINDS
     """What kinds of session it is for."""
 
 
@@ -94,7 +95,7 @@ class Case:
 class _File:
     name: str
     templates: dict[str, str] = field(default_factory=dict)
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = _USUAL_KINDS
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -107,7 +108,9 @@ def read_cases(path: Path) -> list[Case]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise CaseFileError(f"{path.name}: {error}") from error
-    file = _File(path.name, document.get("templates", {}), tuple(document.get("kinds", KINDS)))
+    file = _File(
+        path.name, document.get("templates", {}), tuple(document.get("kinds", _USUAL_KINDS))
+    )
     cases = [_case(file, table) for table in document.get("case", [])]
     names = [case.id for case in cases]
     twice = {name for name in names if names.count(name) > 1}

@@ -11,7 +11,7 @@ from fix_gateway.conformance.player import Action, Do
 from fix_gateway.conformance.verdicts import Line, Outcome, Verdict
 from fix_gateway.conformance.wire import Message
 
-_IDENTIFYING = frozenset(("11", "41", "45", "112", "117", "131", "571", "34"))
+_IDENTIFYING = frozenset(("11", "41", "45", "112", "117", "131", "262", "320", "571", "1346"))
 """A message that agrees in one of these answers ours, and has to agree in everything else."""
 
 

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import ipaddress
 import ssl
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -64,7 +63,6 @@ _SESSIONS_PER_ADDRESS = 10
 _WORDS_PER_SWEEP = 4
 """Lines of the log about strangers; a flood is counted, not written down."""
 _BACKLOG = 256
-_THREAD_SWITCH_SECONDS = 0.0005  # how long a thread that reads files may keep the loop waiting
 
 
 class Guard:
@@ -140,7 +138,6 @@ class Guard:
         """
         stamp = await asyncio.to_thread(stamp_of, self._settings.sessions, self._keys)
         await self._read_book()
-        sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
         if self._trouble:
             raise KeyFileError(self._trouble)
         servers, addresses = await self._listen()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_gateway.acceptor import Composer
+from fix_gateway.composer import Composer
 
 SOH = "\x01"
 GROUPED = "11=a|453=2|448=F|447=D|452=1|448=A|447=D|452=24|58=end|"
