@@ -215,7 +215,7 @@ def _counterparties(
             accounts[account.name] = account.id
             wanted += _account(name, session, account, assets)
         wanted += [
-            _grant(name, session, account, SessionRight.TRADE)
+            _grant(name, session, account, _trading_rights(session))
             for account in traded_accounts(session, sessions)
         ]
         wanted += [
@@ -223,6 +223,12 @@ def _counterparties(
             for account in copied_accounts(session, sessions)
         ]
     return accounts
+
+
+def _trading_rights(session: SessionFile) -> SessionRight:
+    if session.answers_quote_requests:
+        return SessionRight.TRADE | SessionRight.QUOTE_REQUESTS
+    return SessionRight.TRADE
 
 
 def _grant(name: str, session: SessionFile, account: int, rights: SessionRight) -> Record:

@@ -37,8 +37,10 @@ from messages.trading.terms import CLIENT_ID_LENGTH_MAX
 log = structlog.get_logger()
 
 _REFUSED = "logon refused"
-_NEVER_THROTTLED = frozenset({"F", "q"})
+_NEVER_THROTTLED = frozenset({"F", "q", "Z"})
 """Who takes risk away is never told to wait."""
+_REFERENCES = (tags.CL_ORD_ID, tags.QUOTE_RESP_ID, tags.QUOTE_ID, tags.QUOTE_REQ_ID)
+"""What a request goes by: the first of these that it has."""
 
 
 class Request(NamedTuple):
@@ -353,5 +355,6 @@ def throttled(sent: Sent, sequence: int, session: LiveSession, now_ns: int) -> s
 
 
 def _sent(fields: Fields) -> Sent:
-    client_order_id = safe_text(fields.get(tags.CL_ORD_ID, "").encode("utf-8", "replace"))
+    named = next((fields[tag] for tag in _REFERENCES if tag in fields), "")
+    client_order_id = safe_text(named.encode("utf-8", "replace"))
     return Sent(fields[tags.MSG_TYPE], client_order_id[:CLIENT_ID_LENGTH_MAX])

@@ -34,6 +34,12 @@ _ACKNOWLEDGEMENTS = frozenset(
         events.MassCancelled.KIND,
         events.MassCancelRejected.KIND,
         events.RefusalRecorded.KIND,
+        events.QuoteRequested.KIND,
+        events.QuoteRequestRejected.KIND,
+        events.RfqQuoteGiven.KIND,
+        events.RfqQuoteRejected.KIND,
+        events.RfqRefused.KIND,
+        events.RfqAnswered.KIND,
     }
 )
 """What answers a request by itself (a requested cancel's OrderCancelled is counted too)."""

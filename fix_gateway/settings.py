@@ -127,6 +127,8 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     firm: FirmTable
     account: list[AccountTable] = []
     shared_accounts: list[Name] = []
+    answers_quote_requests: bool = False
+    """Whether it is told of requests for quote, and may answer them for its accounts."""
     drop_copy: DropCopyTable = DropCopyTable()
     market_data: MarketDataTable = MarketDataTable()
 
@@ -319,6 +321,8 @@ def _check_kind(where: Path, file: SessionFile) -> None:
         raise SettingsError(f"{where}: $.account: a market-data session trades for none")
     if file.kind != "market_data" and file.market_data != MarketDataTable():
         raise SettingsError(f"{where}: $.market_data: only a market-data session has it")
+    if file.kind != "order_entry" and file.answers_quote_requests:
+        raise SettingsError(f"{where}: $.answers_quote_requests: only an order-entry session may")
     if file.kind == "order_entry" and not has_accounts:
         raise SettingsError(f"{where}: $.account: an order-entry session trades for at least one")
 

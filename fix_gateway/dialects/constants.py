@@ -51,7 +51,7 @@ def constant_name(name: str) -> str:
 def _groups_of_clients(source: Source) -> list[Group]:
     found: dict[str, Group] = {}
     for message in source.application_messages():
-        if message.sent_by == "client" and not message.sessions:
+        if message.sent_by != "venue" and not message.sessions:
             found |= _groups(message)
     return list(found.values())
 

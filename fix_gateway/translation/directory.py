@@ -48,6 +48,8 @@ class Account:
     firm: int
     capacity: str
     """OrderCapacity (528): principal for a house account, agency for a client's."""
+    owner_group: int = 0
+    """Accounts of one group never trade with each other; zero is none."""
 
 
 @dataclass(slots=True)
@@ -73,6 +75,8 @@ class Directory:
     firm_names: dict[int, str] = field(default_factory=dict)
     session_names: dict[int, str] = field(default_factory=dict)
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
+    _asked: tuple[tuple[int, int], ...] = ()
+    """Sessions that may answer requests for quote, each with an account."""
 
     def instrument(self, number: int) -> Instrument:
         """Return an instrument; of one that we never heard of, counts of ticks and lots."""
@@ -83,6 +87,23 @@ class Directory:
         """Return an asset; of one that we never heard of, a count of atoms."""
         found = self.assets.get(number)
         return found if found is not None else Asset(number, NO_SYMBOL, 0)
+
+    def asked_sessions(self, requester: int) -> tuple[int, ...]:
+        """Return the sessions that are told of an account's requests for quote, by number.
+
+        They have the right on an account that is neither of its firm nor of its owner group.
+        """
+        own = self.accounts.get(requester)
+        if own is None:
+            return ()
+        found = {
+            session
+            for session, number in self._asked
+            if (maker := self.accounts.get(number)) is not None
+            and maker.firm != own.firm
+            and not 0 != maker.owner_group == own.owner_group
+        }
+        return tuple(sorted(found))
 
     def learn(self, record: Record) -> None:
         """Take one definition event; other events change nothing."""
@@ -99,6 +120,7 @@ class Directory:
                 tags.ORDER_CAPACITY_PRINCIPAL
                 if record.account_kind == AccountKind.HOUSE
                 else tags.ORDER_CAPACITY_AGENCY,
+                record.owner_group,
             )
             self.accounts[account.number] = account
             self.account_by_name[account.name] = account
@@ -139,6 +161,9 @@ class Directory:
             if rights & SessionRight.DROP_COPY:
                 copies.setdefault(number, set()).add(session)
                 firms.setdefault(account.firm, set()).add(session)
+        self._asked = tuple(
+            key for key, rights in self._granted.items() if rights & SessionRight.QUOTE_REQUESTS
+        )
         self.trading_accounts = trading
         self.copies_of_account = {key: tuple(sorted(who)) for key, who in copies.items()}
         self.copies_of_firm = {key: tuple(sorted(who)) for key, who in firms.items()}

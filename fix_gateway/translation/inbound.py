@@ -6,7 +6,7 @@ command it asks for, or a ``RecordRefusal`` that puts on record why it could not
 
 from collections.abc import Callable
 
-from fix_gateway.translation import tags, terms
+from fix_gateway.translation import rfq_requests, tags, terms
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.post_trade import REASON_OF
@@ -19,6 +19,7 @@ from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
     CloseSession,
+    Command,
     DisputeTrade,
     MassCancel,
     OpenSession,
@@ -45,6 +46,8 @@ def translate(fields: Fields, arrival: Arrival, directory: Directory) -> bytes:
         One record, with zero sequence and time.
     """
     reader = Reader(fields, directory, arrival)
+    if fields[tags.MSG_TYPE] == tags.NEW_ORDER_SINGLE and rfq_requests.names_quote(fields):
+        return rfq_requests.previously_quoted(reader).pack()
     return _TRANSLATIONS[fields[tags.MSG_TYPE]](reader).pack()
 
 
@@ -348,10 +351,7 @@ def _refusal(
     )
 
 
-Translation = Callable[
-    [Reader],
-    PlaceOrder | CancelOrder | AmendOrder | QueryOrder | MassCancel | DisputeTrade | RecordRefusal,
-]
+Translation = Callable[[Reader], Command]
 _TRANSLATIONS: dict[str, Translation] = {
     tags.NEW_ORDER_SINGLE: _place,
     tags.ORDER_CANCEL_REQUEST: _cancel,
@@ -359,4 +359,9 @@ _TRANSLATIONS: dict[str, Translation] = {
     tags.ORDER_STATUS_REQUEST: _query,
     tags.ORDER_MASS_CANCEL_REQUEST: _mass_cancel,
     tags.DONT_KNOW_TRADE: _dispute,
+    tags.QUOTE_REQUEST: rfq_requests.request_for_quote,
+    tags.QUOTE: rfq_requests.quote,
+    tags.QUOTE_RESPONSE: rfq_requests.quote_response,
+    tags.QUOTE_CANCEL: rfq_requests.quote_cancel,
+    tags.QUOTE_STATUS_REQUEST: rfq_requests.quote_status_request,
 }

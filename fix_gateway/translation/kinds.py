@@ -4,12 +4,17 @@ from types import MappingProxyType
 
 from fix_gateway.translation import tags
 from messages.trading.commands import (
+    AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
     DisputeTrade,
+    GiveRfqQuote,
     MassCancel,
     PlaceOrder,
     QueryOrder,
+    QueryRfq,
+    RequestForQuote,
+    WithdrawRfq,
 )
 
 KIND_OF = MappingProxyType(
@@ -20,6 +25,11 @@ KIND_OF = MappingProxyType(
         tags.ORDER_STATUS_REQUEST: QueryOrder.KIND,
         tags.ORDER_MASS_CANCEL_REQUEST: MassCancel.KIND,
         tags.DONT_KNOW_TRADE: DisputeTrade.KIND,
+        tags.QUOTE_REQUEST: RequestForQuote.KIND,
+        tags.QUOTE: GiveRfqQuote.KIND,
+        tags.QUOTE_RESPONSE: AcceptRfqQuote.KIND,
+        tags.QUOTE_CANCEL: WithdrawRfq.KIND,
+        tags.QUOTE_STATUS_REQUEST: QueryRfq.KIND,
     }
 )
 """The command of each application message (35) that a session may send; there are no others."""

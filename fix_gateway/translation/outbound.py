@@ -8,17 +8,22 @@ feed again and leaves out what it has already sent.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fix_gateway.translation import post_trade, rejects, reports
+from fix_gateway.translation import post_trade, rejects, reports, rfq_reports
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
+    AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
     DisputeTrade,
+    GiveRfqQuote,
     MassCancel,
     PlaceOrder,
     QueryOrder,
+    QueryRfq,
+    RequestForQuote,
+    WithdrawRfq,
 )
 from messages.trading.terms import Side
 
@@ -233,7 +238,7 @@ def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgo
         text = rejects.business_reject(record)
         return [Outgoing(record.session, record.number, 0, text)]
     text = report(record, directory)
-    if record.refused_kind == MassCancel.KIND:
+    if record.refused_kind == MassCancel.KIND or record.refused_kind in _NEGOTIATIONS:
         return [Outgoing(record.session, record.number, 0, text)]
     return _addressed(text, record, directory, record.account, record.session)
 
@@ -244,7 +249,32 @@ _REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
     AmendOrder.KIND: rejects.refused_cancel,
     QueryOrder.KIND: reports.refused_status,
     MassCancel.KIND: rejects.refused_mass_cancel,
+    RequestForQuote.KIND: rfq_reports.refused_request,
+    GiveRfqQuote.KIND: rfq_reports.refused_status,
+    AcceptRfqQuote.KIND: reports.refused_order,
+    WithdrawRfq.KIND: rfq_reports.refused_status,
+    QueryRfq.KIND: rfq_reports.refused_status,
 }
+_NEGOTIATIONS = frozenset(
+    {RequestForQuote.KIND, GiveRfqQuote.KIND, WithdrawRfq.KIND, QueryRfq.KIND}
+)
+"""Refusals of these are for the session alone, like all that is said before a trade."""
+
+
+def _negotiated(
+    say: Callable[[Any, Directory], list[rfq_reports.Told]],
+) -> Callable[[Any, Directory], list[Outgoing]]:
+    """Address what a negotiation says: each session hears of an event once, and nobody else."""
+
+    def tell(record: events.Event, directory: Directory) -> list[Outgoing]:
+        return [
+            Outgoing(session, record.number, 0, text)
+            for session, text in say(record, directory)
+            if session in directory.firm_of_session
+        ]
+
+    return tell
+
 
 _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] = {
     events.OrderAccepted: _accepted,
@@ -266,6 +296,16 @@ _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] =
     events.TradeCorrected: _changed,
     events.TradeDisputed: _disputed,
     events.CommandRejected: _command_rejected,
+    events.QuoteRequested: _negotiated(rfq_reports.requested),
+    events.QuoteRequestRejected: _negotiated(rfq_reports.request_rejected),
+    events.QuoteRequestEnded: _negotiated(rfq_reports.request_ended),
+    events.RfqQuoteGiven: _negotiated(rfq_reports.quote_given),
+    events.RfqQuoteRejected: _negotiated(rfq_reports.quote_rejected),
+    events.RfqQuoteEnded: _negotiated(rfq_reports.quote_ended),
+    events.RfqRefused: _negotiated(rfq_reports.refused),
+    events.QuoteRequestReported: _negotiated(rfq_reports.request_reported),
+    events.RfqQuoteReported: _negotiated(rfq_reports.quote_reported),
+    events.RfqAnswered: _negotiated(rfq_reports.answered),
 }
 _TELLING_KINDS = frozenset(record.KIND for record in _TELLERS)
 _DEFINING_KINDS = frozenset(

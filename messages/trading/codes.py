@@ -160,6 +160,8 @@ class RejectCode(IntEnum):
     GATEWAY_SCOPE_UNSUPPORTED = 1014
     GATEWAY_RIGHTS_MISSING = 1015
     GATEWAY_OUT_OF_RANGE = 1016
+    GATEWAY_RFQ_ID_MALFORMED = 1030
+    GATEWAY_RFQ_RESPONSE_UNSUPPORTED = 1031
 
     # Post-trade: executions that a client names, and trades that it asks for.
     GATEWAY_EXECUTION_UNKNOWN = 1050

@@ -202,7 +202,8 @@ class GiveRfqQuote(Command, frozen=True, gc=False):
     """Answer request ``request_id`` with a firm quote for its whole quantity.
 
     It replaces the account's earlier one. A price of zero is a side that is not quoted; without
-    ``expire_at_ns`` the quote stands as long as the request.
+    ``expire_at_ns`` the quote stands as long as the request. An ``instrument``, if it is named,
+    must be the request's.
     """
 
     request_id: U64
@@ -211,7 +212,7 @@ class GiveRfqQuote(Command, frozen=True, gc=False):
     quantity_lots: I64
     expire_at_ns: I64
     trader: U32
-    spare_1: U32
+    instrument: U32
     client_quote_id: ClientId
 
 

@@ -90,6 +90,7 @@ class RfqFlow:
             "bid_price_ticks": bid,
             "ask_price_ticks": ask,
             "quantity_lots": chance.choice((0, lots)) if chance.random() < 0.98 else lots + 1,
+            "instrument": chance.choice((0, instrument)) if chance.random() < 0.98 else 9,
             "expire_at_ns": chance.choice((0, 0, self._expiry(now_ns)))
             if chance.random() < 0.98
             else now_ns,

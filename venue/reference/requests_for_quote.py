@@ -214,6 +214,9 @@ def _decide_maker(
     assert account is not None
     if request.is_own_of(account):
         return Refused(RejectCode.RFQ_OWN_FIRM)
+    number = request.instrument.number
+    if command.instrument not in {0, number}:
+        return Refused(RejectCode.INSTRUMENT_MISMATCH, number, command.instrument)
     return decide_negotiation_phase(phase=request.instrument.phase)
 
 

@@ -80,6 +80,9 @@ bool refuses_maker(Venue& venue, const commands::GiveRfqQuote& command,
   if (is_own_request(venue, *request, asker.account)) {
     return refused.because(code::RFQ_OWN_FIRM);
   }
+  if (command.instrument != 0 && command.instrument != instrument) {
+    return refused.because(code::INSTRUMENT_MISMATCH, instrument, command.instrument);
+  }
   return refuses_negotiation_phase(asker.instrument->phase, refused);
 }
 

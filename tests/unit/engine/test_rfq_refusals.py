@@ -157,6 +157,7 @@ def test_requests_quotes_and_acceptances_count_for_the_throttle(market: Negotiat
         ({"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
         ({"connection": 2}, "SESSION_CLOSED 1 2"),
         ({"request_id": 7}, "QUOTE_REQUEST_UNKNOWN 0 0"),
+        ({"instrument": 9}, "INSTRUMENT_MISMATCH 1 9"),
         ({"bid_price_ticks": 0, "ask_price_ticks": 0}, "PRICE_REQUIRED 0 0"),
         ({"bid_price_ticks": 102}, "RFQ_PRICES_CROSSED 101 102"),
         ({"quantity_lots": 9}, "RFQ_TERMS_MISMATCH 10 9"),

@@ -26,6 +26,7 @@ from fix_gateway.translation.reasons import (
     ORDER_REJECT_REASON,
     RESTATEMENT_REASON,
 )
+from fix_gateway.translation.rfq_reasons import QUOTE_REJECT_REASON, REQUEST_REJECT_REASON
 from fix_gateway.translation.standard import Standard
 from runtime.toml import SettingsError
 from tests.unit.fix_gateway.conformity import source
@@ -82,6 +83,13 @@ OWN_MEMBERS = {
         )
         for field in ("ApplID", "ApplSeqNum", "ApplLastSeqNum", "ApplResendFlag")
     ),
+    *(
+        (message, field)
+        for message in ("QuoteRequest", "Quote", "QuoteStatusReport", "QuoteRequestReject")
+        for field in ("ApplID", "ApplSeqNum", "ApplLastSeqNum", "ApplResendFlag", "EventNumber")
+    ),
+    ("QuoteStatusReport", "RejectCode"),
+    ("QuoteRequestReject", "RejectCode"),
     ("MarketDataRequest", "MDBookType"),
     ("MarketDataSnapshotFullRefresh", "LastFragment"),
     ("MarketDataSnapshotFullRefresh", "BookChecksum"),
@@ -97,6 +105,9 @@ OWN_PRESENCE = {
     "ClOrdID": "every request of ours has a name",
     "NoMDEntryTypes": "FIX 4.4 requires it, FIX 5.0 SP2 no longer does",
     "NoRelatedSym": "FIX 4.4 requires it, FIX 5.0 SP2 no longer does",
+    "QuoteID": "every quote of ours has a name, and it is NONE where none is meant",
+    "QuoteReqID": "every quote of ours answers a request",
+    "QuoteStatusReqID": "every status request of ours has a name",
     "AvgPx": "FIX 4.4 requires it, FIX 5.0 SP2 no longer does: it is always there",
 }
 
@@ -234,6 +245,7 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
         *("BW", "BX", "BY"),
         *("B", "N"),
         *("Q", "AD", "AQ", "AE", "AR"),
+        *("R", "S", "AJ", "Z", "a", "AI", "AG"),
     }
     assert {message.type for message in told if message.sessions} == MARKET_DATA_TYPES
 
@@ -241,6 +253,8 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
 @pytest.mark.parametrize(
     ("name", "reasons"),
     [
+        ("QuoteRejectReason", QUOTE_REJECT_REASON),
+        ("QuoteRequestRejectReason", REQUEST_REJECT_REASON),
         ("OrdRejReason", ORDER_REJECT_REASON),
         ("CxlRejReason", CANCEL_REJECT_REASON),
         ("MassCancelRejectReason", MASS_CANCEL_REJECT_REASON),

@@ -301,6 +301,8 @@ inline constexpr std::uint16_t GATEWAY_FIELD_MALFORMED = 1013;
 inline constexpr std::uint16_t GATEWAY_SCOPE_UNSUPPORTED = 1014;
 inline constexpr std::uint16_t GATEWAY_RIGHTS_MISSING = 1015;
 inline constexpr std::uint16_t GATEWAY_OUT_OF_RANGE = 1016;
+inline constexpr std::uint16_t GATEWAY_RFQ_ID_MALFORMED = 1030;
+inline constexpr std::uint16_t GATEWAY_RFQ_RESPONSE_UNSUPPORTED = 1031;
 inline constexpr std::uint16_t GATEWAY_EXECUTION_UNKNOWN = 1050;
 inline constexpr std::uint16_t GATEWAY_TRADE_REQUEST_UNSUPPORTED = 1051;
 inline constexpr std::uint16_t GATEWAY_TRADE_REQUEST_BUSY = 1052;
@@ -1150,7 +1152,7 @@ CORE_RECORD GiveRfqQuote {
   std::int64_t quantity_lots;
   std::int64_t expire_at_ns;
   std::uint32_t trader;
-  std::uint32_t spare_1;
+  std::uint32_t instrument;
   Text<40> client_quote_id;
 };
 static_assert(sizeof(GiveRfqQuote) == 152);
@@ -1175,7 +1177,7 @@ static_assert(offsetof(GiveRfqQuote, ask_price_ticks) == 80);
 static_assert(offsetof(GiveRfqQuote, quantity_lots) == 88);
 static_assert(offsetof(GiveRfqQuote, expire_at_ns) == 96);
 static_assert(offsetof(GiveRfqQuote, trader) == 104);
-static_assert(offsetof(GiveRfqQuote, spare_1) == 108);
+static_assert(offsetof(GiveRfqQuote, instrument) == 108);
 static_assert(offsetof(GiveRfqQuote, client_quote_id) == 112);
 
 CORE_RECORD AcceptRfqQuote {
