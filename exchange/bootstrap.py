@@ -152,6 +152,7 @@ async def _run_fix_gateway(
         state=state.fix,
         signing_key=state.signing_key,
         sessions=places.sessions,
+        sequence_warning=table.fix.sequence_warning,
         dictionaries=places.sessions / "dictionary",
         recovery=table.fix.recovery,
     )

@@ -56,6 +56,7 @@ class FixTable(Strict, frozen=True):
 
     comp_id: str = "RIALTO"
     market: str = "XXXX"
+    sequence_warning: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
     recovery: RecoverySettings = RecoverySettings()
 
 

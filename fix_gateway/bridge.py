@@ -123,6 +123,8 @@ class Bridge:
         self._is_woken = False
         self.is_available = False
         """Whether the core is there: without it no Logon is accepted and no request is taken."""
+        self.closed_text = ""
+        """Why no Logon is accepted although the core is there; empty while they are."""
         self.full_count = self.throttled_count = 0
         self.logon_counts = {"accepted": 0, "refused": 0}
 
@@ -172,6 +174,8 @@ class Bridge:
         if not self.is_available:
             text = "the venue is not available, try again"
             return self._refused_logon(session, text, "unavailable")
+        if self.closed_text:
+            return self._refused_logon(session, self.closed_text, "stopped")
         heartbeat, bounds = fields.get(tags.HEART_BT_INT, ""), session.file.heartbeat
         if not (
             heartbeat.isascii()

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from fix_gateway.guard.upstream import CONTROL_BYTES_MAX, CONTROL_SECONDS_MAX, Farewell
+from fix_gateway.notices import Announcement
 from fix_gateway.settings import Doors
 from runtime.toml import SettingsError
 
@@ -43,8 +44,13 @@ def keep_credential(doors: Doors, credential: str) -> None:
 
 
 @asynccontextmanager
-async def control(doors: Doors, credential: str, log_out: LogOut) -> AsyncIterator[None]:
-    """Serve the guard while the block runs.
+async def control(
+    doors: Doors,
+    credential: str,
+    log_out: LogOut,
+    announce: Callable[[Announcement], None] | None = None,
+) -> AsyncIterator[None]:
+    """Serve the guard, and the operator's announcements, while the block runs.
 
     Raises:
         SettingsError: the socket's path cannot be used.
@@ -53,10 +59,16 @@ async def control(doors: Doors, credential: str, log_out: LogOut) -> AsyncIterat
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(CONTROL_SECONDS_MAX):
-                request = msgspec.json.decode(await reader.readline(), type=Farewell)
-            is_guard = hmac.compare_digest(request.credential.encode(), credential.encode())
-            is_done = is_guard and await _logged_out(log_out, request)
-            log.info("farewell_asked", is_done=is_done)
+                request = _read(await reader.readline())
+            is_known = isinstance(request, Farewell) or announce is not None
+            is_done = is_known and hmac.compare_digest(
+                request.credential.encode(), credential.encode()
+            )
+            if isinstance(request, Farewell):
+                is_done = is_done and await _logged_out(log_out, request)
+                log.info("farewell_asked", is_done=is_done)
+            elif is_done and announce is not None:
+                announce(request)
             writer.write(b"done\n" if is_done else b"unknown\n")
         except (TimeoutError, ValueError, OSError):
             pass  # whoever does not keep to the form is owed no answer
@@ -75,6 +87,14 @@ async def control(doors: Doors, credential: str, log_out: LogOut) -> AsyncIterat
         yield
     finally:
         server.close()
+
+
+def _read(line: bytes) -> Farewell | Announcement:
+    """Read what is asked; ValueError for what has neither form."""
+    fields = msgspec.json.decode(line, type=dict[str, object])
+    if "session" in fields:
+        return msgspec.convert(fields, Farewell)
+    return msgspec.convert(fields, Announcement)
 
 
 async def _logged_out(log_out: LogOut, request: Farewell) -> bool:

@@ -37,6 +37,7 @@ from fix_gateway.farewells import Farewells
 from fix_gateway.inquiries import Inquiries
 from fix_gateway.metrics import Metrics
 from fix_gateway.more_doors import keep_doors
+from fix_gateway.notices import Notices
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
@@ -128,6 +129,7 @@ class Gateway:
         self._farewells = Farewells(
             pacemakers=self._pacemakers, logout_seconds_max=settings.logout_seconds_max
         )
+        self._notices = Notices(self._bridge, self._farewells, settings.sequence_warning)
 
     def _make_roster(self) -> Roster:
         return Roster(
@@ -188,7 +190,9 @@ class Gateway:
         self._prepare()
         stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
         try:
-            async with control(self._settings.doors, self._credential, self._log_out):
+            async with control(
+                self._settings.doors, self._credential, self._log_out, self._notices.take
+            ):
                 await self._carry_on(connect, stopping)
         finally:
             stopping.cancel()
@@ -355,9 +359,11 @@ class Gateway:
         digests = asyncio.create_task(
             self._statements.run(self._publisher), name="fix_gateway.statements"
         )
-        tasks = [feed, marks, told, digests]
+        assert self._acceptor is not None
+        work = self._notices.run(self._acceptor.channels)
+        notices = asyncio.create_task(work, name="fix_gateway.notices")
+        tasks = [feed, marks, told, digests, notices]
         if self._settings.sessions is not None:
-            assert self._acceptor is not None
             work = self._roster.run(self._acceptor.channels, self._publisher, self._inquiries)
             tasks.append(asyncio.create_task(work, name="fix_gateway.sessions"))
         try:

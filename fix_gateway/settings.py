@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fix_gateway.dialects.names import DIALECTS, Dialect, DialectName
+from fix_gateway.schedule import ScheduleTable
 from runtime.toml import SettingsError, read_toml
 
 SESSION_ID_MAX = (1 << 19) - 1
@@ -118,6 +119,8 @@ class SessionFile(Strict, frozen=True, kw_only=True):
     dialect: DialectName = "FIX.4.4"
     heartbeat: HeartbeatTable = HeartbeatTable()
     throttle: ThrottleTable = ThrottleTable()
+    schedule: ScheduleTable = ScheduleTable()
+    is_suspended: bool = False
     cancel_on_disconnect: CancelMode = "session"
     cancel_on_disconnect_choices: tuple[CancelMode, ...] | None = None
     disconnect_grace_seconds: GraceSeconds = 0
@@ -211,6 +214,8 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     checkpoint_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     sessions: Path | None = None
     """The sessions' files, to be read again when they change; None for never."""
+    sequence_warning: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
+    """Above this MsgSeqNum, of either side, a session is warned."""
     reload_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0

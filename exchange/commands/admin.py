@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from exchange import directory
-from exchange.commands import approvals, keys
+from exchange.commands import announce, approvals, keys
 from exchange.commands.check import report
 from exchange.definitions import compare, grants_too_many
 from exchange.directory import Directory
@@ -102,6 +102,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             switch.add_argument("--keep-orders", action="store_true", help="leave them open")
     _action(actions, "sessions", "list sessions with their rights", _sessions)
     keys.configure(actions)
+    announce.configure(actions)
     approvals.configure(actions)
     revoke = _action(actions, "revoke", "take a session's rights on an account away", _revoke)
     revoke.add_argument("session", help="name or number")

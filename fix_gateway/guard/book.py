@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fix_gateway.guard.key_files import KeyFileError, KeyFiles
 from fix_gateway.guard.keys import HMAC_SECRET_BYTES, Key, KeyRing, next_key_id, with_key
 from fix_gateway.guard.tls import read_certificates
+from fix_gateway.schedule import ScheduleTable
 from fix_gateway.settings import SessionFile, networks, read_sessions
 
 
@@ -29,6 +30,8 @@ class Known:
     networks: tuple[IPv4Network | IPv6Network, ...]
     certificates: tuple[x509.Certificate, ...]
     is_market_data: bool = False
+    is_suspended: bool = False
+    schedule: ScheduleTable | None = None
     trouble: str = ""
     """Why its keys cannot be read; nobody is let in by them meanwhile."""
 
@@ -103,5 +106,7 @@ def _known(where: Path, file: SessionFile, files: KeyFiles) -> Known:
         networks=networks(where, "addresses", file.addresses),
         certificates=read_certificates(where.parent / certificate_file) if certificate_file else (),
         is_market_data=file.kind == "market_data",
+        is_suspended=file.is_suspended,
+        schedule=file.schedule,
         trouble=trouble,
     )

@@ -43,7 +43,7 @@ from fix_gateway.guard.logon import (
 from fix_gateway.guard.metrics import GuardMetrics
 from fix_gateway.guard.replays import ReplayCache
 from fix_gateway.guard.settings import GuardSettings
-from fix_gateway.guard.tls import check_plain_host, is_shown, server_context
+from fix_gateway.guard.tls import check_plain_host, has_shown, server_context
 from fix_gateway.guard.upstream import UpstreamConnection, ask_farewell, open_upstream
 from fix_gateway.settings import networks
 from fix_gateway.translation.times import timestamp_text
@@ -288,12 +288,13 @@ class Guard:
         )
         if isinstance(verdict, Refusal) or known is None:
             return verdict
-        if (refusal := refusals.of_form(logon, known.begin_string)) is not None:
+        form = refusals.of_form(logon, known.begin_string)
+        if (refusal := form or refusals.of_hours(known, now_ns)) is not None:
             return refusal
         address = ipaddress.ip_address(client.address)
         if known.networks and not any(address in network for network in known.networks):
             return refusals.ADDRESS
-        if known.certificates and not is_shown(_certificate_of(client), known.certificates):
+        if known.certificates and not has_shown(client.transport, known.certificates):
             return refusals.CERTIFICATE
         if logon.sender in self._live:
             return refusals.LIVE
@@ -388,8 +389,14 @@ class Guard:
         """Look at every connection's clock, and count."""
         self._words = _WORDS_PER_SWEEP
         now = self._loop.time()
+        now_ns = time.time_ns()
         for client in list(self._clients):
             client.look_at_clock(now)
+        for session, client in list(self._live.items()):
+            refusal = refusals.of_live(self._book.get(session), client.key_id, now_ns)
+            if refusal is not None and client.stage is not Stage.LEAVING:
+                self.cut(client, refusal.reason)
+                client.leave(refusal.text, is_deaf=True)
         stages = Counter(client.stage for client in self._clients)
         for stage in Stage:
             self._metrics.connections.labels(stage.value).set(stages[stage])
@@ -401,7 +408,7 @@ class Guard:
         self._metrics.output.set(waiting)
 
     async def _reload(self, stamp: tuple[object, ...]) -> tuple[object, ...]:
-        """Read sessions and keys again when they changed; end whose key is no longer live."""
+        """Read sessions and keys again when they changed."""
         now = await asyncio.to_thread(stamp_of, self._settings.sessions, self._keys)
         if now == stamp:
             return stamp
@@ -412,14 +419,6 @@ class Guard:
             self._trouble = str(error)
             log.error("sessions_not_read", reason=self._trouble)  # noqa: TRY400
             return now
-        for session, client in list(self._live.items()):
-            known = self._book.get(session)
-            if known is not None and known.trouble:
-                continue
-            key = known.ring.find(client.key_id) if known is not None else None
-            if key is None or not key.is_live:
-                self.cut(client, "key_revoked")
-                client.leave(f"key {client.key_id} is revoked")
         return now
 
     async def _read_book(self) -> None:
@@ -492,8 +491,3 @@ class Guard:
     def _may_speak(self) -> bool:
         self._words -= 1
         return self._words >= 0
-
-
-def _certificate_of(client: ClientConnection) -> bytes | None:
-    over = client.transport.get_extra_info("ssl_object")
-    return over.getpeercert(binary_form=True) if over is not None else None

@@ -1,5 +1,6 @@
 """TLS 1.3 for the public port, and whose certificate a client has shown."""
 
+import asyncio
 import ipaddress
 import ssl
 from pathlib import Path
@@ -95,3 +96,9 @@ def _is_issued_by(shown: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def has_shown(transport: asyncio.BaseTransport, trusted: tuple[x509.Certificate, ...]) -> bool:
+    """Say whether a client has shown a certificate that opens its session."""
+    over = transport.get_extra_info("ssl_object")
+    return is_shown(over.getpeercert(binary_form=True) if over is not None else None, trusted)

@@ -1,6 +1,8 @@
 """The end of a connection: what a Logon may choose, and the fence behind it."""
 
 import asyncio
+import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +10,14 @@ from typing import NamedTuple
 
 import pytest
 
+from fix_gateway.settings import Doors
 from messages.trading import events
 from messages.trading.terms import CancelOnDisconnect
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
 from tests.integration.fix_gateway.processes import (
     KEY,
     Process,
+    doors,
     history,
     prepare,
     seed,
@@ -180,3 +184,83 @@ def test_nothing_rests_of_a_connection_that_ended_amid_a_thousand_orders(
     seconds = (fence.time_ns - ended_at_ns) / 1e9
     if killed != "core":
         assert seconds < CANCEL_SECONDS_MAX
+
+
+def test_a_stop_is_announced_counted_down_and_taken_back(venue: Venue) -> None:
+    client = venue.client("INST1")
+    control = doors(venue.directory)
+    announce(control, stop_in_seconds=1, text="upgrade")
+    told = client.receive(20.0)
+    assert told is not None
+    assert (text(told, 35), text(told, 148)) == ("B", "VENUE STOP in 1 s")
+    assert "upgrade" in ended(client)
+    with pytest.raises(FixClientError, match="upgrade"):
+        venue.client("INST1")
+    announce(control, stop_in_seconds=None, text="")
+    come_back(venue, "INST1")
+
+
+def ended(client: FixClient) -> str:
+    """Return why a client's connection ended."""
+    try:
+        while client.receive(20.0) is not None:
+            pass
+    except FixClientError as error:
+        return str(error)
+    return "still there"
+
+
+def come_back(venue: Venue, name: str) -> None:
+    """Log on once it is let in again."""
+    deadline = time.monotonic() + SETTLED_SECONDS_MAX
+    while time.monotonic() < deadline:
+        try:
+            venue.client(name).abort()
+        except FixClientError:
+            continue
+        return
+    raise AssertionError(f"{name} is still kept out")
+
+
+def announce(control: Doors, *, stop_in_seconds: int | None, text: str) -> None:
+    request = {
+        "credential": control.credential.read_text().strip(),
+        "stop_in_seconds": stop_in_seconds,
+        "text": text,
+    }
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(control.control))
+        line.sendall(json.dumps(request).encode() + b"\n")
+        assert line.recv(64) == b"done\n"
+
+
+def test_who_does_not_know_the_credential_announces_nothing(venue: Venue) -> None:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(doors(venue.directory).control))
+        line.sendall(b'{"credential": "guessed", "stop_in_seconds": 0}\n')
+        assert line.recv(64) == b"unknown\n"
+    client = venue.client("INST1")
+    client.send("D", order("n1"))
+    assert answer_of(client, 150) == "0"
+    client.abort()
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("is_suspended = true\n", "the session is suspended"),
+        ("schedule = { days = [] }\n", "the session may be logged on from 00:00 to 24:00 UTC"),
+    ],
+)
+def test_a_suspended_session_and_one_outside_its_hours_is_logged_out_and_kept_out(
+    venue: Venue, more: str, why: str
+) -> None:
+    client = venue.client("MM1")
+    path = venue.directory / "sessions" / "MM1.toml"
+    before = path.read_text()
+    path.write_text(more + before)
+    assert why in ended(client)
+    with pytest.raises(FixClientError, match=why):
+        venue.client("MM1")
+    path.write_text(before)
+    come_back(venue, "MM1")
