@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -74,18 +75,20 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     (fill,) = await taker.told(executions("F"))
     trade = ("--trade", fill[880])
 
-    done = agreed(run, "correct", *trade, "--price", "59000", "--text", "too dear")
+    done = await asyncio.to_thread(
+        agreed, run, "correct", *trade, "--price", "59000", "--text", "too dear"
+    )
     assert "0.0100 at 59000.00: too dear: done" in done
     (correction,) = await taker.told(executions("G"))
     assert (correction[19], correction[31], correction[58]) == (fill[17], "59000.00", "too dear")
-    assert "clean" in run.done("reconcile")
+    assert "clean" in await asyncio.to_thread(run.done, "reconcile")
 
-    agreed(run, "bust", *trade, "--text", "both agreed")
+    await asyncio.to_thread(agreed, run, "bust", *trade, "--text", "both agreed")
     (bust,) = await maker.told(executions("H"))
     (own,) = await taker.told(executions("H"))
     assert (own[19], own[14], bust[14]) == (correction[17], "0", "0")
-    assert "clean" in run.done("reconcile")
-    assert run.done("admin", "accounts").splitlines()[1:] == before
+    assert "clean" in await asyncio.to_thread(run.done, "reconcile")
+    assert (await asyncio.to_thread(run.done, "admin", "accounts")).splitlines()[1:] == before
 
     (taken, *_) = await taker.told(lambda message: message[35] == "AE")
     taker.session.send("AR", [(571, taken[571]), (150, "F")])

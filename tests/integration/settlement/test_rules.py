@@ -8,7 +8,7 @@ from runtime.postgres import Connection, connect
 REFUSED = asyncpg.InsufficientPrivilegeError
 BROKEN = asyncpg.CheckViolationError
 
-FUNDS, WITHDRAWALS, FEE_INCOME, CLEARING = 1, 2, 10, 20
+FUNDS, WITHDRAWALS, RECEIVABLES, FEE_INCOME, CLEARING = 1, 2, 3, 10, 20
 ENTRY = "event_number, leg, kind, cause, account, asset, amount_atoms, time_ns"
 
 
@@ -129,6 +129,13 @@ async def test_withdrawals_on_their_way_are_never_negative(writer: Connection) -
         )
 
 
+async def test_what_is_owed_to_the_venue_is_never_above_zero(writer: Connection) -> None:
+    await enter(writer, (6, 1, RECEIVABLES, 17, 4, 1, -30), (6, 2, FUNDS, 17, 4, 1, 30))
+    assert await balance(writer, RECEIVABLES, 4) == -30
+    with pytest.raises(BROKEN, match="receivable_is_a_claim"):
+        await enter(writer, (7, 1, RECEIVABLES, 18, 4, 1, 31), (7, 2, FUNDS, 18, 4, 1, -31))
+
+
 @pytest.mark.parametrize(
     ("kind", "account"), [(FUNDS, 0), (WITHDRAWALS, 0), (FEE_INCOME, 4), (CLEARING, 4), (99, 0)]
 )
@@ -150,7 +157,9 @@ CHANGES = [
     "truncate settlement.entries",
     "update settlement.trades set price_ticks = 1",
     "delete from settlement.trades",
-    "truncate settlement.trades",
+    "truncate settlement.trades cascade",
+    "update settlement.trade_corrections set price_ticks = 1",
+    "delete from settlement.trade_corrections",
     "delete from settlement.balances",
     "truncate settlement.balances",
     "update settlement.balances set balance_atoms = 1000",
