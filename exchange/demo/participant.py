@@ -71,6 +71,8 @@ class Participant:
         self.surprises: list[str] = []
         """Mistakes that were accepted or refused for another reason, and protocol errors."""
         self.executions = 0
+        self.negotiation: list[Fields] = []
+        """What was said of requests for quote, before any trade."""
         self._asked: dict[str, _Asked] = {}
 
     @property
@@ -106,6 +108,8 @@ class Participant:
                 self._take_cancel_reject(message)
             case "r":
                 self._take_mass_cancel_report(message)
+            case "R" | "S" | "AI" | "AG":
+                self.negotiation.append(message)
             case "j" | "3":
                 self._take_protocol_reject(message)
             case other:

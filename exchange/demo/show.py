@@ -16,6 +16,12 @@ from exchange.demo.book_state import MarketState
 from exchange.demo.fix_session import FixSession, FixSessionError
 from exchange.demo.flow import SeededFlow
 from exchange.demo.latency import LatencyHistogram
+from exchange.demo.negotiation import (
+    Negotiated,
+    executions_of,
+    negotiate,
+    negotiated_trade_is_booked,
+)
 from exchange.demo.participant import DropCopy, Participant, TooManyReportsError
 from exchange.demo.proof import DIFFERENCES_SHOWN, Check, Units
 from exchange.demo.proof_sources import (
@@ -26,7 +32,7 @@ from exchange.demo.proof_sources import (
     read_booked,
 )
 from exchange.demo.recorded import SYMBOL, RecordedFlow, RecordedFlowError, read_rows
-from exchange.demo.stage import COPIED, COPY, TRADERS, DemoError, Plan, Stage
+from exchange.demo.stage import COPIED, COPY, REQUESTER, TRADERS, DemoError, Plan, Stage
 from exchange.demo.view import View, latency_text
 from exchange.operator_link import connect, core_address
 from messages.layout import plain_text
@@ -63,6 +69,7 @@ class Show:
         )
         self._left: list[str] = []
         self._returned = ""
+        self._negotiated = Negotiated(missing="nothing was asked")
         self._seconds = 0.0
 
     @property
@@ -111,6 +118,8 @@ class Show:
             over = asyncio.Event()
             away = group.create_task(self._leave_and_return(over), name="demo drop copy")
             await self._drive(stop)
+            if self._plan.recorded is None:
+                await self._negotiate()
             self._seconds = time.monotonic() - begun
             over.set()
             await away
@@ -132,6 +141,13 @@ class Show:
         recording = RecordedFlow(self._stage.markets[SYMBOL], run=self._run)
         steps = driving.limited(recording.steps(read_rows(plan.recorded)), plan.rows_max)
         await driving.drive_recorded(steps, self._participants, speed=plan.speed, stop=stop)
+
+    async def _negotiate(self) -> None:
+        """Let the institution trade once by a request for quote, which both makers answer."""
+        requester = self._participants[REQUESTER]
+        makers = [each for name, each in self._participants.items() if name != REQUESTER]
+        market = self._stage.markets[SYMBOL]
+        self._negotiated = await negotiate(requester, makers, market, run=self._run)
 
     async def _watch_market(self, done: asyncio.Event) -> None:
         state = self._stage.state
@@ -212,12 +228,20 @@ class Show:
         return [
             proof.drop_copy_equals(of_firm, copied),
             proof.trades_equal(everything, booked.trades, self._units(), TRADERS),
+            *self._negotiation_checks(booked),
             proof.mistakes_were_refused(
                 sum(each.mistakes for each in traders),
                 sum(each.mistakes_refused for each in traders),
                 surprises,
             ),
         ]
+
+    def _negotiation_checks(self, booked: Booked) -> list[Check]:
+        """Check the request for quote, which a recording has none of."""
+        if self._plan.recorded is not None:
+            return []
+        executions = executions_of(self._negotiated, list(self._participants.values()))
+        return [negotiated_trade_is_booked(self._negotiated, booked.trades, executions=executions)]
 
     def _units(self) -> Units:
         created = [e for e in self._stage.known.records if isinstance(e, events.InstrumentCreated)]

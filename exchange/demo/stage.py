@@ -22,6 +22,8 @@ from fix_gateway.settings import SessionFile, read_sessions
 
 TRADERS: Final = ("MM1", "MM2", "INST1")
 COPY: Final = "INST1-DC"
+REQUESTER: Final = "INST1"
+"""The institution, which asks for quotes; the others are market makers."""
 COPIED: Final = ("INST1",)
 """The traders of the drop copy's firm."""
 

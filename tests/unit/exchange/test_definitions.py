@@ -70,6 +70,7 @@ def test_decimals_become_ticks_lots_and_atoms_exactly() -> None:
 def test_a_drop_copy_session_gets_no_right_to_trade() -> None:
     grants = [r for r in wanted(ROOT / "config") if isinstance(r, commands.GrantSession)]
     rights = {(grant.session, grant.account): grant.rights for grant in grants}
+    assert rights[1, 1001] == SessionRight.TRADE | SessionRight.QUOTE_REQUESTS
     assert rights[3, 1003] == SessionRight.TRADE
     assert rights[4, 1003] == SessionRight.DROP_COPY
 

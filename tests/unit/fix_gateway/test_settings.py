@@ -94,3 +94,10 @@ def test_one_session_has_a_quarter_of_the_places_unless_configured(
         bridge_session_messages_max=own,
     )
     assert settings.session_messages_max == share
+
+
+def test_only_order_entry_answers_requests_for_quote(sessions: Path) -> None:
+    path = sessions / "INST1-DC.toml"
+    path.write_text("answers_quote_requests = true\n" + path.read_text())
+    with pytest.raises(SettingsError, match=r"INST1-DC.*answers_quote_requests"):
+        read_sessions(sessions)
