@@ -89,6 +89,8 @@ class PublicBook:
         self.touched_orders: set[int] = set()
         self.trades: list[Trade] = []
         """Of the present command."""
+        self.lines: dict[LevelKey, str] = {}
+        """What views have written of levels for their checksums; gone when the level changes."""
         self.orders_disagree = False
         """Whether the orders do not add up to the levels: then only levels are told."""
         self._prices: dict[int, SortedList[int]] = {Side.BUY: SortedList(), Side.SELL: SortedList()}
@@ -150,6 +152,7 @@ class PublicBook:
             )
         self.sequence, self.time_ns = sequence, time_ns
         key = (side, price_ticks)
+        self.lines.pop(key, None)
         if level.orders == 0:
             if self.levels.pop(key, None) is not None:
                 self._prices[side].remove(price_ticks)

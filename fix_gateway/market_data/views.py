@@ -233,11 +233,14 @@ class View:
     def _checksum(self) -> int:
         """Sum up the best prices of what is seen: see docs/protocols/fix-market-data.md."""
         count = min(self.key.depth or CHECKED_LEVELS, CHECKED_LEVELS)
-        parts = []
+        parts, lines, unit = [], self._book.lines, self.unit
         for side in self.key.sides:
-            for price_ticks, level in self._book.best(side, count):
-                size = quantity(level.lots, self.unit)
-                parts.append(f"{price(price_ticks, self.unit)} {size} {level.orders}\n")
+            for ticks, level in self._book.best(side, count):
+                line = lines.get((side, ticks))
+                if line is None:
+                    size = quantity(level.lots, unit)
+                    line = lines[side, ticks] = f"{price(ticks, unit)} {size} {level.orders}\n"
+                parts.append(line)
         return zlib.crc32("".join(parts).encode("ascii"))
 
 
