@@ -100,7 +100,8 @@ class Stage:
         self._peak = {key: max(largest[key], self._peak[key]) for key in largest}
         reasons = {key: int(value - cut.get(key, 0)) for key, value in self._cut().items()}
         after_it = await self.latency(seconds)
-        quiet = {key: max(before_it[key], after_it[key]) for key in before_it}
+        # The smaller: what still waits after an attack makes the figure after it worse.
+        quiet = {key: min(before_it[key], after_it[key]) for key in before_it}
         return {
             "attack": name,
             "done": int(told or b"0"),

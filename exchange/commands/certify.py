@@ -82,7 +82,10 @@ def run(options: argparse.Namespace) -> int:
 def _of_log(path: Path, sender: str) -> list[Verdict]:
     if not path.is_file():
         raise CommandError(f"{path}: no such file")
-    return judge_log(path.read_bytes(), sender=sender)
+    verdicts = judge_log(path.read_bytes(), sender=sender)
+    if all(verdict.outcome is Outcome.NOT_RUN for verdict in verdicts):
+        raise CommandError(f"{path}: there is no FIX message in it")
+    return verdicts
 
 
 async def _of_ourselves(options: argparse.Namespace) -> list[Verdict]:
