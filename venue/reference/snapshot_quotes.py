@@ -5,7 +5,7 @@ from __future__ import annotations
 from venue.reference.deadlines import PROTECTION_THAW
 from venue.reference.protection import Fill, Protection, decide_protection, thaw_number
 from venue.reference.protection_groups import decide_protection_limits
-from venue.reference.snapshot_checks import is_amount, is_bound, require
+from venue.reference.snapshot_checks import is_amount, require
 from venue.reference.standing_quotes import entry_id_of, is_quote_name, join_quote
 from venue.reference.state import VenueState
 from venue.reference.state_records import ProtectionFillRecord, ProtectionRecord, QuoteRecord
@@ -75,7 +75,7 @@ def _is_protection_in_range(protection: Protection) -> bool:
         and protection.base_asset != 0
         and decide_protection_limits(protection) is None
         and protection.trades_max != 0
-        and is_bound(protection.frozen_until_ns)
+        and protection.frozen_until_ns >= 0
         and (protection.is_frozen or protection.frozen_until_ns == 0)
         and (
             not protection.is_frozen

@@ -17,7 +17,7 @@ bool SnapshotReader::read(const state::ProtectionRecord& record) {
   }
   const bool is_frozen = record.mark == 1;
   if (record.protection_group == 0 || refuses_protection_limits(record, refused) ||
-      record.trades_max == 0 || !is_bound(record.frozen_until_ns) ||
+      record.trades_max == 0 || record.frozen_until_ns < 0 ||
       (!is_frozen && record.frozen_until_ns != 0) ||
       (is_frozen && (record.frozen_until_ns != 0) != (record.frozen_ns != 0))) {
     return fail("the snapshot has a protection group out of range");

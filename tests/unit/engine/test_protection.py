@@ -7,7 +7,7 @@ import pytest
 from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
-from messages.trading.terms import Phase, ProtectionLimit
+from messages.trading.terms import AMOUNT_LIMIT, Phase, ProtectionLimit
 from tests.unit.engine.quoting import QuotingMarket, entry
 from tests.unit.engine.scenario import (
     ALICE,
@@ -334,3 +334,15 @@ def test_the_instrument_is_not_the_groups_business(market: QuotingMarket) -> Non
     market.sell(1, at=99, account=BOB, instrument=BOOK)
     lines = market.sell(1, at=99, account=BOB, instrument=2)
     assert "protection 7 QUANTITY 20 20 cancelled 0" in lines
+
+
+def test_the_longest_freeze_comes_back_from_a_snapshot(market: QuotingMarket) -> None:
+    market.protect(trades_max=1, frozen_ns=AMOUNT_LIMIT - 1)
+    three_levels(market)
+    market.sell(1, at=99, account=BOB)
+    until = market.event(e.ProtectionTriggered).frozen_until_ns
+    assert until == market.now_ns + AMOUNT_LIMIT - 1
+    other = ReferenceEngine()
+    other.restore(market.engine.snapshot())
+    assert other.next_deadline() == market.engine.next_deadline()
+    assert other.snapshot() == market.engine.snapshot()
