@@ -60,6 +60,14 @@ class Money(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     held_atoms: int = 0
 
 
+class Quote(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """A firm quote on request, and what it holds of quote and base."""
+
+    instrument: int
+    bid_held_atoms: int
+    ask_held_atoms: int
+
+
 class AccountStanding(msgspec.Struct, array_like=True, kw_only=True):
     """One account."""
 
@@ -69,6 +77,8 @@ class AccountStanding(msgspec.Struct, array_like=True, kw_only=True):
     executions: int = 0
     executions_sum: int = 0
     """The sum of all executions' hashes, modulo 2**64."""
+    quotes: dict[int, Quote] = {}
+    """Firm quotes that stand, by the request that they answer."""
 
 
 class Gone(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -255,6 +265,8 @@ class Standing:
     def _leave(
         self, account: AccountStanding, order: OpenOrder, leaves_lots: int, held_atoms: int
     ) -> None:
+        if leaves_lots == 0:
+            held_atoms = 0  # what a cash quantity did not spend is free again without a word
         self.hold(account, order, held_atoms - order.held_atoms)
         order.held_atoms, order.leaves_lots, order.hash = held_atoms, leaves_lots, None
         if leaves_lots == 0:
@@ -264,6 +276,31 @@ class Standing:
         """Take note of money that moved outside a trade."""
         money = self.money(self.account(record.account), record.asset)
         money.balance_atoms, money.held_atoms = record.balance_atoms, record.held_atoms
+
+    def quote(self, record: events.RfqQuoteGiven) -> None:
+        """Take note of what a firm quote holds, in the place of the account's earlier one."""
+        self.unquote(record)
+        account = self.account(record.account)
+        made = Quote(
+            instrument=record.instrument,
+            bid_held_atoms=record.bid_held_atoms,
+            ask_held_atoms=record.ask_held_atoms,
+        )
+        account.quotes[record.request_id] = made
+        self._hold_quote(account, made, sign=1)
+
+    def unquote(self, record: events.RfqQuoteGiven | events.RfqQuoteEnded) -> None:
+        """Take note that an account's quote for a request holds nothing any more."""
+        account = self.account(record.account)
+        gone = account.quotes.pop(record.request_id, None)
+        if gone is not None:
+            self._hold_quote(account, gone, sign=-1)
+
+    def _hold_quote(self, account: AccountStanding, quote: Quote, *, sign: int) -> None:
+        pair = self.pairs.get(quote.instrument)
+        if pair is not None:
+            self.money(account, pair.quote).held_atoms += sign * quote.bid_held_atoms
+            self.money(account, pair.base).held_atoms += sign * quote.ask_held_atoms
 
     def owe(self, record: events.ReceivableChanged) -> None:
         """Take note of what the venue lent an account, or was paid back."""
@@ -376,6 +413,8 @@ _TAKERS: dict[type[events.Event], Callable[[Standing, Any], Fence | None]] = {
     events.TradeExecuted: Standing.trade,
     events.TradeBusted: Standing.change,
     events.TradeCorrected: Standing.change,
+    events.RfqQuoteGiven: Standing.quote,
+    events.RfqQuoteEnded: Standing.unquote,
     events.FundsTransferred: Standing.transfer,
     events.ReceivableChanged: Standing.owe,
     events.BalanceChanged: Standing.move,

@@ -28,7 +28,7 @@ class Saved(msgspec.Struct, array_like=True, kw_only=True):
     fences: dict[int, list[Fence]]
 
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 def read_standing(path: Path, *, venue: bytes, through: int) -> Standing:
