@@ -188,12 +188,14 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
     liquidity, aggressor = own.liquidity, f"1057={'Y' if is_taker else 'N'}\x01"
     if record.is_auction:
         liquidity, aggressor = tags.LAST_LIQUIDITY_IND_AUCTION, ""
+    negotiated = tags.ORDER_CATEGORY_PRIVATELY_NEGOTIATED_TRADE
+    category = f"1115={negotiated}\x01" if record.is_negotiated else ""
     executed = stamps((record.time_ns, tags.TRD_REG_TIMESTAMP_TYPE_EXECUTION_TIME))
     return (
         f"35=8\x0137={own.order_id}\x01{identifier(own.client_order_id)}"
         f"{parties(own.account, own.session, directory, trader=own.trader)}"
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01150=F\x01"
-        f"39={status_of(own)}\x01{account(own.account, directory)}"
+        f"39={status_of(own)}\x01{account(own.account, directory)}{category}"
         f"55={unit.symbol}\x0154={int(side)}\x01"
         f"{order_terms(own, unit, directory)}{aggressor}{capacity(own.account, directory)}"
         f"32={decimal_text(record.quantity_lots * unit.lot_units, unit.quantity_decimals)}\x01"

@@ -111,7 +111,8 @@ def test_a_request_is_quoted_by_two_dialects_and_the_better_one_is_taken(connect
     inst.send("AJ", [*answer, (38, "0.5"), (44, "60005.00"), (60, now_text())])
     accepted, traded, *_, ended = told(inst, "8", "8", "AI", "AI", "AI")
     assert (text(accepted, 11), text(accepted, 150)) == (taken, "0")
-    assert [text(traded, tag) for tag in (11, 150, 39, 31, 32, 54)] == [
+    assert [text(traded, tag) for tag in (1115, 11, 150, 39, 31, 32, 54)] == [
+        "3",
         taken,
         "F",
         "2",

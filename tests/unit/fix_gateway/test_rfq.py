@@ -383,3 +383,27 @@ def test_those_who_may_answer_are_of_other_firms_and_groups() -> None:
     assert market().asked_sessions(21) == (SAME_GROUP,)
     assert market().asked_sessions(99) == ()
     assert OTHER not in market().asked_sessions(11)
+
+
+@pytest.mark.parametrize("is_negotiated", [0, 1])
+def test_a_negotiated_trade_says_so(is_negotiated: int) -> None:
+    record = events.TradeExecuted.make(
+        number=50,
+        time_ns=WHEN_NS,
+        instrument=1,
+        taker_side=Side.BUY,
+        is_negotiated=is_negotiated,
+        trade_id=7,
+        price_ticks=2001,
+        quantity_lots=1000,
+        maker_account=21,
+        maker_session=MAKER,
+        maker_client_order_id=client_id("mine-1"),
+        taker_account=11,
+        taker_session=TRADER,
+        taker_client_order_id=client_id("take-1"),
+    )
+    for message in told_by(record, market()):
+        assert fields_of(message.text.removesuffix("797=Y\x01"))[0].get(1115) == (
+            "3" if is_negotiated else None
+        )
