@@ -51,6 +51,7 @@ _TERMS: Final[dict[str, type[IntEnum]]] = {
     "scope": terms.Scope,
     "account_kind": terms.AccountKind,
     "on_disconnect": terms.CancelOnDisconnect,
+    "mass_action": terms.MassActionType,
     "cancel_reason": terms.CancelReason,
     "dispute_reason": terms.DisputeReason,
     "balance_cause": terms.BalanceCause,

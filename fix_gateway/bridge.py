@@ -37,7 +37,7 @@ from messages.trading.terms import CLIENT_ID_LENGTH_MAX
 log = structlog.get_logger()
 
 _REFUSED = "logon refused"
-_NEVER_THROTTLED = frozenset({"F", "q", "Z"})
+_NEVER_THROTTLED = frozenset({"F", "q", "Z", "CA"})
 """Who takes risk away is never told to wait."""
 _REFERENCES = (tags.CL_ORD_ID, tags.QUOTE_RESP_ID, tags.QUOTE_ID, tags.QUOTE_REQ_ID)
 """What a request goes by: the first of these that it has."""

@@ -18,14 +18,17 @@ from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
+    CheckOrder,
     CloseSession,
     Command,
     DisputeTrade,
+    MassAction,
     MassCancel,
     OpenSession,
     OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
+    QueryOrders,
     RecordRefusal,
 )
 from messages.trading.identity import NO_CLIENT_ID
@@ -83,8 +86,8 @@ Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, 
 
 def _header(
     record: type[OpenSession | OpenSessionOnTerms | CloseSession]
-    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | QueryOrder]
-    | type[DisputeTrade | RecordRefusal],
+    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | MassAction]
+    | type[QueryOrder | QueryOrders | DisputeTrade | RecordRefusal],
     arrival: Arrival,
     account: int,
 ) -> Header:
@@ -108,6 +111,14 @@ def _header(
 
 
 def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
+    return _new_order(reader, PlaceOrder)
+
+
+def _check(reader: Reader) -> PlaceOrder | RecordRefusal:
+    return _new_order(reader, CheckOrder)
+
+
+def _new_order(reader: Reader, record: type[PlaceOrder]) -> PlaceOrder | RecordRefusal:
     client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID")
     account = reader.account()
     instrument = reader.symbol()
@@ -127,7 +138,7 @@ def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
     if reader.fault is not None:
         return _refusal(
             reader,
-            PlaceOrder.KIND,
+            record.KIND,
             client_order_id=client_order_id,
             account=account,
             instrument=instrument,
@@ -135,8 +146,8 @@ def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
             order_type=order_type,
             time_in_force=time_in_force,
         )
-    return PlaceOrder(
-        *_header(PlaceOrder, reader.arrival, account),
+    return record(
+        *_header(record, reader.arrival, account),
         instrument,
         side,
         order_type,
@@ -262,11 +273,7 @@ def _query(reader: Reader) -> QueryOrder | RecordRefusal:
 
 def _mass_cancel(reader: Reader) -> MassCancel | RecordRefusal:
     client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID")
-    is_firm = reader.is_firm_target()
-    account = reader.any_account() if is_firm else reader.account()
-    scope, instrument = terms.read_scope(reader)
-    if is_firm:
-        scope = terms.read_firm_scope(reader, scope)
+    account, scope, instrument = _read_scope(reader, tags.MASS_CANCEL_REQUEST_TYPE)
     side = reader.side(is_required=False)
     if reader.fault is not None:
         return _refusal(
@@ -320,6 +327,68 @@ def _dispute(reader: Reader) -> DisputeTrade | RecordRefusal:
     )
 
 
+def _mass_action(reader: Reader) -> MassAction | RecordRefusal:
+    client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID")
+    action = terms.read_mass_action(reader)
+    account, scope, instrument = _read_scope(reader, tags.MASS_ACTION_SCOPE)
+    side = reader.side(is_required=False)
+    if reader.fault is not None:
+        return _refusal(
+            reader,
+            MassAction.KIND,
+            client_order_id=client_order_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+            order_type=action,  # the refusal's only place for it
+        )
+    return MassAction(
+        *_header(MassAction, reader.arrival, account),
+        action,
+        scope,
+        side,
+        0,
+        instrument,
+        client_order_id,
+    )
+
+
+def _query_orders(reader: Reader) -> QueryOrders | RecordRefusal:
+    request_id = reader.client_order_id(tags.MASS_STATUS_REQ_ID, "MassStatusReqID")
+    account, scope, instrument = _read_scope(reader, tags.MASS_STATUS_REQ_TYPE)
+    side = reader.side(is_required=False)
+    after = reader.order_id(tags.AFTER_ORDER_ID, "AfterOrderID")
+    if reader.fault is not None:
+        return _refusal(
+            reader,
+            QueryOrders.KIND,
+            client_order_id=NO_CLIENT_ID,
+            original=request_id,
+            account=account,
+            instrument=instrument,
+            side=side,
+        )
+    return QueryOrders(
+        *_header(QueryOrders, reader.arrival, account),
+        scope,
+        side,
+        0,
+        instrument,
+        after,
+        request_id,
+    )
+
+
+def _read_scope(reader: Reader, tag: int) -> tuple[int, int, int]:
+    """Read the account, scope and instrument of a request about many orders."""
+    is_firm = reader.is_firm_target()
+    account = reader.any_account() if is_firm else reader.account()
+    scope, instrument = terms.read_scope(reader, tag)
+    if is_firm:
+        scope = terms.read_firm_scope(reader, scope, tag)
+    return account, scope, instrument
+
+
 def _refusal(
     reader: Reader,
     kind: int,
@@ -364,4 +433,7 @@ _TRANSLATIONS: dict[str, Translation] = {
     tags.QUOTE_RESPONSE: rfq_requests.quote_response,
     tags.QUOTE_CANCEL: rfq_requests.quote_cancel,
     tags.QUOTE_STATUS_REQUEST: rfq_requests.quote_status_request,
+    tags.ORDER_MASS_ACTION_REQUEST: _mass_action,
+    tags.ORDER_MASS_STATUS_REQUEST: _query_orders,
+    tags.PARTY_RISK_LIMIT_CHECK_REQUEST: _check,
 }

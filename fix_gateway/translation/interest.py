@@ -32,6 +32,12 @@ _KNOWN: tuple[type[Record], ...] = (
     events.TradeBusted,
     events.TradeCorrected,
     events.TradeDisputed,
+    events.OrderListed,
+    events.OrdersQueryRejected,
+    events.OrderChecked,
+    events.MassActionAccepted,
+    events.MassActionCompleted,
+    events.MassActionRejected,
 )
 """Events that are told to nobody but the sessions, and the copies of the accounts, they name."""
 

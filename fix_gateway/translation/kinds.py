@@ -7,11 +7,14 @@ from messages.trading.commands import (
     AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
+    CheckOrder,
     DisputeTrade,
     GiveRfqQuote,
+    MassAction,
     MassCancel,
     PlaceOrder,
     QueryOrder,
+    QueryOrders,
     QueryRfq,
     RequestForQuote,
     WithdrawRfq,
@@ -30,6 +33,9 @@ KIND_OF = MappingProxyType(
         tags.QUOTE_RESPONSE: AcceptRfqQuote.KIND,
         tags.QUOTE_CANCEL: WithdrawRfq.KIND,
         tags.QUOTE_STATUS_REQUEST: QueryRfq.KIND,
+        tags.ORDER_MASS_ACTION_REQUEST: MassAction.KIND,
+        tags.ORDER_MASS_STATUS_REQUEST: QueryOrders.KIND,
+        tags.PARTY_RISK_LIMIT_CHECK_REQUEST: CheckOrder.KIND,
     }
 )
 """The command of each application message (35) that a session may send; there are no others."""

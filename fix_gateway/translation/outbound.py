@@ -8,7 +8,7 @@ feed again and leaves out what it has already sent.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fix_gateway.translation import post_trade, rejects, reports, rfq_reports
+from fix_gateway.translation import mass_reports, post_trade, rejects, reports, rfq_reports
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from messages.trading.codes import RejectCode
@@ -16,16 +16,19 @@ from messages.trading.commands import (
     AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
+    CheckOrder,
     DisputeTrade,
     GiveRfqQuote,
+    MassAction,
     MassCancel,
     PlaceOrder,
     QueryOrder,
+    QueryOrders,
     QueryRfq,
     RequestForQuote,
     WithdrawRfq,
 )
-from messages.trading.terms import Side
+from messages.trading.terms import Scope, Side
 
 
 class Place(NamedTuple):
@@ -232,13 +235,46 @@ def _mass_cancel_rejected(
     return [Outgoing(record.session, record.number, 0, text)]
 
 
+def _listed(record: events.OrderListed, directory: Directory) -> list[Outgoing]:
+    text = reports.listed(record, directory)
+    return [Outgoing(record.origin_session, record.number, 0, text)]
+
+
+def _list_rejected(record: events.OrdersQueryRejected, directory: Directory) -> list[Outgoing]:
+    text = reports.list_reject(record, directory)
+    return [Outgoing(record.session, record.number, 0, text)]
+
+
+def _checked(record: events.OrderChecked, directory: Directory) -> list[Outgoing]:
+    text = mass_reports.checked_order(record, directory)
+    return [Outgoing(record.session, record.number, 0, text)]
+
+
+def _action_accepted(record: events.MassActionAccepted, directory: Directory) -> list[Outgoing]:
+    return _action(mass_reports.accepted_action(record, directory), record, directory)
+
+
+def _action_completed(record: events.MassActionCompleted, directory: Directory) -> list[Outgoing]:
+    return _action(mass_reports.completed_action(record, directory), record, directory)
+
+
+def _action_rejected(record: events.MassActionRejected, directory: Directory) -> list[Outgoing]:
+    return _action(mass_reports.rejected_action(record, directory), record, directory)
+
+
+def _action(text: str, record: events.MassActionEvent, directory: Directory) -> list[Outgoing]:
+    # What is done to a firm concerns all copies of it, not those of one account.
+    account = 0 if record.scope == Scope.FIRM else record.account
+    return _addressed(text, record, directory, account, record.session)
+
+
 def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgoing]:
     report = _REFUSALS.get(record.refused_kind)
     if record.code == RejectCode.GATEWAY_RIGHTS_MISSING or report is None:
         text = rejects.business_reject(record)
         return [Outgoing(record.session, record.number, 0, text)]
     text = report(record, directory)
-    if record.refused_kind == MassCancel.KIND or record.refused_kind in _NEGOTIATIONS:
+    if record.refused_kind in _ANSWERED_ALONE | _NEGOTIATIONS:
         return [Outgoing(record.session, record.number, 0, text)]
     return _addressed(text, record, directory, record.account, record.session)
 
@@ -254,7 +290,12 @@ _REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
     AcceptRfqQuote.KIND: reports.refused_order,
     WithdrawRfq.KIND: rfq_reports.refused_status,
     QueryRfq.KIND: rfq_reports.refused_status,
+    MassAction.KIND: mass_reports.refused_action,
+    QueryOrders.KIND: reports.refused_list,
+    CheckOrder.KIND: mass_reports.refused_check,
 }
+_ANSWERED_ALONE = frozenset({MassCancel.KIND, QueryOrders.KIND, CheckOrder.KIND})
+"""Requests whose refusals drop copies are not told."""
 _NEGOTIATIONS = frozenset(
     {RequestForQuote.KIND, GiveRfqQuote.KIND, WithdrawRfq.KIND, QueryRfq.KIND}
 )
@@ -306,6 +347,12 @@ _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] =
     events.QuoteRequestReported: _negotiated(rfq_reports.request_reported),
     events.RfqQuoteReported: _negotiated(rfq_reports.quote_reported),
     events.RfqAnswered: _negotiated(rfq_reports.answered),
+    events.OrderListed: _listed,
+    events.OrdersQueryRejected: _list_rejected,
+    events.OrderChecked: _checked,
+    events.MassActionAccepted: _action_accepted,
+    events.MassActionCompleted: _action_completed,
+    events.MassActionRejected: _action_rejected,
 }
 _TELLING_KINDS = frozenset(record.KIND for record in _TELLERS)
 _DEFINING_KINDS = frozenset(

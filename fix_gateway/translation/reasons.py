@@ -24,6 +24,7 @@ def _mapping(*pairs: tuple[int, tuple[Code, ...]]) -> MappingProxyType[int, int]
 ORDER_REJECT_REASON = _mapping(
     (0, (Code.VENUE_KILLED, Code.FIRM_KILLED, Code.ACCOUNT_KILLED, Code.SESSION_KILLED)),
     (0, (Code.INSTRUMENT_KILLED, Code.SESSION_NOT_ENTITLED, Code.SESSION_CLOSED)),
+    (0, (Code.SESSION_SUSPENDED, Code.ACCOUNT_SUSPENDED)),
     (0, (Code.GATEWAY_ACCOUNT_NOT_ENTITLED, Code.GATEWAY_RIGHTS_MISSING)),
     (1, (Code.INSTRUMENT_UNKNOWN, Code.GATEWAY_SYMBOL_UNKNOWN)),
     (2, (Code.INSTRUMENT_CLOSED, Code.INSTRUMENT_HALTED)),
@@ -66,6 +67,20 @@ MASS_CANCEL_REJECT_REASON = _mapping(
 )
 """MassCancelRejectReason (532); what is not listed is 99."""
 
+MASS_ACTION_REJECT_REASON = _mapping(
+    (0, (Code.GATEWAY_SCOPE_UNSUPPORTED, Code.SCOPE_INVALID)),
+    (1, (Code.GATEWAY_SYMBOL_UNKNOWN, Code.INSTRUMENT_UNKNOWN)),
+)
+"""MassActionRejectReason (1376); what is not listed is 99."""
+
+RISK_CHECK_RESULT = _mapping(
+    (0, (Code.NONE,)),
+    (2, (Code.INSUFFICIENT_FUNDS, Code.POSITION_LIMIT_EXCEEDED)),
+    (3, (Code.QUANTITY_ABOVE_MAXIMUM,)),
+    (4, (Code.NOTIONAL_ABOVE_MAXIMUM,)),
+)
+"""RiskLimitCheckRequestResult (2326); what is not listed is 99."""
+
 RESTATEMENT_REASON = MappingProxyType(
     {
         CancelReason.SELF_TRADE: 17,
@@ -96,6 +111,16 @@ def cancel_reject_reason(code: int) -> int:
 def mass_cancel_reject_reason(code: int) -> int:
     """Return MassCancelRejectReason (532) for a code."""
     return MASS_CANCEL_REJECT_REASON.get(code, _OTHER)
+
+
+def mass_action_reject_reason(code: int) -> int:
+    """Return MassActionRejectReason (1376) for a code."""
+    return MASS_ACTION_REJECT_REASON.get(code, _OTHER)
+
+
+def risk_check_result(code: int) -> int:
+    """Return RiskLimitCheckRequestResult (2326) for a code, zero for an approval."""
+    return RISK_CHECK_RESULT.get(code, _OTHER)
 
 
 class Unit(Enum):
@@ -133,6 +158,7 @@ _UNITS: MappingProxyType[int, Unit] = MappingProxyType(
         Code.OPEN_ORDERS_EXCEEDED: Unit.COUNT,
         Code.BOOK_FULL: Unit.COUNT,
         Code.CLIENT_ORDER_ID_MEMORY_FULL: Unit.COUNT,
+        Code.SUSPENSIONS_EXCEEDED: Unit.COUNT,
     }
 )
 

@@ -82,8 +82,10 @@ def cancelled(record: events.OrderCancelled, directory: Directory) -> str:
     is_own = is_asked or record.reason == CancelReason.MASS_CANCEL
     times = stamps((record.received_at_ns if is_own else 0, _TIME_IN), (record.time_ns, _TIME_OUT))
     kind = tags.EXEC_TYPE_CANCELED
+    prevented = _prevented(record, directory)
     if not is_asked or record.request_client_order_id == NO_CLIENT_ID:
-        return order(record, directory, execution_type=kind, reason=record.reason, times=times)
+        text = order(record, directory, execution_type=kind, reason=record.reason, times=times)
+        return text + prevented
     return order(
         record,
         directory,
@@ -91,6 +93,17 @@ def cancelled(record: events.OrderCancelled, directory: Directory) -> str:
         named=record.client_order_id,
         client_order_id=record.request_client_order_id,
         times=times,
+    )
+
+
+def _prevented(record: events.OrderCancelled | events.OrderRestated, directory: Directory) -> str:
+    """Write with which order, how much and at which price self-trade prevention let not trade."""
+    if not record.counter_order_id:
+        return ""
+    unit = directory.instrument(record.instrument)
+    return (
+        f"5032={record.counter_order_id}\x015033={quantity(record.prevented_lots, unit)}\x01"
+        f"5034={price(record.prevented_price_ticks, unit)}\x01"
     )
 
 
@@ -120,7 +133,8 @@ def triggered(record: events.OrderTriggered, directory: Directory) -> str:
 def restated(record: events.OrderRestated, directory: Directory) -> str:
     """Report what the venue itself changed."""
     kind = tags.EXEC_TYPE_RESTATED
-    return order(record, directory, execution_type=kind, reason=record.reason)
+    text = order(record, directory, execution_type=kind, reason=record.reason)
+    return text + _prevented(record, directory)
 
 
 def status(record: events.OrderReported, directory: Directory) -> str:
@@ -134,6 +148,19 @@ def status(record: events.OrderReported, directory: Directory) -> str:
     )
 
 
+def listed(record: events.OrderListed, directory: Directory) -> str:
+    """Report one order of the answer to an OrderMassStatusRequest."""
+    last = f"912={'Y' if record.place == record.count else 'N'}\x01"
+    text = order(
+        record,
+        directory,
+        execution_type=tags.EXEC_TYPE_ORDER_STATUS,
+        request_of_many=f"584={safe_text(record.request_id)}\x01911={record.count}\x01{last}",
+        times=stamps((record.received_at_ns, _TIME_IN)),
+    )
+    return f"{text}5031={record.remaining}\x01" if record.remaining else text
+
+
 def order(
     record: events.OrderEvent,
     directory: Directory,
@@ -143,6 +170,7 @@ def order(
     client_order_id: bytes | None = None,
     named: bytes = NO_CLIENT_ID,
     request: bytes = NO_CLIENT_ID,
+    request_of_many: str = "",
     times: str = "",
 ) -> str:
     """Report an order's state after an event that is no trade.
@@ -155,6 +183,7 @@ def order(
         client_order_id: ClOrdID (11); the order's own by default.
         named: OrigClOrdID (41).
         request: OrdStatusReqID (790).
+        request_of_many: MassStatusReqID (584) and the report's place in its answer.
         times: the report's TrdRegTimestamps (768).
     """
     unit = directory.instrument(record.instrument)
@@ -164,7 +193,7 @@ def order(
     return (
         f"35=8\x0137={record.order_id}\x01{identifier(client_order_id or record.client_order_id)}"
         + (original(named) if named != NO_CLIENT_ID else "")
-        + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
+        + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else request_of_many)
         + f"{parties(record.account, record.session, directory, trader=record.trader)}"
         f"17={record.number}\x01150={execution_type}\x0139={status_of(record)}\x01"
         + (f"378={restatement}\x01" if restatement is not None else "")
@@ -265,21 +294,55 @@ def refused_status(record: events.RefusalRecorded, directory: Directory) -> str:
     )
 
 
+def list_reject(record: events.OrdersQueryRejected, directory: Directory) -> str:
+    """Answer an OrderMassStatusRequest that reaches no order, or that the venue refused."""
+    figures = Figures(record.instrument, record.side, record.limit, record.usage)
+    return _refused(
+        record,
+        directory,
+        execution_type=tags.EXEC_TYPE_ORDER_STATUS,
+        request_of_many=_no_list(record.request_id),
+        text=refusal_text(record.code, figures, directory),
+    )
+
+
+def refused_list(record: events.RefusalRecorded, directory: Directory) -> str:
+    """Answer an OrderMassStatusRequest that the gateway refused."""
+    return _refused(
+        record,
+        directory,
+        execution_type=tags.EXEC_TYPE_ORDER_STATUS,
+        request_of_many=_no_list(record.original_client_order_id),
+        text=sentence(record),
+    )
+
+
+def _no_list(request_id: bytes) -> str:
+    return f"584={safe_text(request_id) or 'NONE'}\x01911=0\x01912=Y\x01"
+
+
 def _refused(
-    record: events.OrderRejected | events.QueryRejected | events.RefusalRecorded,
+    record: events.OrderRejected
+    | events.QueryRejected
+    | events.OrdersQueryRejected
+    | events.RefusalRecorded,
     directory: Directory,
     *,
     execution_type: str,
     text: str,
     order_id: int = 0,
     request: bytes = NO_CLIENT_ID,
+    request_of_many: str = "",
     terms: str = "",
     trader: int = 0,
 ) -> str:
     unit = directory.instruments.get(record.instrument)
+    named = NO_CLIENT_ID
+    if not isinstance(record, events.OrdersQueryRejected):
+        named = record.client_order_id
     return (
-        f"35=8\x0137={order_id or 'NONE'}\x01{identifier(record.client_order_id)}"
-        + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else "")
+        f"35=8\x0137={order_id or 'NONE'}\x01{identifier(named)}"
+        + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else request_of_many)
         + f"{parties(record.account, record.session, directory, trader=trader)}"
         f"17={record.number}\x01150={execution_type}\x0139=8\x01"
         f"103={order_reject_reason(record.code)}\x01{account(record.account, directory)}"

@@ -260,14 +260,14 @@ class Reader:
             )
         return event_number_of(text)
 
-    def order_id(self) -> int:
-        """Read OrderID (37) where a request may name it; zero when it is not given."""
-        text = self.fields.get(tags.ORDER_ID)
+    def order_id(self, tag: int = tags.ORDER_ID, name: str = "OrderID") -> int:
+        """Read an order's number where a request may name it; zero when it is not given."""
+        text = self.fields.get(tag)
         if text is None or text == "NONE":
             return 0
         if not _ORDER_ID.fullmatch(text):
             return self.refuse(
-                RejectCode.GATEWAY_FIELD_MALFORMED, f"OrderID {shown(text)} is not one of ours"
+                RejectCode.GATEWAY_FIELD_MALFORMED, f"{name} {shown(text)} is not one of ours"
             )
         return int(text)
 

@@ -6,6 +6,7 @@ from fix_gateway.translation.text import shown
 from fix_gateway.translation.times import day_end_ns
 from messages.trading.codes import RejectCode
 from messages.trading.terms import (
+    MassActionType,
     OrderFlag,
     OrderType,
     Scope,
@@ -35,6 +36,16 @@ _SELF_TRADE_PREVENTIONS = {
     tags.SELF_MATCH_PREVENTION_INSTRUCTION_DECREMENT_AND_CANCEL: (
         SelfTradePrevention.DECREMENT_AND_CANCEL
     ),
+}
+_SCOPES = {
+    tags.MASS_CANCEL_REQUEST_TYPE: "MassCancelRequestType",
+    tags.MASS_STATUS_REQ_TYPE: "MassStatusReqType",
+    tags.MASS_ACTION_SCOPE: "MassActionScope",
+}
+_MASS_ACTIONS = {
+    tags.MASS_ACTION_TYPE_SUSPEND_ORDERS: MassActionType.SUSPEND,
+    tags.MASS_ACTION_TYPE_RELEASE_ORDERS_FROM_SUSPENSION: MassActionType.RELEASE,
+    tags.MASS_ACTION_TYPE_CANCEL_ORDERS: MassActionType.CANCEL,
 }
 _SHAPES = {
     OrderType.MARKET: "a market order has nothing to amend",
@@ -168,33 +179,45 @@ def read_amounts(reader: Reader, order_type: int) -> tuple[int, int]:
     return 0, reader.cash()
 
 
-def read_firm_scope(reader: Reader, scope: int) -> int:
-    """Widen a mass cancel's scope to the firm, where it may be."""
+def read_mass_action(reader: Reader) -> int:
+    """Read MassActionType (1373), which must be there."""
+    value = reader.fields.get(tags.MASS_ACTION_TYPE)
+    if value is None:
+        return reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "MassActionType (1373) is missing")
+    action = _MASS_ACTIONS.get(value)
+    if action is None:
+        return reader.refuse(
+            RejectCode.GATEWAY_FIELD_MALFORMED, f"MassActionType (1373) {shown(value)}"
+        )
+    return action
+
+
+def read_firm_scope(reader: Reader, scope: int, tag: int) -> int:
+    """Widen the scope of a request about many orders to the firm, where it may be."""
     if scope == Scope.SESSION:
         return reader.refuse(
-            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "a target party goes with 530=1 or 7"
+            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, f"a target party goes with {tag}=1 or 7"
         )
     return Scope.FIRM
 
 
-def read_scope(reader: Reader) -> tuple[int, int]:
-    """Read MassCancelRequestType (530) and the symbol that only 1 may, and must, name."""
-    value = reader.fields.get(tags.MASS_CANCEL_REQUEST_TYPE)
+def read_scope(reader: Reader, tag: int) -> tuple[int, int]:
+    """Read 530, 585 or 1374, which have the same values, and the symbol that only 1 may name."""
+    value = reader.fields.get(tag)
     if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_SECURITY:
         return Scope.ACCOUNT, reader.symbol()
     if tags.SYMBOL in reader.fields:
         reader.refuse(
-            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "Symbol (55) goes with 530=1 and no other"
+            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, f"Symbol (55) goes with {tag}=1 and no other"
         )
         return 0, 0
     if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ALL_ORDERS:
         return Scope.ACCOUNT, 0
     if value == tags.MASS_CANCEL_REQUEST_TYPE_CANCEL_ORDERS_FOR_TRADING_SESSION:
         return Scope.SESSION, 0
+    name = _SCOPES[tag]
     if value is None:
-        reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "MassCancelRequestType (530) is missing")
+        reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, f"{name} ({tag}) is missing")
     else:
-        reader.refuse(
-            RejectCode.GATEWAY_SCOPE_UNSUPPORTED, f"MassCancelRequestType (530) {shown(value)}"
-        )
+        reader.refuse(RejectCode.GATEWAY_SCOPE_UNSUPPORTED, f"{name} ({tag}) {shown(value)}")
     return 0, 0

@@ -98,6 +98,11 @@ class RejectCode(IntEnum):
     CASH_QUANTITY_INVALID = 260
     CASH_QUANTITY_NOT_ALLOWED = 261
 
+    # The client's own switches.
+    SESSION_SUSPENDED = 262
+    ACCOUNT_SUSPENDED = 263
+    SUSPENSIONS_EXCEEDED = 264
+
     # Money commands and definitions.
     ALREADY_EXISTS = 300
     ASSET_UNKNOWN = 301

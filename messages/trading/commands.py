@@ -683,6 +683,36 @@ class CheckOrder(PlaceOrder, frozen=True, gc=False):
     """Ask what would become of such an order now, without placing it."""
 
 
+@COMMANDS.record(51)
+class MassAction(Command, frozen=True, gc=False):
+    """Ask that a scope be suspended, released, or its orders cancelled: ``action``.
+
+    ``scope``, ``side`` and ``instrument`` are those of MassCancel.
+    """
+
+    action: U8
+    scope: U8
+    side: U8
+    spare_1: U8
+    instrument: U32
+    client_order_id: ClientId
+
+
+@COMMANDS.record(52)
+class QueryOrders(Command, frozen=True, gc=False):
+    """Ask where the open orders in a scope stand, those numbered above ``after_order_id``.
+
+    ``scope``, ``side`` and ``instrument`` are those of MassCancel.
+    """
+
+    scope: U8
+    side: U8
+    spare_1: U16
+    instrument: U32
+    after_order_id: U64
+    request_id: ClientId
+
+
 @COMMANDS.record(48)
 class GroupHeader(Command, frozen=True, gc=False):
     """Begin an atomic group of ``group_left`` records; ``group_kind`` is a GroupKind."""

@@ -457,6 +457,78 @@ class OrderChecked(Event, frozen=True, gc=False):
     client_order_id: ClientId
 
 
+class MassActionEvent(Event, frozen=True, gc=False):
+    """What the events of a mass action carry: the request, and how much it ``affected``.
+
+    That is orders cancelled, or suspensions put or lifted; zero until it is completed.
+    """
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    action: U8
+    scope: U8
+    side: U8
+    spare_1: U8
+    affected: U32
+    client_order_id: ClientId
+
+
+@EVENTS.record(71)
+class MassActionAccepted(MassActionEvent, frozen=True, gc=False):
+    """A mass action will be done now; what it does comes before MassActionCompleted."""
+
+
+@EVENTS.record(72)
+class MassActionCompleted(MassActionEvent, frozen=True, gc=False):
+    """A mass action is done."""
+
+
+@EVENTS.record(73)
+class MassActionRejected(MassActionEvent, frozen=True, gc=False):
+    """A mass action was refused; nothing changed."""
+
+    code: U16
+    spare_2: U16
+    spare_3: U32
+    limit: I64
+    usage: I64
+
+
+@EVENTS.record(74)
+class OrderListed(OrderEvent, frozen=True, gc=False):
+    """An answer to QueryOrders: where the order in ``place`` 1 to ``count`` of it stands.
+
+    ``remaining`` are the orders in the scope that come after this answer.
+    """
+
+    origin_session: U32
+    origin_connection: U32
+    place: U32
+    count: U32
+    remaining: U32
+    spare_1: U32
+    request_id: ClientId
+
+
+@EVENTS.record(75)
+class OrdersQueryRejected(Event, frozen=True, gc=False):
+    """No order is in the scope of a QueryOrders (ORDER_UNKNOWN), or it was refused."""
+
+    account: U32
+    session: U32
+    connection: U32
+    instrument: U32
+    scope: U8
+    side: U8
+    code: U16
+    spare_1: U32
+    limit: I64
+    usage: I64
+    request_id: ClientId
+
+
 @EVENTS.record(20)
 class BalanceChanged(Event, frozen=True, gc=False):
     """Money moved outside a trade; ``cause`` is a BalanceCause.

@@ -105,6 +105,14 @@ class AccountKind(IntEnum):
     HOUSE = 2
 
 
+class MassActionType(IntEnum):
+    """What a client's mass action does to a scope of its own."""
+
+    SUSPEND = 1  # no new orders and amends
+    RELEASE = 2
+    CANCEL = 3
+
+
 class CancelOnDisconnect(IntEnum):
     """Which orders go when a session's connection is lost."""
 

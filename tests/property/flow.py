@@ -244,7 +244,9 @@ class Flow:
             (self._money, 5),
             (self.corrections.choose, 4),
             (self._query, 2),
-            (self._check, 4),
+            (self._check, 2),
+            (self._mass_action, 0.7),
+            (self._query_orders, 0.3),
             (self._mass_cancel, 1),
             (self._quoting, 3),
             (self._refusal, 1),
@@ -456,6 +458,21 @@ class Flow:
         if draw < 0.4:  # until the account has no room for more
             return quote_flow.protection(chance, 31, chance.randint(1, 120))
         return quote_flow.request(chance, self._asker())
+
+    def _mass_action(self) -> tuple[type[Record], Place]:
+        chance = self.chance
+        _, fields = self._mass_cancel()
+        suspends = 0.3 if self.calm else 4
+        actions = ((1, 2, 3, 0, 4), (suspends, 8, 0.3, 0.2, 0.2))
+        if chance.random() < 0.2:  # many of one target
+            fields |= {"instrument": chance.randrange(4), "side": chance.randrange(3)}
+        return c.MassAction, fields | {"action": chance.choices(*actions)[0]}
+
+    def _query_orders(self) -> tuple[type[Record], Place]:
+        _, fields = self._mass_cancel()
+        fields.pop("client_order_id")
+        after = self._rarely(0.3, *(order.order_id for order in self.live[-3:]), 1 << 63)
+        return c.QueryOrders, fields | {"after_order_id": after, "request_id": client_id("list")}
 
     def _refusal(self) -> tuple[type[Record], Place]:
         return c.RecordRefusal, self._asker() | {

@@ -53,7 +53,7 @@ class Watch:
             self._see_trade(event)
         elif isinstance(event, e.TradeBusted | e.TradeCorrected):
             self._see_change(event)
-        elif isinstance(event, e.OrderReported):
+        elif isinstance(event, e.OrderReported | e.OrderListed):
             self._see_state(event.order_id, event)
         elif isinstance(event, e.OrderEvent):
             assert event.order_id not in self.done, event

@@ -20,6 +20,8 @@ COMMANDS = 4_000
 NEVER_IN_THE_ENGINE = {RejectCode.NONE, RejectCode.GROUP_MALFORMED} | {
     code for code in RejectCode if code >= 400
 }
+# What needs more luck than a flow has; tests/unit/engine reaches it.
+BEYOND_THE_FLOW = {RejectCode.RECEIVABLES_EXCEEDED}
 
 
 @pytest.mark.parametrize("calm", [True, False])
@@ -131,6 +133,7 @@ def test_the_flow_reaches_every_refusal_and_every_event(monkeypatch: pytest.Monk
     """Fails when a refusal can no longer be reached, or a new one is not; the seeds are fixed."""
     monkeypatch.setattr(bounds, "QUOTE_REQUESTS_OF_ACCOUNT_MAX", 2)
     monkeypatch.setattr(bounds, "QUOTES_OF_REQUEST_MAX", 1)  # the flow's firms are few
+    monkeypatch.setattr(bounds, "SUSPENSIONS_OF_TARGET_MAX", 2)
     coverage: Coverage = Counter()
     for seed in range(6):
         flow = Flow(seed)
@@ -141,7 +144,7 @@ def test_the_flow_reaches_every_refusal_and_every_event(monkeypatch: pytest.Monk
     assert not [
         code.name
         for code in RejectCode
-        if code not in NEVER_IN_THE_ENGINE and code.name not in codes
+        if code not in NEVER_IN_THE_ENGINE | BEYOND_THE_FLOW and code.name not in codes
     ]
     kinds = {name for name, _ in coverage}
     assert not [kind.__name__ for kind in e.EVENTS.by_kind.values() if kind.__name__ not in kinds]

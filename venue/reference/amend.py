@@ -37,6 +37,7 @@ from venue.reference.matching import reduce_resting
 from venue.reference.orders import Order
 from venue.reference.rejections import AMEND_REJECTED, reject_request
 from venue.reference.state import VenueState, hold_of, leave_queue
+from venue.reference.suspensions import decide_suspension
 from venue.reference.triggers import act, enter_stop
 from venue.reference.values import BUY, GOOD_TILL_DATE, NO_CLIENT_ID, PRICED, STOP
 
@@ -131,6 +132,13 @@ def _decide(
             account=False,
             session=False,
             instrument=instrument.is_killed,
+        )
+        or decide_suspension(
+            venue,
+            session=command.session,
+            account=command.account,
+            instrument=order.instrument_number,
+            side=order.side,
         )
         or decide_amend_phase(phase=instrument.phase)
         or _decide_fields(venue, command, order, terms)

@@ -14,6 +14,12 @@ for each order, and each looks at all that cross."""
 OPEN_ORDERS_MAX: int = 500_000
 """The most that ConfigureVenue may allow: one command can cancel or expire all of them."""
 
+ORDERS_PER_QUERY_MAX: int = 1000
+"""The most orders that one answer lists; whoever asks goes on after the last one."""
+
+SUSPENSIONS_OF_TARGET_MAX: int = 64
+"""How many suspensions an account or session may have: instruments and sides of its own choice."""
+
 CLIENT_ID_SHARES = 8
 CLIENT_IDS_OF_ACCOUNT_MIN = 1000
 """One account's ids take at most an eighth of the venue's memory for them, or a thousand where

@@ -9,8 +9,10 @@ from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     AmendOrder,
     CancelOrder,
+    MassAction,
     MassCancel,
     QueryOrder,
+    QueryOrders,
     RecordRefusal,
 )
 from messages.trading.events import MassCancelled, RefusalRecorded
@@ -131,27 +133,15 @@ def _has_room_for_id(venue: VenueState, account: Account) -> bool:
 def mass_cancel(venue: VenueState, command: MassCancel) -> None:
     """Cancel all open orders in a scope, oldest first, or refuse to."""
     account = venue.accounts.get(command.account)
-    refused = decide_session(venue, command, account)
-    if refused is None and command.scope not in {SESSION, ACCOUNT, FIRM}:
-        refused = Refused(RejectCode.SCOPE_INVALID, 0, command.scope)
-    if refused is None and command.side > SELL:
-        refused = Refused(RejectCode.FIELD_INVALID, SELL, command.side)
-    if refused is None and command.instrument and command.instrument not in venue.instruments:
-        refused = Refused(RejectCode.INSTRUMENT_UNKNOWN)
-    if refused is None:
-        assert account is not None
-        refused = decide_request_id(venue, account, command.client_order_id, is_needed=False)
+    refused = decide_scope(venue, command, account)
     if refused is not None:
         reject_mass_cancel(venue, command, refused)
         return
     assert account is not None
-    if command.client_order_id != NO_CLIENT_ID and _has_room_for_id(venue, account):
-        venue.client_ids.remember_mass_cancel(
-            account, command.client_order_id, now_ns=venue.last_time_ns
-        )
+    remember_request(venue, account, command.client_order_id)
     cancelled = cancel_all(
         venue,
-        _orders_in_scope(venue, command, account),
+        orders_in_scope(venue, command, account),
         reason=MASS_CANCEL,
         origin_session=command.session,
         origin_connection=command.connection,
@@ -171,7 +161,33 @@ def mass_cancel(venue: VenueState, command: MassCancel) -> None:
     )
 
 
-def _orders_in_scope(venue: VenueState, command: MassCancel, account: Account) -> list[Order]:
+def decide_scope(
+    venue: VenueState, command: MassCancel | MassAction | QueryOrders, account: Account | None
+) -> Refused | None:
+    """Say whether a request may reach its scope, and whether an id of its own is well and new."""
+    refused = decide_session(venue, command, account)
+    if refused is None and command.scope not in {SESSION, ACCOUNT, FIRM}:
+        refused = Refused(RejectCode.SCOPE_INVALID, 0, command.scope)
+    if refused is None and command.side > SELL:
+        refused = Refused(RejectCode.FIELD_INVALID, SELL, command.side)
+    if refused is None and command.instrument and command.instrument not in venue.instruments:
+        refused = Refused(RejectCode.INSTRUMENT_UNKNOWN)
+    if refused is not None or isinstance(command, QueryOrders):
+        return refused
+    assert account is not None
+    return decide_request_id(venue, account, command.client_order_id, is_needed=False)
+
+
+def remember_request(venue: VenueState, account: Account, client_order_id: bytes) -> None:
+    """Remember the id of a request about many orders, if it has one and there is room."""
+    if client_order_id != NO_CLIENT_ID and _has_room_for_id(venue, account):
+        venue.client_ids.remember_mass_cancel(account, client_order_id, now_ns=venue.last_time_ns)
+
+
+def orders_in_scope(
+    venue: VenueState, command: MassCancel | MassAction | QueryOrders, account: Account
+) -> list[Order]:
+    """Return the open orders that a request about many reaches, in no order."""
     session = venue.sessions[command.session]
     accounts = [account] if command.scope == ACCOUNT else tradable_accounts(venue, session)
     return [

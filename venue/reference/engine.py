@@ -43,11 +43,13 @@ from messages.trading.commands import (
     KeepTrades,
     Kill,
     LinkLost,
+    MassAction,
     MassCancel,
     OpenSession,
     OpenSessionOnTerms,
     PlaceOrder,
     QueryOrder,
+    QueryOrders,
     QueryProtection,
     QueryRfq,
     RecordRefusal,
@@ -93,6 +95,8 @@ from venue.reference.dry_run import check_order, refuse_check
 from venue.reference.entry import place_order
 from venue.reference.event_writer import shape
 from venue.reference.limits import set_account_limits, set_asset_limits, set_instrument_limits
+from venue.reference.listings import query_orders, reject_orders_query
+from venue.reference.mass_actions import mass_action, reject_mass_action
 from venue.reference.money import (
     commit_withdrawal,
     credit,
@@ -191,6 +195,8 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     ActivateRules: _activate_rules,
     AdvanceTime: advance_time,
     CheckOrder: check_order,
+    MassAction: mass_action,
+    QueryOrders: query_orders,
 }
 
 _ALWAYS_ACCEPTED: Final = (ConfigureVenue, AdvanceTime, LinkLost)
@@ -212,6 +218,10 @@ def _refuse_unconfigured(venue: VenueState, command: Command) -> None:
         refuse_check(venue, command, refused)
     elif isinstance(command, PlaceOrder):
         reject_order(venue, command, refused)
+    elif isinstance(command, MassAction):
+        reject_mass_action(venue, command, refused)
+    elif isinstance(command, QueryOrders):
+        reject_orders_query(venue, command, refused)
     elif isinstance(command, MassCancel):
         reject_mass_cancel(venue, command, refused)
     elif isinstance(command, AmendOrder | CancelOrder):

@@ -36,6 +36,7 @@ from venue.reference.orders import Order
 from venue.reference.rejections import reject_order
 from venue.reference.sessions import Session
 from venue.reference.state import VenueState, decide_client_id, open_order
+from venue.reference.suspensions import decide_suspension
 from venue.reference.triggers import act, enter_stop
 from venue.reference.values import (
     BUY,
@@ -81,6 +82,15 @@ def decide_new(
     account = venue.accounts.get(command.account)
     instrument = venue.instruments.get(command.instrument)
     refused = decide_asker(venue, command, account, instrument)
+    if refused is not None:
+        return refused
+    refused = decide_suspension(
+        venue,
+        session=command.session,
+        account=command.account,
+        instrument=command.instrument,
+        side=command.side,
+    )
     if refused is not None:
         return refused
     if instrument is None:

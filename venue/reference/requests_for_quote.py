@@ -51,6 +51,7 @@ from venue.reference.rfq_decisions import (
     decide_terms_match,
 )
 from venue.reference.state import VenueState, decide_client_id
+from venue.reference.suspensions import decide_suspension
 from venue.reference.values import (
     BUY,
     RFQ_REPLACED,
@@ -70,18 +71,30 @@ def decide_negotiator(
     account: Account | None,
     instrument: Instrument | None,
 ) -> Refused | None:
-    """Say whether the session may negotiate for the account now, kill switches included."""
+    """Say whether the session may negotiate for the account now, all switches included.
+
+    A quote may have two sides, so a suspension of either stops it.
+    """
     refused = decide_session(venue, command, account)
     if refused is not None:
         return refused
     assert account is not None
-    return decide_switches(
+    refused = decide_switches(
         venue=venue.is_killed,
         firm=account.firm.is_killed,
         account=account.is_killed,
         session=venue.sessions[command.session].is_killed,
         instrument=instrument is not None and instrument.is_killed,
     )
+    for side in (BUY, SELL):
+        refused = refused or decide_suspension(
+            venue,
+            session=command.session,
+            account=command.account,
+            instrument=0 if instrument is None else instrument.number,
+            side=side,
+        )
+    return refused
 
 
 def request_for_quote(venue: VenueState, command: RequestForQuote) -> None:

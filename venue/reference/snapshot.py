@@ -36,6 +36,7 @@ from venue.reference.state_records import (
     RightRecord,
     SessionRecord,
     SourceRecord,
+    SuspensionRecord,
     VenueRecord,
     WithdrawalRecord,
 )
@@ -101,6 +102,7 @@ def _records(venue: VenueState) -> Iterator[bytes]:
     yield from _orders(venue)
     yield from _quoting(venue)
     yield from rfq_records(venue)
+    yield from _suspensions(venue)
     yield from _kept_trades(venue)
     for number, account in sorted(venue.accounts.items()):
         for asset, balance in sorted(account.balances.items()):
@@ -244,6 +246,11 @@ def _orders(venue: VenueState) -> Iterator[bytes]:
         else:
             fields = (0, owner.account.number, 0, owner.client_order_id)
         yield _pack(GoneRecord, 0, gone_at_ns, *fields)
+
+
+def _suspensions(venue: VenueState) -> Iterator[bytes]:
+    for scope, target, instrument, side in sorted(venue.suspensions):
+        yield _pack(SuspensionRecord, scope, target, instrument, side, 0)
 
 
 def _kept_trades(venue: VenueState) -> Iterator[bytes]:

@@ -78,10 +78,12 @@ from venue.reference.state_records import (
     RightRecord,
     SessionRecord,
     SourceRecord,
+    SuspensionRecord,
     VenueRecord,
     WithdrawalRecord,
 )
-from venue.reference.values import BUY
+from venue.reference.suspensions import decide_room
+from venue.reference.values import ACCOUNT, BUY, SELL, SESSION
 
 
 def read_snapshot(data: bytes) -> VenueState:
@@ -418,6 +420,22 @@ def _read_gone(venue: VenueState, record: GoneRecord) -> None:
     venue.client_ids.remember_mass_cancel(account, record.client_order_id, now_ns=record.gone_at_ns)
 
 
+def _read_suspension(venue: VenueState, record: SuspensionRecord) -> None:
+    is_known = (record.mark == ACCOUNT and record.target in venue.accounts) or (
+        record.mark == SESSION and record.target in venue.sessions
+    )
+    is_valid = (
+        is_known
+        and (record.instrument == 0 or record.instrument in venue.instruments)
+        and record.side <= SELL
+    )
+    require(is_valid, "has a suspension of what is not there")
+    target, narrowed = (record.mark, record.target), (record.instrument, record.side)
+    refused = decide_room(venue, [target], instrument=record.instrument, side=record.side)
+    require(refused is None, "has too many suspensions")
+    venue.suspensions.add((*target, *narrowed))
+
+
 def _read_end(venue: VenueState, record: EndRecord) -> None:
     """Leave the count to the comparison at the end."""
 
@@ -451,5 +469,6 @@ READERS: Final[dict[type[Record], Callable[[VenueState, Any], None]]] = {
     KeptTradesRecord: read_kept_trades,
     KeptTradeRecord: read_kept_trade,
     ReceivableRecord: read_receivable,
+    SuspensionRecord: _read_suspension,
     EndRecord: _read_end,
 }

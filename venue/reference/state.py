@@ -52,7 +52,8 @@ class VenueState:
     ``steps_left`` is what the present command may still do. ``late_stops`` are the instruments
     in which a command could trigger no more of the stops that it reached. ``quote_requests`` and
     ``rfq_quotes`` are the open ones by number: that of their arrival. ``done_quotes`` are the
-    sides of quotes that the present command ended: they are forgotten with it.
+    sides of quotes that the present command ended: they are forgotten with it. ``suspensions``
+    are (scope, target, instrument, side): what clients themselves stopped.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class VenueState:
         "sessions",
         "sources",
         "steps_left",
+        "suspensions",
         "withdrawals",
     )
 
@@ -108,6 +110,7 @@ class VenueState:
         self.withdrawals: dict[bytes, Withdrawal] = {}
         self.names: dict[tuple[type[object], bytes], int] = {}
         self.steps_left = 0
+        self.suspensions: set[tuple[int, int, int, int]] = set()
         self.late_stops: set[int] = set()
         self.done_quotes: list[Order] = []
         self.quote_requests: dict[int, QuoteRequest] = {}

@@ -376,6 +376,16 @@ class RfqQuoteRecord(StateRecord, frozen=True, gc=False):
     client_quote_id: ClientId
 
 
+@STATE.record(70)
+class SuspensionRecord(StateRecord, frozen=True, gc=False):
+    """A client's own stop of new orders. ``mark`` is its scope: ACCOUNT or SESSION."""
+
+    target: U32
+    instrument: U32
+    side: U32
+    spare_1: U32
+
+
 @STATE.record(80)
 class KeptTradesRecord(StateRecord, frozen=True, gc=False):
     """How many trades are kept; absent when none are."""

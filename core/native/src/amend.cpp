@@ -3,6 +3,7 @@
 #include "core/handlers.hpp"
 #include "core/matching.hpp"
 #include "core/order_events.hpp"
+#include "core/suspensions.hpp"
 
 namespace core {
 
@@ -156,6 +157,10 @@ bool refuses_amend(Venue& venue, const commands::AmendOrder& command, std::uint3
   Instrument& instrument = *venue.instruments[order.instrument];
   if (instrument.is_killed) [[unlikely]] {
     return refused.because(code::INSTRUMENT_KILLED);
+  }
+  if (refuses_suspended(venue, command.session, command.account, instrument.number, order.side,
+                        refused)) {
+    return true;
   }
   terms = terms_of(order, cold, command,
                    venue.fee_rates(venue.accounts[account], instrument));

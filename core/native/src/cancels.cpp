@@ -1,8 +1,8 @@
 // Cancels, mass cancels, queries and recorded refusals: allowed in every phase and under kill.
 #include <algorithm>
 
-#include "core/handlers.hpp"
 #include "core/order_events.hpp"
+#include "core/scopes.hpp"
 
 namespace core {
 
@@ -12,60 +12,6 @@ namespace {
 bool has_room_for_id(const Venue& venue, std::uint32_t account) {
   Refused refused;
   return !refuses_id_room(venue, venue.accounts[account], refused);
-}
-
-// Call `use(account)` for each account that a session may trade for.
-template <class Use>
-void each_tradable(Venue& venue, const Session& session, Use use) {
-  for (const Right& right : session.rights) {
-    if ((right.rights & RIGHT_TRADE) != 0) {
-      use(venue.accounts[venue.find_account(right.account)]);
-    }
-  }
-}
-
-bool refuses_mass_cancel(Venue& venue, const commands::MassCancel& command,
-                         std::uint32_t account, std::uint32_t hash, Session*& session,
-                         Refused& refused) {
-  if (refuses_session(venue, command, account, session, refused)) {
-    return true;
-  }
-  if (command.scope != scope::SESSION && command.scope != scope::ACCOUNT &&
-      command.scope != scope::FIRM) {
-    return refused.because(code::SCOPE_INVALID, 0, command.scope);
-  }
-  if (command.side > side::SELL) {
-    return refused.because(code::FIELD_INVALID, side::SELL, command.side);
-  }
-  if (command.instrument != 0 && venue.find_instrument(command.instrument) == nullptr) {
-    return refused.because(code::INSTRUMENT_UNKNOWN);
-  }
-  return refuses_request_id(venue, account, hash, command.client_order_id, false, refused);
-}
-
-std::vector<std::uint32_t> orders_in_scope(Venue& venue, const commands::MassCancel& command,
-                                           const Account& asker, const Session& session) {
-  std::vector<std::uint32_t> found;
-  const auto choose = [&](const Account& account) {
-    each_open_order(account, [&](std::uint32_t index) {
-      const HotOrder& order = venue.orders.hot(index);
-      const bool is_in =
-          (command.scope != scope::SESSION ||
-           venue.orders.cold(index).session == session.number) &&
-          (command.instrument == 0 ||
-           command.instrument == venue.instruments[order.instrument]->number) &&
-          (command.side == 0 || command.side == order.side);
-      if (is_in) {
-        found.push_back(index);
-      }
-    });
-  };
-  if (command.scope == scope::ACCOUNT) {
-    choose(asker);
-  } else {
-    each_tradable(venue, session, choose);
-  }
-  return found;
 }
 
 }  // namespace
@@ -118,16 +64,13 @@ void reject_mass_cancel(Venue& venue, const commands::MassCancel& command,
 
 void mass_cancel(Venue& venue, const commands::MassCancel& command) {
   const std::uint32_t account = venue.find_account(command.account);
-  const std::uint32_t hash = venue.client_ids.hash(command.account, command.client_order_id);
   Refused refused;
   Session* session = nullptr;
-  if (refuses_mass_cancel(venue, command, account, hash, session, refused)) {
+  if (refuses_scope(venue, command, account, session, refused)) {
     reject_mass_cancel(venue, command, refused);
     return;
   }
-  if (command.client_order_id != NO_CLIENT_ID && has_room_for_id(venue, account)) {
-    remember_mass_cancel(venue, account, hash, command.client_order_id, venue.last_time_ns);
-  }
+  remember_request(venue, command, account);
   const Origin origin{command.session, command.connection, command.client_order_id};
   const std::uint32_t cancelled =
       cancel_all(venue, orders_in_scope(venue, command, venue.accounts[account], *session),

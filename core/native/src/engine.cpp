@@ -29,7 +29,8 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
           WithdrawRfq, QueryRfq, CreateAsset, CreateInstrument, CreateFirm, CreateAccount,
           SetAccountLimits, SetAssetLimits, DefineFeeSchedule, AssignFeeSchedule, GrantSession,
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
-          GroupHeader, AdvanceTime, CheckOrder, TransferFunds, BustTrade, CorrectTrade,
+          GroupHeader, AdvanceTime, CheckOrder, MassAction, QueryOrders, TransferFunds,
+          BustTrade, CorrectTrade,
           SettleReceivable, KeepTrades, DisputeTrade>*>(nullptr));
   return lengths;
 }();
@@ -331,8 +332,9 @@ void Engine::dispatch(const commands::Header& command) {
   const bool is_of_quotes = (command.kind >= commands::EnterQuote::KIND &&
                              command.kind <= commands::QueryRfq::KIND) ||
                             command.kind == commands::GroupHeader::KIND;
-  if (command.kind >= commands::OpenSession::KIND && !is_of_quotes &&
-      command.kind != commands::CheckOrder::KIND) {
+  const bool asks_or_stops = command.kind >= commands::CheckOrder::KIND &&
+                             command.kind <= commands::QueryOrders::KIND;
+  if (command.kind >= commands::OpenSession::KIND && !is_of_quotes && !asks_or_stops) {
     ++venue.definitions;
   }
 #define CORE_HANDLE(Command, handler)                                            \
@@ -386,6 +388,8 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(ActivateRules, activate_rules);
     CORE_HANDLE(AdvanceTime, advance_time);
     CORE_HANDLE(CheckOrder, check_order);
+    CORE_HANDLE(MassAction, do_mass_action);
+    CORE_HANDLE(QueryOrders, query_orders);
     default:
       return;  // what stands in groups alone
   }
@@ -402,6 +406,12 @@ void refuse_unconfigured(Venue& venue, const commands::Header& command) {
       return;
     case commands::CheckOrder::KIND:
       refuse_check(venue, *reinterpret_cast<const commands::CheckOrder*>(data), refused);
+      return;
+    case commands::MassAction::KIND:
+      reject_mass_action(venue, *reinterpret_cast<const commands::MassAction*>(data), refused);
+      return;
+    case commands::QueryOrders::KIND:
+      reject_orders_query(venue, *reinterpret_cast<const commands::QueryOrders*>(data), refused);
       return;
     case commands::MassCancel::KIND:
       reject_mass_cancel(venue, *reinterpret_cast<const commands::MassCancel*>(data), refused);

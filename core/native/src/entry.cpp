@@ -4,6 +4,7 @@
 #include "core/cash.hpp"
 #include "core/entry.hpp"
 #include "core/matching.hpp"
+#include "core/suspensions.hpp"
 #include "core/order_events.hpp"
 
 namespace core {
@@ -147,6 +148,8 @@ template <bool IsDryRun>
   if (asker == nullptr ||
       refuses_killed(venue, *asker, command.session, found != nullptr && found->is_killed,
                      refused) ||
+      refuses_suspended(venue, command.session, command.account, command.instrument,
+                        command.side, refused) ||
       (found == nullptr && refused.because(code::INSTRUMENT_UNKNOWN))) [[unlikely]] {
     return true;
   }

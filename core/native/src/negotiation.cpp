@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/suspensions.hpp"
+
 namespace core {
 
 std::int64_t bid_hold(const Venue& venue, const QuoteRequest& request,
@@ -123,7 +125,11 @@ bool refuses_negotiator(Venue& venue, const commands::Header& command, std::uint
     return true;
   }
   const bool is_killed = asker.instrument != nullptr && asker.instrument->is_killed;
-  return refuses_killed(venue, asker, command.session, is_killed, refused);
+  // A quote may have two sides, so a suspension of either stops it.
+  const std::uint32_t number = asker.instrument == nullptr ? 0 : instrument;
+  return refuses_killed(venue, asker, command.session, is_killed, refused) ||
+         refuses_suspended(venue, command.session, command.account, number, side::BUY, refused) ||
+         refuses_suspended(venue, command.session, command.account, number, side::SELL, refused);
 }
 
 bool refuses_negotiation_phase(std::uint8_t market_phase, Refused& refused) noexcept {

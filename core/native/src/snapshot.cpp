@@ -294,6 +294,16 @@ void write_orders(RecordStream& stream, const Venue& venue,
   }
 }
 
+void write_suspensions(RecordStream& stream, const Venue& venue) {
+  for (const auto& [scope, target, instrument, side] : venue.suspensions) {
+    auto& record = stream.add<state::SuspensionRecord>();
+    record.mark = static_cast<std::uint8_t>(scope);
+    record.target = target;
+    record.instrument = instrument;
+    record.side = side;
+  }
+}
+
 void write_kept_trades(RecordStream& stream, const Venue& venue) {
   const KeptTrades& kept = venue.kept_trades;
   if (!kept.is_keeping()) {
@@ -389,6 +399,7 @@ Bytes write_snapshot(const Venue& venue) {
   write_orders(stream, venue, instruments);
   write_quoting(stream, venue);
   write_negotiations(stream, venue);
+  write_suspensions(stream, venue);
   write_kept_trades(stream, venue);
   write_receivables(stream, venue);
   const std::uint64_t records = stream.count();

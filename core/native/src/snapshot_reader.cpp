@@ -70,6 +70,7 @@ bool SnapshotReader::read_record(const state::Header& header, const std::byte* a
     CORE_READ(QuoteRecord);
     CORE_READ(QuoteRequestRecord);
     CORE_READ(RfqQuoteRecord);
+    CORE_READ(SuspensionRecord);
     CORE_READ(KeptTradesRecord);
     CORE_READ(KeptTradeRecord);
     CORE_READ(ReceivableRecord);

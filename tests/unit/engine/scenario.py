@@ -26,6 +26,7 @@ from messages.trading.terms import (
     BalanceCause,
     CancelOnDisconnect,
     CancelReason,
+    MassActionType,
     OrderFlag,
     OrderStatus,
     OrderType,
@@ -295,6 +296,16 @@ class Market(Venue):
         values = {"session": SESSION_OF[account], "connection": 1} | fields
         return self.send(c.MassCancel, account=account, scope=scope, **values)
 
+    def mass_action(
+        self, action: int, scope: int, *, account: int = ALICE, **fields: Any
+    ) -> list[str]:
+        values = {"session": SESSION_OF[account], "connection": 1} | fields
+        return self.send(c.MassAction, account=account, action=action, scope=scope, **values)
+
+    def query_orders(self, scope: int, *, account: int = ALICE, **fields: Any) -> list[str]:
+        values = {"session": SESSION_OF[account], "connection": 1} | fields
+        return self.send(c.QueryOrders, account=account, scope=scope, **values)
+
     def query(self, order_id: int = 0, *, account: int = ALICE, **fields: Any) -> list[str]:
         values = {"session": SESSION_OF[account], "connection": 1} | fields
         return self.send(c.QueryOrder, account=account, order_id=order_id, **values)
@@ -415,6 +426,15 @@ _SAYINGS: dict[type[Record], Callable[[Any], str]] = {
     e.OrderReported: lambda event: (
         f"reported {_terms(event)} {OrderStatus(event.status).name} leaves {event.leaves_lots}"
     ),
+    e.OrderListed: lambda event: (
+        f"listed {event.place}/{event.count}+{event.remaining} {_terms(event)}"
+    ),
+    e.OrdersQueryRejected: _refused("list rejected"),
+    e.MassActionAccepted: lambda event: f"action {MassActionType(event.action).name} accepted",
+    e.MassActionCompleted: lambda event: (
+        f"action {MassActionType(event.action).name} completed {event.affected}"
+    ),
+    e.MassActionRejected: _refused("action rejected"),
     e.TradeExecuted: _trade,
     e.BookLevelChanged: _level,
     e.MassCancelled: lambda event: f"mass cancelled {event.cancelled}",

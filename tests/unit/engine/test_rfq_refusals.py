@@ -9,7 +9,7 @@ import pytest
 from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
-from messages.trading.terms import Phase, RfqSubject, Scope, Side
+from messages.trading.terms import MassActionType, Phase, RfqSubject, Scope, Side
 from tests.unit.engine.negotiation import Negotiation
 from tests.unit.engine.scenario import (
     ALICE,
@@ -78,6 +78,17 @@ def test_kill_switches_stop_requests_and_acceptances(
     market.kill(scope, target)
     assert market.ask(10) == [f"request rejected {line}"]
     assert market.accept(2) == [f"rejected {line}"]
+
+
+@pytest.mark.parametrize("side", [0, 1, 2])
+def test_a_suspension_of_either_side_stops_negotiating(market: Negotiation, side: int) -> None:
+    market.ask(10)
+    market.quote(1, 98, 102)
+    market.mass_action(MassActionType.SUSPEND, Scope.ACCOUNT, side=side)
+    assert market.ask(10) == ["request rejected ACCOUNT_SUSPENDED 0 0"]
+    assert market.accept(2) == ["rejected ACCOUNT_SUSPENDED 0 0"]
+    market.mass_action(MassActionType.RELEASE, Scope.ACCOUNT)
+    assert market.accept(2)[0].startswith("accepted")
 
 
 @pytest.mark.parametrize(

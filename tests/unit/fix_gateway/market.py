@@ -78,6 +78,9 @@ def request(
         "G": {41: "o-0", 38: "0.25", 40: "2", 44: "100.10"},
         "H": {},
         "q": {530: "7", 54: None, 55: None},
+        "CA": {1373: "1", 1374: "7", 54: None, 55: None},
+        "AF": {584: "l-1", 585: "7", 11: None, 54: None, 55: None, 60: None},
+        "DF": {2320: "0", 2321: "0", 38: "0.5", 40: "2", 44: "100.05", 59: "1"},
     }
     good |= own[kind] | (changes or {})
     made = Fields({tag: value for tag, value in good.items() if value is not None})

@@ -22,9 +22,11 @@ from fix_gateway.dictionary import compose_dictionaries, standard_dictionaries
 from fix_gateway.generate_dialects import ROOT, generated, stale_files
 from fix_gateway.translation.reasons import (
     CANCEL_REJECT_REASON,
+    MASS_ACTION_REJECT_REASON,
     MASS_CANCEL_REJECT_REASON,
     ORDER_REJECT_REASON,
     RESTATEMENT_REASON,
+    RISK_CHECK_RESULT,
 )
 from fix_gateway.translation.rfq_reasons import QUOTE_REJECT_REASON, REQUEST_REJECT_REASON
 from fix_gateway.translation.standard import Standard
@@ -32,6 +34,11 @@ from runtime.toml import SettingsError
 from tests.unit.fix_gateway.conformity import source
 
 OWN_FIELDS = {
+    "AfterOrderID",
+    "OrdersRemaining",
+    "CounterOrderID",
+    "PreventedQty",
+    "PreventedPx",
     "RejectCode",
     "EventNumber",
     "BookChecksum",
@@ -41,7 +48,13 @@ OWN_FIELDS = {
     "LastSeqNumSequenced",
     "VenueSignature",
 }
-OWN_VALUES = {("SelfMatchPreventionInstruction", "100")}
+OWN_VALUES = {
+    ("SelfMatchPreventionInstruction", "100"),
+    ("RiskLimitType", "100"),
+    ("RiskLimitType", "101"),
+    ("RiskLimitType", "102"),
+    ("RiskLimitType", "103"),
+}
 # What a message has beyond the standard's message of either version.
 OWN_MEMBERS = {
     ("Logon", "CancelOnDisconnect"),
@@ -54,6 +67,51 @@ OWN_MEMBERS = {
     ("NewOrderSingle", "ValidUntilTime"),
     ("OrderCancelReplaceRequest", "ValidUntilTime"),
     ("OrderMassCancelRequest", "Account"),
+    ("OrderMassActionRequest", "Account"),
+    ("OrderMassStatusRequest", "AfterOrderID"),
+    *(
+        ("ExecutionReport", field)
+        for field in ("OrdersRemaining", "CounterOrderID", "PreventedQty", "PreventedPx")
+    ),
+    *(
+        ("OrderMassActionReport", field)
+        for field in ("Account", "CopyMsgIndicator", "RejectCode", "EventNumber")
+    ),
+    # The standard's dry run knows an amount, ours the whole order.
+    *(
+        ("PartyRiskLimitCheckRequest", field)
+        for field in (
+            "ClOrdID",
+            "Account",
+            "ExecInst",
+            "MinQty",
+            "SelfMatchPreventionInstruction",
+            "DisplayQty",
+            "MaxFloor",
+            "OrderQty",
+            "CashOrderQty",
+            "OrdType",
+            "Price",
+            "StopPx",
+            "ValidUntilTime",
+            "TimeInForce",
+            "ExpireDate",
+            "ExpireTime",
+            "OrderCapacity",
+        )
+    ),
+    *(
+        ("PartyRiskLimitCheckRequestAck", field)
+        for field in (
+            "ClOrdID",
+            "Account",
+            "OrderQty",
+            "Price",
+            "NoRiskLimitTypes",
+            "RejectCode",
+            "EventNumber",
+        )
+    ),
     ("ExecutionReport", "RejectCode"),
     ("ExecutionReport", "EventNumber"),
     ("OrderCancelReject", "CopyMsgIndicator"),
@@ -78,6 +136,8 @@ OWN_MEMBERS = {
         for message in (
             "OrderCancelReject",
             "OrderMassCancelReport",
+            "OrderMassActionReport",
+            "PartyRiskLimitCheckRequestAck",
             "BusinessMessageReject",
             "DontKnowTrade",
         )
@@ -246,6 +306,7 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
         *("B", "N"),
         *("Q", "AD", "AQ", "AE", "AR"),
         *("R", "S", "AJ", "Z", "a", "AI", "AG"),
+        *("CA", "BZ", "AF", "DF", "DG"),
     }
     assert {message.type for message in told if message.sessions} == MARKET_DATA_TYPES
 
@@ -258,6 +319,8 @@ def test_messages_that_nobody_may_send_are_not_described() -> None:
         ("OrdRejReason", ORDER_REJECT_REASON),
         ("CxlRejReason", CANCEL_REJECT_REASON),
         ("MassCancelRejectReason", MASS_CANCEL_REJECT_REASON),
+        ("MassActionRejectReason", MASS_ACTION_REJECT_REASON),
+        ("RiskLimitCheckRequestResult", RISK_CHECK_RESULT),
         ("ExecRestatementReason", RESTATEMENT_REASON),
     ],
 )

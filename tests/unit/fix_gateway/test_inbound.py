@@ -16,16 +16,26 @@ from messages.trading.commands import (
     COMMANDS,
     AmendOrder,
     CancelOrder,
+    CheckOrder,
     CloseSession,
     Command,
+    MassAction,
     MassCancel,
     OpenSession,
     PlaceOrder,
     QueryOrder,
+    QueryOrders,
     RecordRefusal,
 )
 from messages.trading.identity import client_id
-from messages.trading.terms import OrderFlag, OrderType, Scope, SelfTradePrevention, TimeInForce
+from messages.trading.terms import (
+    MassActionType,
+    OrderFlag,
+    OrderType,
+    Scope,
+    SelfTradePrevention,
+    TimeInForce,
+)
 from tests.unit.fix_gateway.market import ARRIVAL, directory, request
 
 Changes = dict[int, str | None]
@@ -36,6 +46,9 @@ KINDS: dict[str, type[Command]] = {
     "G": AmendOrder,
     "H": QueryOrder,
     "q": MassCancel,
+    "CA": MassAction,
+    "AF": QueryOrders,
+    "DF": CheckOrder,
 }
 DAY_NS = 86_400 * 10**9
 
@@ -86,6 +99,60 @@ def test_an_order_keeps_every_term() -> None:
     assert record.valid_until_ns == 1_793_527_201_500_000_000
     assert record.client_order_id == client_id("o-1")
     assert (record.side, record.order_type) == (2, OrderType.STOP_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope", "instrument"),
+    [
+        ({}, Scope.ACCOUNT, 0),
+        ({"scope": "6"}, Scope.SESSION, 0),
+        ({"scope": "1", 55: "BTC-USD"}, Scope.ACCOUNT, 1),
+    ],
+)
+@pytest.mark.parametrize(("kind", "tag"), [("CA", 1374), ("AF", 585)])
+def test_scopes_of_mass_actions_and_lists(
+    kind: str, tag: int, changes: dict[int | str, str], scope: Scope, instrument: int
+) -> None:
+    fields = {tag if key == "scope" else int(key): value for key, value in changes.items()}
+    record = one(kind, {**fields, 54: "2"})
+    assert isinstance(record, MassAction | QueryOrders)
+    assert (record.scope, record.instrument, record.side) == (scope, instrument, 2)
+
+
+@pytest.mark.parametrize(("kind", "tag"), [("CA", 1374), ("AF", 585)])
+def test_a_firm_as_target_widens_mass_actions_and_lists(kind: str, tag: int) -> None:
+    firm: Groups = {1461: [{1462: "F1", 1463: "D", 1464: "1"}]}
+    record = one(kind, None, firm)
+    assert isinstance(record, MassAction | QueryOrders)
+    assert record.scope == Scope.FIRM
+    refused = one(kind, {tag: "6"}, firm)
+    assert isinstance(refused, RecordRefusal)
+    assert refused.code == RejectCode.GATEWAY_SCOPE_UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("value", "action"),
+    [("1", MassActionType.SUSPEND), ("2", MassActionType.RELEASE), ("3", MassActionType.CANCEL)],
+)
+def test_what_a_mass_action_does(value: str, action: MassActionType) -> None:
+    record = one("CA", {1373: value})
+    assert isinstance(record, MassAction)
+    assert (record.action, record.client_order_id) == (action, client_id("o-1"))
+
+
+def test_a_list_goes_on_above_an_order() -> None:
+    record = one("AF", {5030: "17"})
+    assert isinstance(record, QueryOrders)
+    assert (record.after_order_id, record.request_id) == (17, client_id("l-1"))
+
+
+def test_a_dry_run_is_the_order_in_another_kind() -> None:
+    changes: Changes = {18: "6", 110: "0.1", 1138: "0.2", 2964: "3"}
+    order, dry = one("D", changes), one("DF", changes)
+    assert isinstance(order, PlaceOrder)
+    assert isinstance(dry, CheckOrder)
+    names = [field.name for field in PlaceOrder.FIELDS if field.name != "kind"]
+    assert [getattr(order, name) for name in names] == [getattr(dry, name) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +211,15 @@ BAD = [
     ("D", {111: "NaN"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
     ("D", {111: "0.1", 1138: "0.1"}, RejectCode.GATEWAY_FIELD_MALFORMED),
     ("D", {152: "5", 40: "1", 44: None}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("DF", {44: "100.01"}, RejectCode.GATEWAY_PRICE_OFF_TICK),
+    ("CA", {1373: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("CA", {1373: "4"}, RejectCode.GATEWAY_FIELD_MALFORMED),
+    ("CA", {1374: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("CA", {1374: "8"}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ("CA", {55: "BTC-USD"}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ("AF", {584: None}, RejectCode.GATEWAY_FIELD_MISSING),
+    ("AF", {585: "9"}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+    ("AF", {5030: "-1"}, RejectCode.GATEWAY_FIELD_MALFORMED),
     ("D", {152: "5", 38: None}, RejectCode.GATEWAY_FIELD_MALFORMED),
     ("D", {152: "1e3", 38: None, 40: "1"}, RejectCode.GATEWAY_QUANTITY_MALFORMED),
     ("D", {152: "0.0000001", 38: None, 40: "1"}, RejectCode.GATEWAY_QUANTITY_OFF_LOT),

@@ -6,10 +6,20 @@ from fix_gateway.translation.reasons import code_name
 from messages.layout import padded_text
 from messages.trading import events
 from messages.trading.codes import RejectCode
-from messages.trading.commands import AmendOrder, CancelOrder, MassCancel, PlaceOrder, QueryOrder
+from messages.trading.commands import (
+    AmendOrder,
+    CancelOrder,
+    CheckOrder,
+    MassAction,
+    MassCancel,
+    PlaceOrder,
+    QueryOrder,
+    QueryOrders,
+)
 from messages.trading.identity import client_id
 from messages.trading.terms import (
     CancelReason,
+    MassActionType,
     OrderStatus,
     OrderType,
     Scope,
@@ -180,6 +190,21 @@ def test_both_sides_of_a_trade_are_told_with_fees_and_liquidity() -> None:
     # (2001 x 1000 + 1999 x 2000) / 3000 ticks of 0.05, rounded down ten digits after the point.
     assert taker[6] == "99.9833333333"
     assert messages[COPY] == maker | {797: "Y"}
+
+
+@pytest.mark.parametrize("event", [events.OrderCancelled, events.OrderRestated])
+def test_self_trade_prevention_says_what_it_prevented(event: type[events.OrderEvent]) -> None:
+    prevented = {"counter_order_id": 9, "prevented_lots": 1000, "prevented_price_ticks": 2001}
+    record = event.make(**ORDER | {"reason": CancelReason.SELF_TRADE} | prevented)
+    report = told(record)[TRADER]
+    assert (report[378], report[5032], report[5033], report[5034]) == (
+        "17",
+        "9",
+        "0.1000",
+        "100.05",
+    )
+    other = told(event.make(**ORDER | {"reason": CancelReason.KILL_SWITCH}))[TRADER]
+    assert 5032 not in other
 
 
 def test_a_cash_quantity_is_said_with_the_most_that_it_could_trade() -> None:
@@ -440,6 +465,142 @@ def test_mass_cancels() -> None:
     assert (report[530], report[531], report[532], report[5001]) == ("6", "0", "99", "103")
 
 
+ACTION: dict[str, int | bytes] = {
+    "number": 47,
+    "time_ns": WHEN_NS,
+    "account": 11,
+    "session": TRADER,
+    "action": MassActionType.SUSPEND,
+    "scope": Scope.ACCOUNT,
+    "client_order_id": client_id("a-1"),
+}
+
+
+def test_a_mass_action_is_accepted_then_completed_for_the_copies_too() -> None:
+    accepted = told(events.MassActionAccepted.make(**ACTION))
+    assert accepted.keys() == {TRADER, COPY}
+    report = accepted[TRADER]
+    assert (report[35], report[1373], report[1374], report[1375]) == ("BZ", "1", "7", "1")
+    assert (report[11], report[1], report[1369]) == ("a-1", "A11", "47")
+    assert 533 not in report
+    narrowed = {"instrument": 1, "side": 2, "affected": 3, "action": MassActionType.CANCEL}
+    completed = told(events.MassActionCompleted.make(**ACTION | narrowed))[TRADER]
+    assert (completed[1373], completed[1374], completed[1375]) == ("3", "1", "2")
+    assert (completed[533], completed[55], completed[54]) == ("3", "BTC-USD", "2")
+
+
+def test_a_mass_action_of_a_firm_names_the_firm() -> None:
+    record = events.MassActionCompleted.make(**ACTION | {"scope": Scope.FIRM})
+    messages = told(record)
+    assert 1 not in messages[TRADER]
+    assert groups_of(record)[1461] == [{1462: "F1", 1463: "D", 1464: "1"}]
+    assert COPY in messages
+
+
+def test_a_refused_mass_action_says_why() -> None:
+    refused = {"scope": Scope.SESSION, "code": RejectCode.SUSPENSIONS_EXCEEDED}
+    record = events.MassActionRejected.make(**ACTION | refused, limit=64, usage=65)
+    report = told(record)[TRADER]
+    assert (report[1374], report[1375], report[1376], report[5001]) == ("6", "0", "99", "264")
+    assert report[58] == "SUSPENSIONS_EXCEEDED: limit 64, requested 65"
+
+
+def test_a_list_says_each_orders_place_and_how_many_remain() -> None:
+    place: dict[str, int | bytes] = {
+        "origin_session": TRADER,
+        "count": 2,
+        "request_id": client_id("l-1"),
+    }
+    first = told(events.OrderListed.make(**ORDER | place, place=1, remaining=3))
+    assert first.keys() == {TRADER}
+    report = first[TRADER]
+    assert (report[150], report[584], report[911], report[912]) == ("I", "l-1", "2", "N")
+    assert (report[37], report[5031]) == ("5", "3")
+    last = told(events.OrderListed.make(**ORDER | place, place=2))[TRADER]
+    assert last[912] == "Y"
+    assert 5031 not in last
+
+
+def test_an_empty_list_is_one_refused_report() -> None:
+    record = events.OrdersQueryRejected.make(
+        number=48,
+        time_ns=WHEN_NS,
+        account=11,
+        session=TRADER,
+        code=RejectCode.ORDER_UNKNOWN,
+        request_id=client_id("l-1"),
+    )
+    messages = told(record)
+    assert messages.keys() == {TRADER}
+    report = messages[TRADER]
+    assert (report[150], report[39], report[103], report[911]) == ("I", "8", "5", "0")
+    assert (report[584], report[912], report[5001]) == ("l-1", "Y", "230")
+
+
+CHECKED: dict[str, int | bytes] = {
+    "number": 49,
+    "time_ns": WHEN_NS,
+    "account": 11,
+    "session": TRADER,
+    "instrument": 1,
+    "side": Side.BUY,
+    "price_ticks": 2001,
+    "quantity_lots": 5000,
+    "client_order_id": client_id("d-1"),
+}
+
+
+def test_a_dry_run_that_passes_says_every_bound_and_what_it_would_use() -> None:
+    record = events.OrderChecked.make(
+        **CHECKED,
+        available_atoms=100_000_000,
+        needed_atoms=50_025_000,
+        position_max_atoms=5_000_000_000,
+        position_atoms=1,
+        notional_max_atoms=90_000_000,
+        notional_atoms=50_000_000,
+        collar_ticks=2200,
+        open_orders_max=10,
+        open_orders=3,
+        book_orders_max=1000,
+        book_orders=7,
+        message_burst=20,
+        messages=2,
+    )
+    report = told(record)[TRADER]
+    assert (report[35], report[2318], report[11], report[2319]) == ("DG", "d-1", "d-1", "49")
+    assert (report[2325], report[2326], report[38], report[44]) == ("0", "0", "0.5000", "100.05")
+    limits = {
+        entry[1530]: (entry[1531], entry[1766], entry.get(1532))
+        for entry in groups_of(record)[1529]
+    }
+    assert limits == {
+        "0": ("100.000000", "50.025000", "USD"),
+        "4": ("50.00000000", "0.00000001", "BTC"),
+        "11": ("90.000000", "50.000000", "USD"),
+        "17": ("20", "2", None),
+        "101": ("110.00", "100.05", "USD"),
+        "102": ("10", "3", None),
+        "103": ("1000", "7", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        (RejectCode.INSUFFICIENT_FUNDS, "2"),
+        (RejectCode.NOTIONAL_ABOVE_MAXIMUM, "4"),
+        (RejectCode.POST_ONLY_WOULD_TAKE, "99"),
+    ],
+)
+def test_a_dry_run_that_fails_says_what_the_refusal_would(code: RejectCode, result: str) -> None:
+    record = events.OrderChecked.make(**CHECKED, code=code, limit=1_000_000, usage=2_000_000)
+    report = told(record)[TRADER]
+    assert (report[2325], report[2326], report[5001]) == ("2", result, str(code.value))
+    assert report[58].startswith(code.name)
+    assert 1529 not in groups_of(record)
+
+
 @pytest.mark.parametrize(
     ("kind", "message_type"),
     [
@@ -448,6 +609,9 @@ def test_mass_cancels() -> None:
         (AmendOrder.KIND, "9"),
         (QueryOrder.KIND, "8"),
         (MassCancel.KIND, "r"),
+        (MassAction.KIND, "BZ"),
+        (QueryOrders.KIND, "8"),
+        (CheckOrder.KIND, "DG"),
     ],
 )
 def test_what_the_gateway_refused_gets_the_standard_answer(kind: int, message_type: str) -> None:
@@ -465,7 +629,8 @@ def test_what_the_gateway_refused_gets_the_standard_answer(kind: int, message_ty
     assert (report[35], report[5001]) == (message_type, "1005")
     assert report[58] == "GATEWAY_SYMBOL_UNKNOWN: no instrument XX"
     # No account is known, so the firm's drop copy is found by the session.
-    assert (COPY in messages) == (kind != MassCancel.KIND)
+    alone = {MassCancel.KIND, QueryOrders.KIND, CheckOrder.KIND}
+    assert (COPY in messages) == (kind not in alone)
 
 
 def test_a_request_on_a_drop_copy_session_gets_a_business_reject() -> None:

@@ -13,6 +13,8 @@ void cancel(Venue& venue, const commands::CancelOrder& command, std::uint32_t ha
 
 void mass_cancel(Venue& venue, const commands::MassCancel& command);
 void query_order(Venue& venue, const commands::QueryOrder& command);
+void do_mass_action(Venue& venue, const commands::MassAction& command);
+void query_orders(Venue& venue, const commands::QueryOrders& command);
 void check_order(Venue& venue, const commands::CheckOrder& command);
 void record_refusal(Venue& venue, const commands::RecordRefusal& command);
 
@@ -80,6 +82,10 @@ void reject_command(Venue& venue, const Command& command, const Refused& refused
 }
 
 void reject_order(Venue& venue, const commands::PlaceOrder& command, const Refused& refused);
+void reject_mass_action(Venue& venue, const commands::MassAction& command,
+                        const Refused& refused);
+void reject_orders_query(Venue& venue, const commands::QueryOrders& command,
+                         const Refused& refused);
 void refuse_check(Venue& venue, const commands::CheckOrder& command, const Refused& refused);
 
 // Refuse an amend, a cancel or a query, saying where its order stands if there is one.

@@ -72,6 +72,9 @@ class SnapshotReader {
   bool check_orders();
   bool check_books();
 
+  // What clients stopped: suspensions.cpp
+  bool read(const state::SuspensionRecord& record);
+
   // What busts and corrections need: snapshot_corrections.cpp
   bool read(const state::KeptTradesRecord& record);
   bool read(const state::KeptTradeRecord& record);

@@ -38,6 +38,12 @@ inline constexpr std::uint32_t NONE = NumberMap::NONE;
 inline constexpr std::uint32_t STEPS_PER_COMMAND_MAX = 20'000;
 inline constexpr std::uint32_t OPEN_ORDERS_MAX = 500'000;
 
+// The most orders that one answer lists; whoever asks goes on after the last one.
+inline constexpr std::uint32_t ORDERS_PER_QUERY_MAX = 1000;
+
+// How many suspensions an account or session may have: instruments and sides of its own choice.
+inline constexpr std::int64_t SUSPENSIONS_OF_TARGET_MAX = 64;
+
 // One account's ids take at most an eighth of the venue's memory for them, or a thousand where
 // that is more: otherwise one client's cancels could keep everybody's orders out.
 inline constexpr std::uint32_t CLIENT_ID_SHARES = 8;
@@ -481,6 +487,8 @@ class Venue {
   NumberMap fee_schedule_numbers;
   KeyMap source_numbers;
   Deadlines deadlines;
+  // Scope, target, instrument and side of what clients themselves stopped.
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>> suspensions;
   std::set<std::uint32_t> late_stops;  // instruments whose reached stops a command left waiting
   std::map<std::uint64_t, QuoteRequest> quote_requests;  // the open ones, by number
   std::map<std::uint64_t, RfqQuote> rfq_quotes;          // those that stand, by number
