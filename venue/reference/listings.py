@@ -10,8 +10,7 @@ from messages.trading.events import OrderListed, OrdersQueryRejected
 from risk.decisions import Refused
 from venue.reference import bounds
 from venue.reference.cancels import decide_scope, orders_in_scope
-from venue.reference.event_writer import shape
-from venue.reference.rejections import clipped
+from venue.reference.event_writer import clipped, shape
 from venue.reference.state import VenueState
 
 _LISTED: Final = shape(OrderListed)

@@ -17,8 +17,7 @@ from venue.reference.cancels import (
     remember_request,
     tradable_accounts,
 )
-from venue.reference.event_writer import Shape, shape
-from venue.reference.rejections import clipped
+from venue.reference.event_writer import Shape, clipped, shape
 from venue.reference.state import VenueState
 from venue.reference.suspensions import Target, decide_room, release, suspend
 from venue.reference.values import ACCOUNT, MASS_CANCEL, SESSION

@@ -53,6 +53,7 @@ from venue.reference.standing_quotes import (
     name_of_side,
 )
 from venue.reference.state import VenueState, cancel_order, open_order
+from venue.reference.suspensions import decide_suspension
 from venue.reference.triggers import act
 from venue.reference.values import (
     BUY,
@@ -262,7 +263,7 @@ class _Quoting:
         sides = [side for side in _SIDES if gives & _GIVES[side] and _lots_of(entry, side)]
         if not sides:
             return []  # what only goes may always go
-        refused = self._decide_standing(instrument, entry)
+        refused = self._decide_standing(instrument, entry, sides)
         if refused is not None:
             return refused
         wanted = [self._side_of(entry, side) for side in sides]
@@ -277,10 +278,22 @@ class _Quoting:
         new = [each for each in wanted if quote is None or quote.side(each.side) is None]
         return self._decide_orders(instrument, entry, new)
 
-    def _decide_standing(self, instrument: Instrument, entry: EnterQuote) -> Refused | None:
-        """Say whether anything may stand in an instrument and a protection group."""
+    def _decide_standing(
+        self, instrument: Instrument, entry: EnterQuote, sides: list[int]
+    ) -> Refused | None:
+        """Say whether these sides may stand in an instrument and a protection group."""
         if instrument.is_killed:
             return Refused(RejectCode.INSTRUMENT_KILLED)
+        for side in sides:
+            refused = decide_suspension(
+                self.venue,
+                session=self.header.session,
+                account=self.header.account,
+                instrument=instrument.number,
+                side=side,
+            )
+            if refused is not None:
+                return refused
         definition = instrument.definition
         return decide_protection(
             self.account,

@@ -10,6 +10,7 @@
 #include "core/handlers.hpp"
 #include "core/matching.hpp"
 #include "core/order_events.hpp"
+#include "core/suspensions.hpp"
 
 namespace core {
 
@@ -244,6 +245,12 @@ class Quoting {
     }
     if (instrument->is_killed) {
       return refused.because(code::INSTRUMENT_KILLED);
+    }
+    for (const std::uint8_t which : SIDES) {
+      if (is_wanted(which) && refuses_suspended(venue_, header_.session, header_.account,
+                                                instrument->number, which, refused)) {
+        return true;
+      }
     }
     if (refuses_protection(venue_, header_.account, entry.protection_group, *instrument,
                            refused)) {

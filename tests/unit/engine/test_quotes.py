@@ -9,6 +9,7 @@ from messages.trading import events as e
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import (
     CancelOnDisconnect,
+    MassActionType,
     OrderFlag,
     Phase,
     QuoteFlag,
@@ -377,6 +378,14 @@ def test_quotes_can_be_withdrawn_where_nothing_may_be_entered(market: QuotingMar
     assert "mass quote 1 of 1" in market.mass_quote(entry((0, 0), (0, 0)))
     market.resume(Scope.INSTRUMENT, BOOK)
     assert "quote 0 rejected INSTRUMENT_HALTED 0 4" in market.mass_quote(entry((5, 99), None))
+
+
+def test_a_suspended_side_is_not_quoted_and_may_be_withdrawn(market: QuotingMarket) -> None:
+    market.mass_quote(entry((5, 99), (4, 101)))
+    market.mass_action(MassActionType.SUSPEND, Scope.ACCOUNT, side=2)
+    assert "quote 0 rejected ACCOUNT_SUSPENDED 0 0" in market.mass_quote(entry((5, 98), (4, 101)))
+    assert "mass quote 1 of 1" in market.mass_quote(entry((5, 98), None, name="e2"))
+    assert "mass quote 1 of 1" in market.mass_quote(entry((0, 0), (0, 0)))
 
 
 def test_while_orders_gather_only_quotes_that_may_take_are_taken(market: QuotingMarket) -> None:

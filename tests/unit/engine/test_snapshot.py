@@ -10,7 +10,7 @@ from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.answers import RestingOrder, read_books
 from messages.trading.identity import client_id
-from messages.trading.terms import OrderType, Phase, Scope, Side, TimeInForce
+from messages.trading.terms import MassActionType, OrderType, Phase, Scope, Side, TimeInForce
 from tests.unit.engine.quoting import QuotingMarket, entry
 from tests.unit.engine.scenario import ALAN, ALICE, BOB, BOOK, CAROL, QUOTE, SECOND, START, Market
 from venue.engines import ENGINES, create_engine
@@ -47,6 +47,8 @@ def busy_market() -> QuotingMarket:
     market.buy(1, at=100, account=ALAN)
     _bust(market)
     ask_and_quote(market)
+    market.mass_action(MassActionType.SUSPEND, Scope.ACCOUNT, account=ALAN, side=2)
+    market.mass_action(MassActionType.SUSPEND, Scope.SESSION, account=BOB, instrument=BOOK)
     market.kill(Scope.FIRM, 3)
     market.close(1)
     market.phase(Phase.CALL_AUCTION, until_ns=market.now_ns + 60 * SECOND)
