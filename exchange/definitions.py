@@ -27,6 +27,11 @@ _PAIRS: Final[dict[type[Record], tuple[type[Record], tuple[str, ...], bool]]] = 
     events.AccountLimitsSet: (commands.SetAccountLimits, ("account",), True),
     events.AssetLimitsSet: (commands.SetAssetLimits, ("account", "asset"), True),
     events.FeeScheduleAssigned: (commands.AssignFeeSchedule, ("account", "instrument"), True),
+    events.ProtectionDefined: (
+        commands.DefineProtection,
+        ("account", "protection_group"),
+        True,
+    ),
     events.SessionGranted: (commands.GrantSession, ("session", "account"), True),
 }
 _BY_COMMAND: Final = {command: (keys, may) for command, keys, may in _PAIRS.values()}

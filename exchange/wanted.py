@@ -1,7 +1,13 @@
 """Turn configuration text into definition commands: decimals to ticks, lots and atoms, exactly."""
 
 from exchange.configuration import AssetTable, Configuration, InstrumentTable, scaled
-from fix_gateway.settings import AccountTable, SessionFile, copied_accounts, traded_accounts
+from fix_gateway.settings import (
+    AccountTable,
+    ProtectionTable,
+    SessionFile,
+    copied_accounts,
+    traded_accounts,
+)
 from messages.layout import Record, padded_text
 from messages.trading import commands
 from messages.trading.terms import (
@@ -15,6 +21,7 @@ from messages.trading.terms import (
 from runtime.toml import SettingsError
 
 NANOSECONDS = 1_000_000_000
+_NANOSECONDS_A_MILLISECOND = NANOSECONDS // 1000
 
 
 def wanted_definitions(
@@ -276,4 +283,30 @@ def _account(
                 position_max_atoms=_atoms(line.position_max, assets[line.asset], where),
             )
         )
-    return records
+    return records + [_protection(file, account, group, assets) for group in account.protection]
+
+
+def _protection(
+    file: str, account: AccountTable, group: ProtectionTable, assets: dict[str, AssetTable]
+) -> Record:
+    where = f"{file}.toml: account {account.name}, protection {group.group}"
+    base, quote = assets.get(group.base), assets.get(group.quote)
+    if base is None or (group.quote and quote is None):
+        raise SettingsError(f"{where}: no such asset in assets.toml")
+    notional = 0
+    if quote is not None:
+        notional = _atoms(group.notional_max, quote, where)
+    elif group.notional_max != "0":
+        raise SettingsError(f"{where}: notional_max needs quote")
+    return commands.DefineProtection.make(
+        account=account.id,
+        protection_group=group.group,
+        base_asset=base.id,
+        quote_asset=quote.id if quote is not None else 0,
+        trades_max=group.trades_max,
+        quantity_max_atoms=_atoms(group.quantity_max, base, where),
+        notional_max_atoms=notional,
+        delta_max_atoms=_atoms(group.delta_max, base, where),
+        window_ns=group.window_ms * _NANOSECONDS_A_MILLISECOND,
+        frozen_ns=group.frozen_ms * _NANOSECONDS_A_MILLISECOND,
+    )

@@ -65,6 +65,20 @@ class AccountAssetTable(Strict, frozen=True, kw_only=True):
     position_max: Amount = "0"
 
 
+class ProtectionTable(Strict, frozen=True, kw_only=True):
+    """``[[account.protection]]``: a protection group of quotes; amounts of zero are no limit."""
+
+    group: Identifier
+    base: Name
+    quote: str = ""
+    quantity_max: Amount = "0"
+    notional_max: Amount = "0"
+    delta_max: Amount = "0"
+    trades_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
+    window_ms: Annotated[int, msgspec.Meta(ge=1, le=86_400_000)] = 1000
+    frozen_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 0
+
+
 class AccountTable(Strict, frozen=True, kw_only=True):
     """``[[account]]``: an account that the session trades for."""
 
@@ -77,6 +91,7 @@ class AccountTable(Strict, frozen=True, kw_only=True):
     ] = "cancel_incoming"
     limits: AccountLimitsTable
     asset: list[AccountAssetTable] = []
+    protection: list[ProtectionTable] = []
 
 
 class DropCopyTable(Strict, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from exchange import directory
-from exchange.commands import announce, approvals, keys
+from exchange.commands import announce, approvals, keys, protection
 from exchange.commands.check import report
 from exchange.definitions import compare, grants_too_many
 from exchange.directory import Directory
@@ -104,6 +104,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     keys.configure(actions)
     announce.configure(actions)
     approvals.configure(actions)
+    protection.configure(actions)
     revoke = _action(actions, "revoke", "take a session's rights on an account away", _revoke)
     revoke.add_argument("session", help="name or number")
     revoke.add_argument("account", help="name or number")

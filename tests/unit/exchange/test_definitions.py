@@ -1,12 +1,16 @@
 """What configuration asks of a venue, and what is left to ask of one that knows part of it."""
 
+import argparse
 import shutil
 from pathlib import Path
 
 import pytest
 
+from exchange.commands import protection
 from exchange.configuration import read_configuration
 from exchange.definitions import compare, grants_too_many, outcome_of
+from exchange.directory import Directory
+from exchange.errors import CommandError
 from exchange.wanted import wanted_definitions
 from fix_gateway.settings import read_sessions
 from messages.layout import Record
@@ -152,3 +156,59 @@ def test_what_does_not_fit_is_refused_by_name(
     edit(directory, name, old, new)
     with pytest.raises(SettingsError, match=said):
         wanted(directory)
+
+
+PROTECTION = """
+[[account.protection]]
+group = 7
+base = "BTC"
+quote = "USD"
+quantity_max = "0.5"
+notional_max = "100000"
+window_ms = 1500
+"""
+
+
+def protected(tmp_path: Path, text: str) -> list[Record]:
+    sessions = Path(shutil.copytree(ROOT / "sessions", tmp_path / "sessions"))
+    path = sessions / "MM1.toml"
+    whole = path.read_text()
+    at = whole.index("[[account.asset]]")
+    path.write_text(whole[:at] + text.lstrip() + "\n" + whole[at:])
+    return wanted_definitions(read_configuration(ROOT / "config"), read_sessions(sessions))
+
+
+def test_a_protection_group_is_defined_once_and_changed_by_its_limits(tmp_path: Path) -> None:
+    asked = protected(tmp_path, PROTECTION)
+    (group,) = [each for each in asked if isinstance(each, commands.DefineProtection)]
+    assert (group.protection_group, group.window_ns, group.trades_max) == (7, 1_500_000_000, 1000)
+    known = engine_after(in_order(asked))
+    assert compare(asked, known) == []
+    fields = {name: getattr(group, name) for name in group.__struct_fields__}
+    asked[asked.index(group)] = commands.DefineProtection(**fields | {"trades_max": 5})
+    (difference,) = compare(asked, known)
+    assert not difference.is_conflict
+
+
+def test_a_notional_of_no_asset_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="protection 7: notional_max needs quote"):
+        protected(tmp_path, PROTECTION.replace('quote = "USD"\n', ""))
+
+
+def test_an_operator_changes_one_limit_and_leaves_the_others(tmp_path: Path) -> None:
+    known = Directory(engine_after(in_order(protected(tmp_path, PROTECTION))))
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(operator=4)
+    protection.configure(parser.add_subparsers())
+    options = parser.parse_args(
+        ["protection", "define", "--account", "MM1", "--group", "7", "--delta-max", "0.25"]
+    )
+    command = protection.definition(known, options)
+    (now,) = [each for each in known.records if isinstance(each, events.ProtectionDefined)]
+    scale = 10 ** known.asset("BTC").scale
+    assert (command.delta_max_atoms, command.quantity_max_atoms) == (scale // 4, scale // 2)
+    assert command.notional_max_atoms == now.notional_max_atoms != 0
+    assert (command.window_ns, command.trades_max, command.operator) == (1_500_000_000, 1000, 4)
+    options.group = 8
+    with pytest.raises(CommandError, match="needs --base"):
+        protection.definition(known, options)
