@@ -119,6 +119,8 @@ def _completed(name: str, client: Document) -> Cast:
         "heartbeat": {"seconds_min": 1},
         "throttle": dict(_THROTTLE),
     }
+    if client["kind"] == "order_entry":
+        client["trade_captures"] = True
     accounts = client.get("account", [])
     cast = Cast(
         client=name,
@@ -133,6 +135,7 @@ def _completed(name: str, client: Document) -> Cast:
     mate = _desk_session(number, cast.mate, dict(firm))
     mate["shared_accounts"] = [account["name"] for account in accounts]
     peer = _desk_session(number + 1, cast.peer, {"id": number + 1, "name": cast.peer})
+    peer["answers_quote_requests"] = True
     cast.documents.update({name: client, cast.mate: mate, cast.peer: peer})
     return cast
 
