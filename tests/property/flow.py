@@ -199,7 +199,7 @@ class Flow:
 
     def _configuration(self) -> tuple[type[Record], Place]:
         return c.ConfigureVenue, {
-            "client_ids_max": self.chance.choice((400, 400, 100)),
+            "client_ids_max": self.chance.choice((400, 100, 60)),
             "references_max": self.chance.choice((20_000, 20_000, 20_000, 10)),
             "open_orders_max": self.chance.choice((150, 60)),
             "accounts_max": 7,
