@@ -8,7 +8,7 @@ from fix_gateway.metrics import Metrics
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements.issuer import KINDS, Issuer
 from fix_gateway.translation.directory import Directory
-from fix_gateway.translation.numbering import number_of, numbered
+from fix_gateway.translation.numbering import number_of, numbered, with_request
 from fix_gateway.translation.outbound import (
     Outgoing,
     Place,
@@ -151,12 +151,17 @@ class Publisher:
             if target is None:
                 continue
             session, channel = target
+            if kind in session.untold:
+                continue
             # Also of what is left out: the next message names this one.
             number, after = number_of(message.event, message.rank), session.told
             session.told = number
             if Place(message.event, message.rank) <= session.skip:
                 continue
-            text = numbered(message.text, number=number, after=after)
+            text = message.text
+            if session.is_told_requests:
+                text = with_request(text, record.sequence)
+            text = numbered(text, number=number, after=after)
             if message.event <= self.possibly_resent_through:
                 end = text.index("\x01") + 1
                 text = text[:end] + _POSSIBLY_RESENT + text[end:]

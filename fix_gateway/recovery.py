@@ -24,7 +24,13 @@ from fix_gateway.settings import RecoverySettings
 from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.interest import Interest, interest_of
-from fix_gateway.translation.numbering import last_number_of, number_of, place_at, told_again
+from fix_gateway.translation.numbering import (
+    last_number_of,
+    number_of,
+    place_at,
+    told_again,
+    with_request,
+)
 from fix_gateway.translation.outbound import told_by
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Fault
@@ -296,7 +302,7 @@ class Recovery:
 
     def _tell_event(self, replay: Replay, kind: int, data: bytes, offset: int) -> None:
         session = replay.session
-        if not session.is_told(kind):
+        if kind in session.untold:
             return
         record = events.EVENTS.by_kind[kind].unpack(data, offset)
         assert isinstance(record, events.Event), kind
@@ -307,7 +313,10 @@ class Recovery:
             if replay.sent >= self._settings.messages_max:
                 replay.ended = f"the most for one request: ask on from {replay.told + 1}"
                 return
-            replay.channel.send(told_again(message.text, number=number, after=replay.told))
+            text = message.text
+            if session.is_told_requests:
+                text = with_request(text, record.sequence)
+            replay.channel.send(told_again(text, number=number, after=replay.told))
             replay.told = number
             replay.sent += 1
             self._pace.sent()

@@ -15,6 +15,7 @@ from fix_gateway.disconnect import DisconnectTerms, default_terms
 from fix_gateway.settings import SESSION_ID_MAX, SessionFile
 from fix_gateway.store import Stored
 from fix_gateway.token_bucket import TokenBucket
+from fix_gateway.translation.levels import untold_kinds
 from fix_gateway.translation.numbering import last_number_of
 from fix_gateway.translation.outbound import NOWHERE, Place
 from fix_gateway.translation.request import Arrival
@@ -52,6 +53,8 @@ class LiveSession:
     skip: Place = NOWHERE
     untold: frozenset[int] = frozenset()
     """Kinds of events that it does not want to hear of."""
+    is_told_requests: bool = False
+    """Whether its copies name the request that caused them."""
     told: int = 0
     """ApplSeqNum (1181) after which nothing was told to it so far."""
     last_request: int = 0
@@ -73,10 +76,9 @@ class LiveSession:
         table = self.file.throttle
         interval_ns = table.seconds * 1_000_000_000 // table.messages if table.messages else 0
         self.throttle = TokenBucket(burst=table.messages, interval_ns=interval_ns)
-
-    def is_told(self, kind: int) -> bool:
-        """Say whether events of a kind are told to it at all."""
-        return kind not in self.untold
+        if self.file.kind == "drop_copy":
+            self.untold = untold_kinds(self.file.drop_copy.level)
+            self.is_told_requests = self.file.drop_copy.level == "requests"
 
     def take_file(self, file: SessionFile) -> None:
         """Go by a changed file from now on."""

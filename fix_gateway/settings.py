@@ -15,6 +15,7 @@ import msgspec
 
 from fix_gateway.dialects.names import DIALECTS, Dialect, DialectName
 from fix_gateway.schedule import ScheduleTable
+from fix_gateway.translation.levels import Level
 from runtime.toml import SettingsError, read_toml
 
 SESSION_ID_MAX = (1 << 19) - 1
@@ -47,6 +48,8 @@ class FirmTable(Strict, frozen=True, kw_only=True):
 
     id: Identifier
     name: Name
+    clearing_firm: Name | None = None
+    """The firm that clears for it, whose drop copies may see it."""
 
 
 class AccountLimitsTable(Strict, frozen=True, kw_only=True):
@@ -95,11 +98,17 @@ class AccountTable(Strict, frozen=True, kw_only=True):
 
 
 class DropCopyTable(Strict, frozen=True, kw_only=True):
-    """``[drop_copy]``: whose reports a drop-copy session sees, by name."""
+    """``[drop_copy]``: whose reports a drop-copy session sees, by name, and how much of them."""
 
     firms: list[Name] = []
     accounts: list[Name] = []
     state_digest_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    cleared_firms: bool = False
+    """Every firm that names the session's firm as its clearing firm."""
+
+    level: Level = "requests"
+    open_orders: bool = False
+    """Whether each Logon is followed by the orders that are open."""
 
 
 class HeartbeatTable(Strict, frozen=True, kw_only=True):
@@ -255,16 +264,14 @@ def read_sessions(directory: Path) -> dict[str, SessionFile]:
     files = {path.stem: read_toml(path, SessionFile) for path in sorted(directory.glob("*.toml"))}
     numbers: dict[int | str, str] = {}
     comp_ids: dict[int | str, str] = {}
-    firms: dict[int, tuple[str, str]] = {}
+    firms: dict[int, tuple[FirmTable, str]] = {}
     accounts: dict[int | str, str] = {}
     account_ids: dict[int | str, str] = {}
     for name, file in files.items():
         where = directory / f"{name}.toml"
         _once(where, "$.id", file.id, numbers, name)
         _once(where, "$.sender_comp_id", file.sender_comp_id, comp_ids, name)
-        known = firms.setdefault(file.firm.id, (file.firm.name, name))
-        if known[0] != file.firm.name:
-            raise SettingsError(f"{where}: $.firm.name: {known[1]}.toml calls it {known[0]!r}")
+        _check_firm(where, file.firm, *firms.setdefault(file.firm.id, (file.firm, name)))
         for at, account in enumerate(file.account):
             _once(where, f"$.account[{at}].name", account.name, accounts, name)
             _once(where, f"$.account[{at}].id", account.id, account_ids, name)
@@ -287,11 +294,14 @@ def traded_accounts(file: SessionFile, files: dict[str, SessionFile]) -> list[in
 
 def copied_accounts(file: SessionFile, files: dict[str, SessionFile]) -> list[int]:
     """Return the accounts whose reports a drop-copy session sees."""
+    wanted = file.drop_copy
     return [
         account.id
         for other in files.values()
         for account in other.account
-        if account.name in file.drop_copy.accounts or other.firm.name in file.drop_copy.firms
+        if account.name in wanted.accounts
+        or other.firm.name in wanted.firms
+        or (wanted.cleared_firms and other.firm.clearing_firm == file.firm.name)
     ]
 
 
@@ -319,6 +329,17 @@ def _once(where: Path, key: str, value: int | str, seen: dict[int | str, str], n
     seen[value] = name
 
 
+def _check_firm(where: Path, firm: FirmTable, known: FirmTable, name: str) -> None:
+    if known.name != firm.name:
+        raise SettingsError(f"{where}: $.firm.name: {name}.toml calls it {known.name!r}")
+    if known.clearing_firm != firm.clearing_firm:
+        raise SettingsError(
+            f"{where}: $.firm.clearing_firm: {name}.toml says {known.clearing_firm!r}"
+        )
+    if firm.clearing_firm == firm.name:
+        raise SettingsError(f"{where}: $.firm.clearing_firm: the firm itself")
+
+
 def _check_kind(where: Path, file: SessionFile) -> None:
     networks(where, "addresses", file.addresses)
     if file.heartbeat.seconds_min > file.heartbeat.seconds_max:
@@ -332,9 +353,10 @@ def _check_kind(where: Path, file: SessionFile) -> None:
     is_copy = file.kind == "drop_copy"
     if is_copy and (file.account or file.shared_accounts):
         raise SettingsError(f"{where}: $.account: a drop-copy session trades for none")
-    if is_copy and not (file.drop_copy.firms or file.drop_copy.accounts):
+    copied = file.drop_copy
+    if is_copy and not (copied.firms or copied.accounts or copied.cleared_firms):
         raise SettingsError(f"{where}: $.drop_copy: names neither firms nor accounts")
-    if not is_copy and file.drop_copy != DropCopyTable():
+    if not is_copy and copied != DropCopyTable():
         raise SettingsError(f"{where}: $.drop_copy: only a drop-copy session has it")
     has_accounts = bool(file.account or file.shared_accounts)
     if file.kind == "market_data" and has_accounts:
@@ -348,10 +370,8 @@ def _check_kind(where: Path, file: SessionFile) -> None:
 
 
 def _check_references(where: Path, file: SessionFile, files: dict[str, SessionFile]) -> None:
-    accounts = {
-        account.name: other.firm.id for other in files.values() for account in other.account
-    }
-    firms = {other.firm.name for other in files.values()}
+    accounts = {account.name: other.firm for other in files.values() for account in other.account}
+    firms = {other.firm.name: other.firm for other in files.values()}
     for key, names in (
         ("shared_accounts", file.shared_accounts),
         ("drop_copy.accounts", file.drop_copy.accounts),
@@ -360,8 +380,22 @@ def _check_references(where: Path, file: SessionFile, files: dict[str, SessionFi
             if name not in accounts:
                 raise SettingsError(f"{where}: $.{key}[{at}]: no session defines account {name!r}")
     for at, name in enumerate(file.shared_accounts):
-        if accounts[name] != file.firm.id:
+        if accounts[name].id != file.firm.id:
             raise SettingsError(f"{where}: $.shared_accounts[{at}]: of another firm")
     for at, name in enumerate(file.drop_copy.firms):
         if name not in firms:
             raise SettingsError(f"{where}: $.drop_copy.firms[{at}]: no session names firm {name!r}")
+        _check_entitled(f"{where}: $.drop_copy.firms[{at}]", file.firm, firms[name])
+    for at, name in enumerate(file.drop_copy.accounts):
+        _check_entitled(f"{where}: $.drop_copy.accounts[{at}]", file.firm, accounts[name])
+    clearing = file.firm.clearing_firm
+    if clearing is not None and clearing not in firms:
+        raise SettingsError(f"{where}: $.firm.clearing_firm: no session names firm {clearing!r}")
+
+
+def _check_entitled(where: str, firm: FirmTable, copied: FirmTable) -> None:
+    """Refuse copies of a firm that is neither the session's own nor cleared by it."""
+    if firm.id != copied.id and copied.clearing_firm != firm.name:
+        raise SettingsError(
+            f"{where}: {copied.name} is another firm, whose clearing firm is not {firm.name}"
+        )

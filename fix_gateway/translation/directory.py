@@ -70,7 +70,7 @@ class Directory:
     copies_of_account: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By account: the drop-copy sessions that see it."""
     copies_of_firm: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """By firm: its drop-copy sessions, for refusals that name no account."""
+    """By firm: the drop-copy sessions that see all its accounts, for what names no account."""
     firm_of_session: dict[int, int] = field(default_factory=dict)
     firm_names: dict[int, str] = field(default_factory=dict)
     session_names: dict[int, str] = field(default_factory=dict)
@@ -151,7 +151,6 @@ class Directory:
         """Derive the views of rights; whole new dicts, for another thread may be reading."""
         trading: dict[int, dict[str, int]] = {}
         copies: dict[int, set[int]] = {}
-        firms: dict[int, set[int]] = {}
         for (session, number), rights in self._granted.items():
             account = self.accounts.get(number)
             if account is None:
@@ -160,10 +159,13 @@ class Directory:
                 trading.setdefault(session, {})[account.name] = number
             if rights & SessionRight.DROP_COPY:
                 copies.setdefault(number, set()).add(session)
-                firms.setdefault(account.firm, set()).add(session)
         self._asked = tuple(
             key for key, rights in self._granted.items() if rights & SessionRight.QUOTE_REQUESTS
         )
         self.trading_accounts = trading
         self.copies_of_account = {key: tuple(sorted(who)) for key, who in copies.items()}
-        self.copies_of_firm = {key: tuple(sorted(who)) for key, who in firms.items()}
+        whole: dict[int, set[int]] = {}
+        for number, account in self.accounts.items():
+            seen = copies.get(number, set())
+            whole[account.firm] = whole.get(account.firm, seen) & seen
+        self.copies_of_firm = {firm: tuple(sorted(who)) for firm, who in whole.items() if who}

@@ -40,6 +40,11 @@ def told_again(text: str, *, number: int, after: int) -> str:
     return f"{text}{_NUMBERED}{number}\x01{_AFTER}{after}\x01{_AGAIN}"
 
 
+def with_request(text: str, sequence: int) -> str:
+    """Name the request that caused a message by its number in the venue's journal."""
+    return f"{text}{tags.REQUEST_NUMBER}={sequence}\x01"
+
+
 _NUMBERED = f"{tags.APPL_ID}={STREAM}\x01{tags.APPL_SEQ_NUM}="
 _AFTER = f"{tags.APPL_LAST_SEQ_NUM}="
 _AGAIN = f"{tags.APPL_RESEND_FLAG}=Y\x01"

@@ -223,16 +223,25 @@ def _query_rejected(record: events.QueryRejected, directory: Directory) -> list[
     return _addressed(text, record, directory, record.account, record.session)
 
 
+def _answered(
+    text: str,
+    record: events.MassCancelled | events.MassCancelRejected | events.RefusalRecorded,
+    directory: Directory,
+) -> list[Outgoing]:
+    """Address an answer to whoever asked, known or not, and copies of it as of a report."""
+    asker = Outgoing(record.session, record.number, 0, text)
+    told = _addressed(text, record, directory, record.account, record.session)
+    return [asker, *(copy for copy in told if copy.session != record.session)]
+
+
 def _mass_cancelled(record: events.MassCancelled, directory: Directory) -> list[Outgoing]:
-    text = rejects.mass_cancel(record, directory)
-    return [Outgoing(record.session, record.number, 0, text)]
+    return _answered(rejects.mass_cancel(record, directory), record, directory)
 
 
 def _mass_cancel_rejected(
     record: events.MassCancelRejected, directory: Directory
 ) -> list[Outgoing]:
-    text = rejects.mass_cancel_reject(record, directory)
-    return [Outgoing(record.session, record.number, 0, text)]
+    return _answered(rejects.mass_cancel_reject(record, directory), record, directory)
 
 
 def _listed(record: events.OrderListed, directory: Directory) -> list[Outgoing]:
@@ -271,11 +280,12 @@ def _action(text: str, record: events.MassActionEvent, directory: Directory) -> 
 def _refused(record: events.RefusalRecorded, directory: Directory) -> list[Outgoing]:
     report = _REFUSALS.get(record.refused_kind)
     if record.code == RejectCode.GATEWAY_RIGHTS_MISSING or report is None:
-        text = rejects.business_reject(record)
-        return [Outgoing(record.session, record.number, 0, text)]
+        return _answered(rejects.business_reject(record), record, directory)
     text = report(record, directory)
     if record.refused_kind in _ANSWERED_ALONE | _NEGOTIATIONS:
         return [Outgoing(record.session, record.number, 0, text)]
+    if record.refused_kind == MassCancel.KIND:
+        return _answered(text, record, directory)
     return _addressed(text, record, directory, record.account, record.session)
 
 
@@ -294,7 +304,7 @@ _REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
     QueryOrders.KIND: reports.refused_list,
     CheckOrder.KIND: mass_reports.refused_check,
 }
-_ANSWERED_ALONE = frozenset({MassCancel.KIND, QueryOrders.KIND, CheckOrder.KIND})
+_ANSWERED_ALONE = frozenset({QueryOrders.KIND, CheckOrder.KIND})
 """Requests whose refusals drop copies are not told."""
 _NEGOTIATIONS = frozenset(
     {RequestForQuote.KIND, GiveRfqQuote.KIND, WithdrawRfq.KIND, QueryRfq.KIND}

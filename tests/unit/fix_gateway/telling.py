@@ -38,7 +38,7 @@ class Told:
 
 
 class Sessions:
-    def __init__(self) -> None:
+    def __init__(self, level: str = "requests") -> None:
         self.sessions = {
             number: LiveSession(
                 msgspec.convert(
@@ -47,6 +47,7 @@ class Sessions:
                         "kind": "drop_copy" if number == COPY else "order_entry",
                         "sender_comp_id": name,
                         "firm": {"id": 1, "name": "F1"},
+                        "drop_copy": {"level": level},
                     },
                     SessionFile,
                 ),

@@ -47,6 +47,7 @@ OWN_FIELDS = {
     "CancelOnDisconnect",
     "LastSeqNumSequenced",
     "VenueSignature",
+    "RequestNumber",
 }
 OWN_VALUES = {
     ("SelfMatchPreventionInstruction", "100"),
@@ -130,6 +131,15 @@ OWN_MEMBERS = {
     ("DontKnowTrade", "Account"),
     ("DontKnowTrade", "ClOrdID"),
     ("DontKnowTrade", "CopyMsgIndicator"),
+    *(
+        (message, "RequestNumber")
+        for message in (
+            "ExecutionReport",
+            "OrderCancelReject",
+            "OrderMassCancelReport",
+            "BusinessMessageReject",
+        )
+    ),
     # Every message that an event caused is numbered, also those that the standard does not number.
     *(
         (message, field)

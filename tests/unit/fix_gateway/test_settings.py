@@ -69,12 +69,50 @@ def test_a_bad_file_is_refused_by_name_key_and_reason(
         ('firms = ["INST1"]', "firms = []", "neither firms nor accounts"),
         ('firms = ["INST1"]', 'firms = ["X"]', "no session names firm"),
         ('firms = ["INST1"]', 'accounts = ["X"]', "no session defines account"),
+        ('firms = ["INST1"]', 'firms = ["MM1"]', "MM1 is another firm"),
+        ('firms = ["INST1"]', 'accounts = ["MM2"]', "MM2 is another firm"),
+        ('firms = ["INST1"]', 'firms = ["INST1"]\nlevel = "all"', "level"),
+        ('name = "INST1"', 'name = "INST1"\nclearing_firm = "MM1"', "INST1-DC.toml says 'MM1'"),
     ],
 )
 def test_a_bad_drop_copy_is_refused(sessions: Path, old: str, new: str, key: str) -> None:
     path = sessions / "INST1-DC.toml"
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(SettingsError, match=key):
+        read_sessions(sessions)
+
+
+def clear(sessions: Path, name: str, clearing: str) -> None:
+    """Let a firm name its clearing firm."""
+    path = sessions / f"{name}.toml"
+    text = path.read_text().replace("[firm]", f'[firm]\nclearing_firm = "{clearing}"', 1)
+    path.write_text(text)
+
+
+def test_a_clearing_firms_drop_copy_sees_all_firms_that_it_clears(sessions: Path) -> None:
+    clear(sessions, "MM1", "INST1")
+    clear(sessions, "MM2", "INST1")
+    path = sessions / "INST1-DC.toml"
+    path.write_text(path.read_text().replace('firms = ["INST1"]', "cleared_firms = true"))
+    files = read_sessions(sessions)
+    assert copied_accounts(files["INST1-DC"], files) == [1001, 1002], "and not its own unasked"
+
+
+def test_a_clearing_firms_drop_copy_may_name_what_it_clears(sessions: Path) -> None:
+    clear(sessions, "MM1", "INST1")
+    path = sessions / "INST1-DC.toml"
+    path.write_text(path.read_text().replace('firms = ["INST1"]', 'accounts = ["MM1", "INST1"]'))
+    files = read_sessions(sessions)
+    assert copied_accounts(files["INST1-DC"], files) == [1003, 1001]
+
+
+@pytest.mark.parametrize(
+    ("clearing", "reason"),
+    [("NOBODY", "no session names firm 'NOBODY'"), ("MM1", "the firm itself")],
+)
+def test_a_bad_clearing_firm_is_refused(sessions: Path, clearing: str, reason: str) -> None:
+    clear(sessions, "MM1", clearing)
+    with pytest.raises(SettingsError, match=reason):
         read_sessions(sessions)
 
 
