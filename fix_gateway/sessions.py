@@ -76,9 +76,7 @@ class LiveSession:
         table = self.file.throttle
         interval_ns = table.seconds * 1_000_000_000 // table.messages if table.messages else 0
         self.throttle = TokenBucket(burst=table.messages, interval_ns=interval_ns)
-        if self.file.kind == "drop_copy":
-            self.untold = untold_kinds(self.file.drop_copy.level)
-            self.is_told_requests = self.file.drop_copy.level == "requests"
+        self._take_level()
 
     def take_file(self, file: SessionFile) -> None:
         """Go by a changed file from now on."""
@@ -86,6 +84,12 @@ class LiveSession:
         self.file, self.is_removed = file, False
         if not is_paced_alike:
             self.__post_init__()
+        self._take_level()
+
+    def _take_level(self) -> None:
+        if self.file.kind == "drop_copy":
+            self.untold = untold_kinds(self.file.drop_copy.level)
+            self.is_told_requests = self.file.drop_copy.level == "requests"
 
     @property
     def number(self) -> int:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from fix_gateway.settings import DropCopyTable
 from fix_gateway.translation.outbound import Place
 from messages.trading import events
 from messages.trading.commands import MassCancel, PlaceOrder
@@ -105,3 +106,14 @@ def test_what_names_no_account_is_told_to_copies_of_the_whole_firm_alone() -> No
     sessions.publish(grant, lost)
     assert [each[150] for each in sessions.told[COPY].messages] == ["8"]
     assert [each[5001] for each in sessions.told[COPY].messages] == ["1006"]
+
+
+def test_a_changed_level_holds_at_once() -> None:
+    sessions = Sessions(level="requests")
+    session = sessions.sessions[COPY]
+    session.take_file(
+        msgspec.structs.replace(session.file, drop_copy=DropCopyTable(level="trades"))
+    )
+    sessions.publish(*whole_flow())
+    assert [each[150] for each in sessions.told[COPY].messages] == ["F"]
+    assert all(5050 not in each for each in sessions.told[COPY].messages)
