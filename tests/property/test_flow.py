@@ -12,7 +12,7 @@ from messages.trading import events as e
 from messages.trading.codes import RejectCode
 from tests.property.flow import Coverage, Flow
 from tests.property.invariants import Watch
-from venue.reference import bounds
+from venue.reference import bounds, state
 from venue.reference.engine import ReferenceEngine
 from venue.reference.snapshot_checks import SnapshotMalformedError
 
@@ -134,6 +134,8 @@ def test_the_flow_reaches_every_refusal_and_every_event(monkeypatch: pytest.Monk
     monkeypatch.setattr(bounds, "QUOTE_REQUESTS_OF_ACCOUNT_MAX", 2)
     monkeypatch.setattr(bounds, "QUOTES_OF_REQUEST_MAX", 1)  # the flow's firms are few
     monkeypatch.setattr(bounds, "SUSPENSIONS_OF_TARGET_MAX", 2)
+    monkeypatch.setattr(state, "CLIENT_ID_SHARES", 40)  # what an account remembers is soon full
+    monkeypatch.setattr(state, "CLIENT_IDS_OF_ACCOUNT_MIN", 8)
     coverage: Coverage = Counter()
     for seed in range(6):
         flow = Flow(seed)
