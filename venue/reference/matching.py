@@ -19,7 +19,7 @@ from venue.reference.instruments import Instrument
 from venue.reference.kept_trades import KeptTrade
 from venue.reference.orders import Order
 from venue.reference.phases import halt_by_band
-from venue.reference.protection import count_fill
+from venue.reference.protection import Foresight, count_fill
 from venue.reference.state import (
     Prevented,
     VenueState,
@@ -166,14 +166,16 @@ def _is_fillable(venue: VenueState, taker: Order) -> bool:
     """Say whether enough could trade now: all of a fill-or-kill, the minimum of the others.
 
     Hidden quantity counts. Own orders do not: when the resting one would be cancelled it is
-    passed over, in the other modes of self-trade prevention counting stops at it. What might
-    take more steps than the command has left cannot trade now either.
+    passed over, in the other modes of self-trade prevention counting stops at it. Quotes that
+    their protection takes away before the order gets to them do not count. What might take more
+    steps than the command has left cannot trade now either.
     """
     instrument = taker.instrument
     needed = taker.minimum_lots or taker.leaves_lots
     side = instrument.book.asks if taker.side == BUY else instrument.book.bids
     has_band = _roll_band_window(venue, instrument)
     steps_left = venue.steps_left
+    foresight = Foresight(venue.last_time_ns)
     for level in side:
         price_ticks = level.price_ticks
         is_reached = (
@@ -191,6 +193,8 @@ def _is_fillable(venue: VenueState, taker: Order) -> bool:
                     continue
                 # A refreshed tranche queues behind the own order, so it is out of reach.
                 return False
+            if not foresight.meets(resting):
+                continue
             shown_lots += resting.shown_lots
             if shown_lots >= needed:
                 return steps_left >= 0

@@ -42,6 +42,24 @@ class Fill(NamedTuple):
     notional_atoms: int
 
 
+class Counted(NamedTuple):
+    """The sums of what a group's quotes traded."""
+
+    quantity_atoms: int
+    notional_atoms: int
+    delta_atoms: int
+    trades: int
+
+    def with_fill(self, fill: Fill) -> Counted:
+        """Return the sums with one trade more."""
+        return Counted(
+            self.quantity_atoms + abs(fill.base_atoms),
+            self.notional_atoms + fill.notional_atoms,
+            self.delta_atoms + fill.base_atoms,
+            self.trades + 1,
+        )
+
+
 class Protection:
     """A protection group: its limits, and what its quotes traded within the window.
 
@@ -104,11 +122,19 @@ class Protection:
 
     def reached(self) -> tuple[int, int, int] | None:
         """Return the first limit that is reached, its value and what reaches it."""
+        return self.reached_by(self.counted())
+
+    def counted(self) -> Counted:
+        """Return the sums."""
+        return Counted(self.quantity_atoms, self.notional_atoms, self.delta_atoms, len(self.fills))
+
+    def reached_by(self, counted: Counted) -> tuple[int, int, int] | None:
+        """Return the first limit that such sums would reach, its value and what reaches it."""
         checks = (
-            (_QUANTITY, self.quantity_max_atoms, self.quantity_atoms),
-            (_NOTIONAL, self.notional_max_atoms, self.notional_atoms),
-            (_DELTA, self.delta_max_atoms, abs(self.delta_atoms)),
-            (_TRADES, self.trades_max, len(self.fills)),
+            (_QUANTITY, self.quantity_max_atoms, counted.quantity_atoms),
+            (_NOTIONAL, self.notional_max_atoms, counted.notional_atoms),
+            (_DELTA, self.delta_max_atoms, abs(counted.delta_atoms)),
+            (_TRADES, self.trades_max, counted.trades),
         )
         for which, limit, usage in checks:
             if limit and usage >= limit:
@@ -153,6 +179,38 @@ def count_fill(venue: VenueState, order: Order, *, base_atoms: int, notional_ato
     reached = protection.reached()
     if reached is not None:
         _trigger(venue, order, protection, reached)
+
+
+class Foresight:
+    """Which quotes an incoming order would still meet, if it traded all that stands before them.
+
+    A quote whose group is protected by then is gone. Nothing is counted that did not happen.
+    """
+
+    __slots__ = ("_groups", "_now_ns")
+
+    def __init__(self, now_ns: int) -> None:
+        self._now_ns = now_ns
+        self._groups: dict[Protection, Counted | None] = {}
+
+    def meets(self, order: Order) -> bool:
+        """Say whether a resting order is still there, and take it as traded whole."""
+        if order.protection_group == 0:
+            return True
+        protection = order.account.protections[order.protection_group]
+        if protection not in self._groups:
+            protection.forget(self._now_ns)
+            self._groups[protection] = protection.counted()
+        counted = self._groups[protection]
+        if counted is None:
+            return False
+        lots, instrument = order.leaves_lots, order.instrument
+        base_atoms = lots * instrument.lot_atoms
+        notional_atoms = order.price_ticks * lots * instrument.tick_lot_atoms
+        bought_atoms = base_atoms if order.side == BUY else -base_atoms
+        counted = counted.with_fill(Fill(self._now_ns, bought_atoms, notional_atoms))
+        self._groups[protection] = None if protection.reached_by(counted) else counted
+        return True
 
 
 def _trigger(

@@ -1,5 +1,7 @@
 #include "core/matching.hpp"
 
+#include <unordered_map>
+
 #include "core/cash.hpp"
 #include "core/order_events.hpp"
 #include "core/phases.hpp"
@@ -12,10 +14,47 @@ bool is_beyond_band(const Instrument& instrument, std::int64_t price_ticks) noex
   return is_outside_band(price_ticks, instrument.band_ticks, instrument.limits.band_ppm);
 }
 
+// Which quotes an incoming order would still meet, if it traded all that stands before them: one
+// whose group is protected by then is gone. Nothing is counted that did not happen.
+class Foresight {
+ public:
+  // Whether a resting order is still there; it is taken as traded whole.
+  [[nodiscard]] bool meets(Venue& venue, const Instrument& instrument, std::uint32_t index) {
+    const HotOrder& order = venue.orders.hot(index);
+    const std::uint32_t group = order.is_quoted() ? venue.orders.quoted(index).protection : 0;
+    if (group == 0) [[likely]] {
+      return true;
+    }
+    Protection& protection = venue.protections[group];
+    const auto [found, is_new] = groups_.try_emplace(group);
+    Group& seen = found->second;
+    if (is_new) {
+      protection.forget(venue.last_time_ns);
+      seen.counted = protection.counted();
+    }
+    if (seen.is_gone) {
+      return false;
+    }
+    const std::int64_t base_atoms = order.leaves_lots * instrument.lot_atoms;
+    seen.counted.add({venue.last_time_ns, order.is_buy() ? base_atoms : -base_atoms,
+                      order.price_ticks * order.leaves_lots * instrument.tick_lot_atoms});
+    seen.is_gone = protection.reached_by(seen.counted).which != 0;
+    return true;
+  }
+
+ private:
+  struct Group {
+    Counted counted;
+    bool is_gone = false;
+  };
+  std::unordered_map<std::uint32_t, Group> groups_;  // by index
+};
+
 // Counts what an incoming order could trade with, and the steps that this would take.
 struct Fill {
   std::int64_t needed_lots;
   std::int64_t steps_left;
+  Foresight foresight{};
   bool is_decided = false;
   bool is_fillable = false;
 
@@ -25,15 +64,13 @@ struct Fill {
   }
 };
 
-void count_level(const Venue& venue, const Level& level, std::int64_t group, std::uint8_t mode,
-                 Fill& fill) noexcept {
+void count_level(Venue& venue, const Instrument& instrument, const Level& level,
+                 std::int64_t group, std::uint8_t mode, Fill& fill) {
   std::int64_t shown_lots = 0;
   std::int64_t hidden_lots = 0;
   std::int64_t tranches = 0;
-  for (std::uint32_t index = level.head; index != 0;) {
+  for (std::uint32_t index = level.head; index != 0; index = venue.orders.hot(index).next) {
     const HotOrder& resting = venue.orders.hot(index);
-    const std::int64_t display_lots = venue.orders.cold(index).display_lots;
-    index = resting.next;
     --fill.steps_left;
     if (venue.accounts[resting.account].group == group) {
       if (mode == self_trade::CANCEL_RESTING) {
@@ -43,6 +80,9 @@ void count_level(const Venue& venue, const Level& level, std::int64_t group, std
       fill.decide(false);
       return;
     }
+    if (!fill.foresight.meets(venue, instrument, index)) {
+      continue;
+    }
     shown_lots += resting.shown_lots;
     if (shown_lots >= fill.needed_lots) {
       fill.decide(fill.steps_left >= 0);
@@ -51,7 +91,7 @@ void count_level(const Venue& venue, const Level& level, std::int64_t group, std
     const std::int64_t hidden = resting.leaves_lots - resting.shown_lots;
     if (hidden != 0) {
       hidden_lots += hidden;
-      tranches += (hidden - 1) / display_lots + 1;
+      tranches += (hidden - 1) / venue.orders.cold(index).display_lots + 1;
     }
   }
   // A trade takes a whole tranche, or at least the last lot.
@@ -81,7 +121,7 @@ bool is_fillable(Venue& venue, Instrument& instrument, std::uint32_t taker_index
         (has_band && is_beyond_band(instrument, price_ticks))) {
       return false;
     }
-    count_level(venue, *level, group, taker.self_trade_prevention, fill);
+    count_level(venue, instrument, *level, group, taker.self_trade_prevention, fill);
   }
   return fill.is_fillable;
 }

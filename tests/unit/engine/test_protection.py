@@ -7,7 +7,7 @@ import pytest
 from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
-from messages.trading.terms import AMOUNT_LIMIT, Phase, ProtectionLimit
+from messages.trading.terms import AMOUNT_LIMIT, Phase, ProtectionLimit, Side, TimeInForce
 from tests.unit.engine.quoting import QuotingMarket, entry
 from tests.unit.engine.scenario import (
     ALICE,
@@ -66,6 +66,33 @@ def test_what_reaches_a_limit_takes_all_quotes_of_the_group_at_once(
     assert (triggered.reached, triggered.limit, triggered.cancelled) == (which, limit, 4)
     assert (triggered.account, triggered.session) == (ALICE, 1)
     assert "quotes cancelled 1" in market.cancel_quotes(1), "another group's quotes stand"
+
+
+def test_what_protection_would_take_away_fills_nothing_whole(market: QuotingMarket) -> None:
+    """All or nothing is decided on what trades before a group's quotes go: never on the rest."""
+    market.protect(quantity_max_atoms=40)
+    three_levels(market)
+    killed = market.sell(5, at=90, account=BOB, time_in_force=TimeInForce.FILL_OR_KILL)
+    assert without_levels(killed) == ["accepted 7 sell 5@90", "expired 7 FILL_OR_KILL"]
+    at_least = {"time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL, "minimum_lots": 5}
+    less = market.sell(6, at=90, account=BOB, **at_least)
+    assert without_levels(less) == ["accepted 8 sell 6@90", "expired 8 MINIMUM_QUANTITY"]
+    whole = market.sell(4, at=90, account=BOB, time_in_force=TimeInForce.FILL_OR_KILL)
+    assert [line for line in whole if line.startswith("trade")] == [
+        "trade 2@99 maker 1 taker 9",
+        "trade 2@98 maker 3 taker 9",
+    ]
+
+
+def test_all_or_nothing_passes_over_quotes_of_a_tripped_group(market: QuotingMarket) -> None:
+    """Others' orders behind them count, and so does what the window has counted already."""
+    market.protect(trades_max=2)
+    three_levels(market)
+    market.sell(1, at=90, account=BOB)
+    market.place(account=CAROL, side=Side.BUY, price_ticks=97, quantity_lots=3)
+    for lots, is_filled in ((5, False), (4, True)):
+        lines = market.sell(lots, at=90, account=BOB, time_in_force=TimeInForce.FILL_OR_KILL)
+        assert any(line.startswith("trade") for line in lines) is is_filled, lines
 
 
 def test_below_its_limits_a_group_goes_on(market: QuotingMarket) -> None:

@@ -155,6 +155,21 @@ struct Reached {
   Wide usage = 0;
 };
 
+// The sums of what a group's quotes traded.
+struct Counted {
+  Wide quantity_atoms = 0;
+  Wide notional_atoms = 0;
+  Wide delta_atoms = 0;
+  std::size_t trades = 0;
+
+  void add(const ProtectionFill& fill) noexcept {
+    quantity_atoms += fill.quantity_atoms();
+    notional_atoms += fill.notional_atoms;
+    delta_atoms += fill.base_atoms;
+    ++trades;
+  }
+};
+
 // A protection group: its limits, and what its quotes traded within the window.
 struct Protection {
   std::uint32_t account;  // index
@@ -195,20 +210,25 @@ struct Protection {
     }
   }
   // The first limit that is reached; of no kind when none is.
-  [[nodiscard]] Reached reached() const noexcept {
+  [[nodiscard]] Reached reached() const noexcept { return reached_by(counted()); }
+  [[nodiscard]] Counted counted() const noexcept {
+    return {quantity_atoms, notional_atoms, delta_atoms, fills.size()};
+  }
+  // The first limit that such sums would reach.
+  [[nodiscard]] Reached reached_by(const Counted& sums) const noexcept {
     const auto is_at = [](std::int64_t limit, Wide usage) { return limit != 0 && usage >= limit; };
-    const Wide apart_atoms = delta_atoms < 0 ? -delta_atoms : delta_atoms;
-    if (is_at(quantity_max_atoms, quantity_atoms)) {
-      return {protection_limit::QUANTITY, quantity_max_atoms, quantity_atoms};
+    const Wide apart_atoms = sums.delta_atoms < 0 ? -sums.delta_atoms : sums.delta_atoms;
+    if (is_at(quantity_max_atoms, sums.quantity_atoms)) {
+      return {protection_limit::QUANTITY, quantity_max_atoms, sums.quantity_atoms};
     }
-    if (is_at(notional_max_atoms, notional_atoms)) {
-      return {protection_limit::NOTIONAL, notional_max_atoms, notional_atoms};
+    if (is_at(notional_max_atoms, sums.notional_atoms)) {
+      return {protection_limit::NOTIONAL, notional_max_atoms, sums.notional_atoms};
     }
     if (is_at(delta_max_atoms, apart_atoms)) {
       return {protection_limit::DELTA, delta_max_atoms, apart_atoms};
     }
-    if (is_at(trades_max, static_cast<Wide>(fills.size()))) {
-      return {protection_limit::TRADES, trades_max, static_cast<Wide>(fills.size())};
+    if (is_at(trades_max, static_cast<Wide>(sums.trades))) {
+      return {protection_limit::TRADES, trades_max, static_cast<Wide>(sums.trades)};
     }
     return {};
   }
