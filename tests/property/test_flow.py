@@ -21,7 +21,9 @@ NEVER_IN_THE_ENGINE = {RejectCode.NONE, RejectCode.GROUP_MALFORMED} | {
     code for code in RejectCode if code >= 400
 }
 # What needs more luck than a flow has; tests/unit/engine reaches it.
-BEYOND_THE_FLOW = {RejectCode.RECEIVABLES_EXCEEDED}
+BEYOND_THE_FLOW = {RejectCode.RECEIVABLES_EXCEEDED, RejectCode.RECEIVABLE_OUTSTANDING}
+# Every new command moves all later draws: what six seeds miss may need some more.
+SEEDS_MAX = 12
 
 
 @pytest.mark.parametrize("calm", [True, False])
@@ -137,16 +139,22 @@ def test_the_flow_reaches_every_refusal_and_every_event(monkeypatch: pytest.Monk
     monkeypatch.setattr(state, "CLIENT_ID_SHARES", 40)  # what an account remembers is soon full
     monkeypatch.setattr(state, "CLIENT_IDS_OF_ACCOUNT_MIN", 8)
     coverage: Coverage = Counter()
-    for seed in range(6):
+    for seed in range(SEEDS_MAX):
         flow = Flow(seed)
         for _ in flow.run(ReferenceEngine(), 12_000):
             pass
         coverage += flow.coverage
+        if not _missed(coverage):
+            return
+    assert not _missed(coverage)
+
+
+def _missed(coverage: Coverage) -> list[str]:
+    """Name every code and event that a flow could reach and did not."""
     codes = {detail for _, detail in coverage}
-    assert not [
+    kinds = {name for name, _ in coverage}
+    return [
         code.name
         for code in RejectCode
         if code not in NEVER_IN_THE_ENGINE | BEYOND_THE_FLOW and code.name not in codes
-    ]
-    kinds = {name for name, _ in coverage}
-    assert not [kind.__name__ for kind in e.EVENTS.by_kind.values() if kind.__name__ not in kinds]
+    ] + [kind.__name__ for kind in e.EVENTS.by_kind.values() if kind.__name__ not in kinds]

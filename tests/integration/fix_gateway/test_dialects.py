@@ -284,8 +284,8 @@ def test_parties_are_taken_and_told(client: Callable[[str], FixClient], session:
     sender.send("D", [*order(name_of("party")), *named])
     (placed,) = told(sender)
     assert text(placed, 150) == "0"
-    assert all_of(placed, 448) == [session, session, session]
-    assert all_of(placed, 452) == ["1", "24", "55"]
+    assert all_of(placed, 448) == [session, session, "4711", session]
+    assert all_of(placed, 452) == ["1", "24", "11", "55"]
     assert text(placed, 528) == "A"
     sender.send("D", [*order(name_of("other")), (453, 1), *party("MM1", 1)])
     (refused,) = told(sender)

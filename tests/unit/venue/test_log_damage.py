@@ -12,6 +12,7 @@ from runtime.log_files import Entry, SegmentedLog
 from runtime.log_format import (
     FRAME_SIZE,
     HEAD_SIZE,
+    LAYOUT,
     Frame,
     FrameKind,
     LogDamagedError,
@@ -318,6 +319,6 @@ def test_a_log_of_another_layout_is_refused_and_left_alone() -> None:
     body[8] -= 1
     other = bytes(body) + extend(0, bytes(body)).to_bytes(4, "little")
     storage = storage_of({name: other + files[name][HEAD_SIZE:]})
-    with pytest.raises(LogLayoutError, match="layout 1, and this version has 2"):
+    with pytest.raises(LogLayoutError, match=f"layout {LAYOUT - 1}, and this version has {LAYOUT}"):
         open_log(storage)
     assert files_of(storage)[name].startswith(other)
