@@ -22,8 +22,18 @@ class Pace:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a slice: what was waited for until now is not work."""
-        self._messages, self._began = 0, time.perf_counter()
+        """Begin a slice."""
+        self._messages, self._spent, self._worked = 0, 0.0, 0.0
+        self.go_on()
+
+    def hold(self) -> None:
+        """Interrupt a slice: what is waited for from here on is not work."""
+        self._spent += time.perf_counter() - self._began
+        self._worked += time.thread_time() - self._work_began
+
+    def go_on(self) -> None:
+        """Go on with a slice that was interrupted."""
+        self._began = time.perf_counter()
         # Of a busy machine's other processes our share is not to be paid.
         self._work_began = time.thread_time()
 
@@ -34,11 +44,11 @@ class Pace:
     @property
     def is_over(self) -> bool:
         """Whether the slice is used up."""
-        return time.perf_counter() - self._began >= SLICE_SECONDS
+        return self._spent + time.perf_counter() - self._began >= SLICE_SECONDS
 
     async def rest(self) -> None:
         """Let the others have their time, and begin the next slice."""
-        worked = time.thread_time() - self._work_began
-        by_rate = self._messages * self._seconds_a_message - worked
-        await asyncio.sleep(max(worked * self._pause_by_work, by_rate))
+        self.hold()
+        by_rate = self._messages * self._seconds_a_message - self._worked
+        await asyncio.sleep(max(self._worked * self._pause_by_work, by_rate))
         self.begin()

@@ -247,8 +247,12 @@ class Recovery:
             return
         while not (replay.is_done or replay.ended) and replay.is_heard:
             batch = await history.after(replay.position)
-            self._pace.begin()
+            # A batch may be a single command's, so a slice goes on from one to the next.
+            self._pace.go_on()
             await self._tell(replay, batch, deadline)
+            if self._pace.is_over:
+                await self._pace.rest()
+            self._pace.hold()
             if time.monotonic() >= deadline:
                 return
 

@@ -180,8 +180,12 @@ class TradeRequests:
             await self._open(answer, history)
         while answer.goes_on:
             batch = await history.after(answer.position)
-            self._pace.begin()
+            # A batch may be a single command's, so a slice goes on from one to the next.
+            self._pace.go_on()
             await self._tell(answer, batch, deadline)
+            if self._pace.is_over:
+                await self._pace.rest()
+            self._pace.hold()
             if time.monotonic() >= deadline:
                 return
 

@@ -6,6 +6,7 @@ sessions that it carried. What a command causes is the caller's to say.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
@@ -31,6 +32,8 @@ class InMemoryCore:
         self.repeats = 0
         self.is_full = False
         """Whether commands are refused as by a full queue."""
+        self.batch_events_max = sys.maxsize
+        """How many events a batch has; a core's batch may be those of one command."""
         self._definitions = b"".join(record.pack() for record in definitions)
         self._respond = respond
         self._venue = venue
@@ -78,10 +81,11 @@ class InMemoryCore:
             link.wake()
 
     def batch(self, after: int) -> EventBatch | None:
-        """Return everything after an event; None when there is nothing."""
+        """Return what follows an event, as far as one batch goes; None when there is nothing."""
         if after >= len(self._events):
             return None
-        return EventBatch(after + 1, len(self._events), b"".join(self._events[after:]))
+        last = min(len(self._events), after + self.batch_events_max)
+        return EventBatch(after + 1, last, b"".join(self._events[after:last]))
 
     def definitions(self) -> Answer:
         """Answer the one question that the gateway asks."""

@@ -237,8 +237,10 @@ async def test_the_last_number_is_told_to_who_asks_for_it_alone() -> None:
     assert (fields[1347], fields[1348], stream[1357]) == ("2", "0", "60")
 
 
-async def test_a_session_has_one_request_at_a_time_and_may_end_it() -> None:
+@pytest.mark.parametrize("batch_events", [1, 200])
+async def test_a_session_has_one_request_at_a_time_and_may_end_it(batch_events: int) -> None:
     venue = Venue(messages_per_second=50)
+    venue.core.batch_events_max = batch_events
     venue.publish(*[accepted() for _ in range(200)])
     async with venue.running():
         venue.ask()
@@ -270,6 +272,22 @@ async def test_a_short_answer_does_not_wait_for_a_long_one() -> None:
         assert not venue.kinds(TRADER, "BY")
         await venue.answered(TRADER)
     assert len(venue.kinds(TRADER, "8")) == 2000
+
+
+async def test_the_batches_of_single_commands_are_paced_like_large_ones() -> None:
+    venue = Venue(messages_per_second=500, turn_seconds=10)
+    venue.core.batch_events_max = 1
+    venue.publish(*[accepted(OTHER, 21) for _ in range(2000)])
+    venue.publish(*[accepted() for _ in range(500)])
+    turns, began = 0, time.monotonic()
+    async with venue.running():
+        venue.ask()
+        while not venue.kinds(TRADER, "BY"):
+            turns += 1
+            await asyncio.sleep(0)
+    assert len(venue.kinds(TRADER, "8")) == 500
+    assert turns > 20, "others had their turn"
+    assert time.monotonic() - began > 0.9, "a second, but for the last slice"
 
 
 async def test_nothing_older_than_is_kept_is_told() -> None:

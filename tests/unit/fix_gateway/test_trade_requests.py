@@ -168,6 +168,22 @@ async def test_a_session_has_one_request_at_a_time_and_others_do_not_wait() -> N
     assert refusals[0][568] == "r-2"
 
 
+async def test_the_batches_of_single_commands_are_paced_like_large_ones() -> None:
+    venue = Venue(messages_per_second=500, turn_seconds=10)
+    venue.core.batch_events_max = 1
+    venue.happen(*[accepted() for _ in range(2000)])
+    venue.happen(*[traded(maker=11, taker=21) for _ in range(500)])
+    turns, began = 0, time.monotonic()
+    async with venue.running():
+        venue.ask()
+        while len(venue.of(TRADER, "AQ")) < 2:
+            turns += 1
+            await asyncio.sleep(0)
+    assert len(venue.of(TRADER, "AE")) == 500
+    assert turns > 20, "others had their turn"
+    assert time.monotonic() - began > 0.9, "a second, but for the last slice"
+
+
 async def test_who_has_gone_is_told_nothing_more() -> None:
     venue = Venue()
     venue.happen(*[traded(maker=11, taker=21) for _ in range(20)])
