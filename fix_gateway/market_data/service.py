@@ -437,12 +437,11 @@ class MarketDataService:
         for name, each in list(self._live.items()):
             if each is connection:
                 del self._live[name]
-                session = connection.session
-                log.info(
-                    "session_logged_out",
-                    session=self._files[name].id,
-                    reason=session.end if session is not None else "",
-                )
+                session, subscriber = connection.session, connection.subscriber
+                assert session is not None
+                assert subscriber is not None, "logged on"
+                # Its file may be gone by now.
+                log.info("session_logged_out", session=subscriber.number, reason=session.end)
         self._someone_left.set()
 
     def _log_out(self, name: str, text: str) -> bool:

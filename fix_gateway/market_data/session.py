@@ -9,6 +9,7 @@ What is to be sent is in ``outgoing`` when a method returns. Once ``is_over`` is
 connection is to be closed behind it.
 """
 
+import re
 from typing import Final
 
 from fix_gateway.dialects.names import Dialect
@@ -25,6 +26,7 @@ _GONE_AFTER: Final = 2.4
 
 _TEST_ID: Final = "RIALTO"
 _NONE: Final = Piece(b"", 0)
+_SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class FixSession:
@@ -269,7 +271,8 @@ class FixSession:
     def _resend(self, fields: dict[int, str], now_ns: int) -> None:
         """Fill the gap up to where we are: there is nothing that would be sent again."""
         begin = fields.get(tags.BEGIN_SEQ_NO, "")
-        if not begin.isdigit() or not 0 < int(begin[:18]) < self.next_out:
+        # Under an old number it has not been held against the description.
+        if not _SEQUENCE.fullmatch(begin) or not 0 < int(begin) < self.next_out:
             number, kind = int(fields[tags.MSG_SEQ_NUM]), fields[tags.MSG_TYPE]
             reason = tags.SESSION_REJECT_REASON_VALUE_IS_INCORRECT
             text = f"BeginSeqNo (7) must be below {self.next_out}"

@@ -74,8 +74,8 @@ class Subscriber:
         self._lines: dict[str, list[Line]] = {}
         self._statuses: dict[str, Instrument] = {}
         self._venue_statuses: dict[str, None] = {}
-        self._untold: dict[str, None] = {}
-        """Names of status subscriptions whose news came during a pause."""
+        self._untold: dict[tuple[str, bool], None] = {}
+        """Status subscriptions whose news came during a pause: name, and whether of the venue."""
         throttle = file.throttle
         self._throttle = TokenBucket(
             burst=max(throttle.messages, 1),
@@ -83,6 +83,11 @@ class Subscriber:
             if throttle.messages
             else 0,
         )
+
+    @property
+    def number(self) -> int:
+        """The session's number in the venue."""
+        return self._file.id
 
     @property
     def subscriptions(self) -> int:
@@ -257,9 +262,9 @@ class Subscriber:
         names = (
             [name for name, unit in self._statuses.items() if unit.number == instrument]
             if instrument
-            else list(self._venue_statuses)
+            else self._venue_statuses
         )
-        self._untold.update(dict.fromkeys(names))
+        self._untold.update(dict.fromkeys((name, not instrument) for name in names))
         self._tell_statuses()
 
     def book_lost(self, line: Line) -> None:
@@ -300,13 +305,14 @@ class Subscriber:
     def _tell_statuses(self) -> None:
         venue = self._market.venue
         while self._untold and self.is_writable:
-            name = next(iter(self._untold))
-            del self._untold[name]
-            instrument = self._statuses.get(name)
-            if instrument is not None:
+            about = next(iter(self._untold))
+            del self._untold[about]
+            name, is_of_venue = about
+            if is_of_venue:
+                if name in self._venue_statuses:
+                    self._say("h", venue_status(name, venue, is_update=True))
+            elif (instrument := self._statuses.get(name)) is not None:
                 self._say("f", security_status(name, instrument, venue, is_update=True))
-            elif name in self._venue_statuses:
-                self._say("h", venue_status(name, venue, is_update=True))
 
     def _feed(self, line: Line) -> None:
         """Send what a line has, as long as it is taken."""

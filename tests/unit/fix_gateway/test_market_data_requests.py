@@ -436,6 +436,18 @@ def test_phases_and_the_kill_switch_are_told_to_who_asked() -> None:
     assert "5001=1071" in told
 
 
+def test_an_instrument_and_the_venue_may_be_watched_under_one_name() -> None:
+    desk = Desk()
+    desk.ask("e", "324=s\x0155=BTC-USD\x01263=1\x01")
+    desk.ask("g", "335=s\x01263=1\x01")
+    desk.event(events.Killed, scope=Scope.VENUE)
+    desk.event(events.PhaseChanged, instrument=1, phase=Phase.CLOSED)
+    halted, closed = desk.told()
+    assert (halted[:4], closed[:4]) == ("35=h", "35=f")
+    assert "340=1" in halted
+    assert "326=18" in closed
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_phase_has_its_words(phase: Phase) -> None:
     desk = Desk()

@@ -305,3 +305,11 @@ def test_parts_make_the_message_that_the_whole_would() -> None:
     parts = (piece("35=X\x0149=A\x01"), piece("34=1\x01"), piece("58=" + "x" * 1000 + "\x01"))
     whole = frame(b"".join(each.data for each in parts), begin_string=begin)
     assert assemble(begin, parts) == whole
+
+
+@pytest.mark.parametrize("begin", ["\xb2", "1" * 19, "0" * 18 + "1", "", "-1", "1_0"])
+def test_a_resend_request_under_an_old_number_is_read_as_strictly(line: Line, begin: str) -> None:
+    line.give("0")
+    (answer,) = line.give("2", f"7={begin}\x0116=0\x01", _34="2")
+    assert (answer[35], answer[371], answer[373]) == ("3", "7", "5")
+    assert not line.session.is_over
