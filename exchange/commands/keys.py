@@ -1,4 +1,7 @@
-"""A session's keys: list, add, rotate, revoke. The guard takes changes up by itself."""
+"""A session's keys: list, add, rotate, revoke. The guard takes changes up by itself.
+
+And the venue's own: the public key that its statements are signed by.
+"""
 
 import argparse
 import os
@@ -22,6 +25,7 @@ from fix_gateway.guard.keys import (
     without_key,
 )
 from fix_gateway.settings import read_sessions
+from fix_gateway.statements.signing import SigningKeyError, read_signer
 from runtime.process import EXIT_OK
 
 console = Console(highlight=False, soft_wrap=True)
@@ -29,7 +33,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 def configure(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the actions below ``admin keys``."""
-    summary = "a session's keys: list, add, rotate, revoke"
+    summary = "a session's keys: list, add, rotate, revoke; the venue's own"
     parser = actions.add_parser("keys", help=summary, description=summary)
     parser.set_defaults(is_local=True)
     under = parser.add_subparsers(metavar="what", required=True)
@@ -55,6 +59,11 @@ def configure(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
                 "--secret-to", type=Path, metavar="FILE", help="a copy for the client"
             )
             one.add_argument("--id", help="its id, for tag 553; default: the next number")
+    about = "print the public key that the venue's statements are signed by"
+    venue = under.add_parser(
+        "venue", parents=[places_parser(is_nested=True)], help=about, description=about
+    )
+    venue.set_defaults(action=_venue)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -64,6 +73,17 @@ def _list(options: argparse.Namespace) -> int:
             since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(key.added_at_ns / 1e9))
             state = "live" if key.is_live else "revoked"
             console.print(f"{session:<12} {key.id:<16} {key.kind:<12} {state:<8} since {since}")
+    return EXIT_OK
+
+
+def _venue(options: argparse.Namespace) -> int:
+    path = State(options.state).signing_key
+    if not path.exists():  # reading would make one, which is the gateway's to do
+        raise CommandError(f"{path}: not there; the FIX gateway makes it at its first start")
+    try:
+        console.print(read_signer(path).public_key)
+    except (SigningKeyError, OSError) as error:
+        raise CommandError(str(error)) from error
     return EXIT_OK
 
 

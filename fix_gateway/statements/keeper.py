@@ -78,11 +78,15 @@ class Keeper:
             if batch.last <= position:
                 return
             batch = EventBatch(position + 1, batch.last, batch.data[read:])
-        if self._has_lost_all:
-            self._has_lost_all = False
-            publisher.state(self.issuer.last_receipts())
+        self._tell_once_more(publisher)
         publisher.publish(batch)
         standing.event = batch.last
+
+    def _tell_once_more(self, publisher: Publisher) -> None:
+        """Give everybody their last receipt, if all is lost and as much is read as was told."""
+        if self._has_lost_all and self.issuer.standing.event >= publisher.position:
+            self._has_lost_all = False
+            publisher.state(self.issuer.last_receipts())
 
     def reading(self, *, venue: bytes, event: int, is_last: bool) -> bytes:
         """Return what is to be saved, for nothing may change meanwhile; nothing if it is too early.
@@ -109,7 +113,7 @@ class Keeper:
             await asyncio.to_thread(write_standing, self._path, reading)
 
     async def run(self, publisher: Publisher) -> None:
-        """Give digests when they are due, until cancelled.
+        """Give digests when they are due, and receipts after a loss, until cancelled.
 
         Raises:
             StoreError: QuickFIX could not store one.
@@ -117,6 +121,7 @@ class Keeper:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            self._tell_once_more(publisher)  # the next event may be hours away
             publisher.state(
                 self.issuer.due_digests(
                     now=loop.time(), now_ns=time.time_ns(), event=publisher.position

@@ -8,6 +8,7 @@ import pytest
 from exchange.__main__ import main
 from exchange.demo.logon_proof import read_key
 from fix_gateway.guard.key_files import KeyFiles
+from fix_gateway.statements.signing import read_signer
 from runtime.process import EXIT_OK, EXIT_USAGE
 
 PUBLIC = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
@@ -76,3 +77,18 @@ def test_a_third_key_is_refused(state: Path, capsys: pytest.CaptureFixture[str])
         assert keys(state, "add", "MM1") == EXIT_OK
     assert keys(state, "add", "MM1") == EXIT_USAGE
     assert "revoke one" in capsys.readouterr().err
+
+
+def test_the_venues_public_key_is_printed_and_never_made_by_asking(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = state / "secrets" / "venue-signing.key"
+    assert keys(state, "venue") == EXIT_USAGE
+    assert "makes it at its first start" in capsys.readouterr().err
+    assert not path.exists()
+    signer = read_signer(path)
+    assert keys(state, "venue") == EXIT_OK
+    assert capsys.readouterr().out == f"{signer.public_key}\n"
+    path.chmod(0o644)
+    assert keys(state, "venue") == EXIT_USAGE
+    assert "others may read it" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Receipts and digests: what they say, that they repeat to the byte, and what proves them."""
 
+import asyncio
 import base64
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from fix_gateway.settings import Doors, GatewaySettings
 from fix_gateway.statements import receipts
 from fix_gateway.statements.digests import LINES_PER_MESSAGE, digest, order_text
+from fix_gateway.statements.keeper import Keeper
 from fix_gateway.statements.receipts import ORDERS_PER_PAGE, receipt
 from fix_gateway.statements.signing import SigningKeyError, read_signer
 from fix_gateway.statements.standing import (
@@ -23,8 +26,13 @@ from fix_gateway.statements.standing import (
 from fix_gateway.store import place_of
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.outbound import Place
-from messages.trading.terms import CancelOnDisconnect, TimeInForce
+from messages.trading import events
+from messages.trading.terms import CancelOnDisconnect, CancelReason, TimeInForce
+from runtime.link_frames import EventBatch
 from tests.integration.fix_gateway.market import definitions
+from tests.unit.fix_gateway.market import TRADER
+from tests.unit.fix_gateway.market import directory as market_directory
+from tests.unit.fix_gateway.telling import Sessions
 
 SECOND = 1_000_000_000
 NOW_NS = 1_800_000_000 * SECOND
@@ -173,3 +181,47 @@ def test_a_key_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -
     path.write_text("short")
     with pytest.raises(SigningKeyError, match="32 bytes in base64"):
         read_signer(path)
+
+
+@pytest.mark.parametrize("is_more_to_come", [False, True])
+async def test_after_the_loss_of_all_the_last_receipts_do_not_wait_for_the_next_event(
+    tmp_path: Path, *, is_more_to_come: bool
+) -> None:
+    fixture = Sessions()
+    settings = GatewaySettings(
+        principal=3,
+        comp_id="RIALTO",
+        doors=Doors(fix=tmp_path, control=tmp_path, credential=tmp_path),
+        state=tmp_path / "fix",
+        dictionaries=tmp_path,
+    )
+    directory, sessions = market_directory(), fixture.sessions.values()
+    keeper = Keeper(settings, directory=directory, sessions=sessions)
+    fixture.publisher.position = 3
+    await keeper.begin(venue=b"v", through=3, has_lost_all=True)
+    first = events.SessionGranted.make(number=1, session=TRADER, account=11, firm=1)
+    cancelled = events.OrderCancelled.make(
+        number=2, sequence=1, account=11, session=TRADER, order_id=5, reason=CancelReason.DISCONNECT
+    )
+    fenced = events.SessionFenced.make(number=3, sequence=1, session=TRADER)
+    running = asyncio.create_task(keeper.run(fixture.publisher))
+    records = [first, cancelled, fenced]
+    if is_more_to_come:
+        keeper.publish(EventBatch(1, 2, first.pack() + cancelled.pack()), fixture.publisher)
+        keeper._tell_once_more(fixture.publisher)
+        assert not fixture.told[TRADER].texts, "the last fence is not read yet"
+        keeper.publish(EventBatch(3, 3, fenced.pack()), fixture.publisher)
+    else:
+        keeper.publish(
+            EventBatch(1, 3, b"".join(each.pack() for each in records)), fixture.publisher
+        )
+    async with asyncio.timeout(60):
+        while not fixture.told[TRADER].texts:  # noqa: ASYNC110  # what is waited for says nothing
+            await asyncio.sleep(0.01)
+    later = events.OrderCancelled.make(number=4, account=11, session=TRADER, order_id=6)
+    keeper.publish(EventBatch(4, 4, later.pack()), fixture.publisher)
+    receipts_told = [each for each in fixture.told[TRADER].texts if each.startswith("35=N")]
+    assert len(receipts_told) == 1, "once"
+    assert "66=FENCE-3\x01" in receipts_told[0]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
