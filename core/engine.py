@@ -104,6 +104,10 @@ class NativeEngine:
         """Return (account, asset, atoms owed to the venue), sorted, where something is."""
         return self._engine.receivables()
 
+    def rfq_holds(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms that its answers to requests for quote tie up), sorted."""
+        return self._engine.rfq_holds()
+
     def assets(self) -> list[tuple[int, int, int]]:
         """Return (asset, supply atoms, fees collected atoms), sorted."""
         return self._engine.assets()

@@ -13,7 +13,7 @@ from exchange.state import State
 from messages.trading.answers import Balances
 from runtime import postgres
 from settlement import database
-from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report
+from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report, RfqHold
 from settlement.reconcile_loader import reconcile
 
 POSTGRES = "postgres"
@@ -67,6 +67,7 @@ async def reconcile_venue(
         balances=[Holding(*balance) for balance in figures.balances],
         assets=[AssetSum(*asset) for asset in figures.assets],
         receivables=[Debt(*debt) for debt in figures.receivables],
+        rfq_holds=[RfqHold(*hold) for hold in figures.rfq_holds],
     )
     connection = await postgres.connect(
         database_dsn(configuration, state), application="reconcile", role=database.READER_ROLE

@@ -37,6 +37,14 @@ class Debt(NamedTuple):
     receivable_atoms: int
 
 
+class RfqHold(NamedTuple):
+    """What an account's answers to requests for quote hold; the order of ``Engine.rfq_holds``."""
+
+    account: int
+    asset: int
+    held_atoms: int
+
+
 class OpenOrder(NamedTuple):
     """An order that can still trade; ``asset`` is what its hold is in."""
 
@@ -57,6 +65,7 @@ class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):
     balances: list[Holding]
     assets: list[AssetSum]
     receivables: list[Debt] = []
+    rfq_holds: list[RfqHold] = []
     open_orders: list[OpenOrder] | None = None
 
 
@@ -198,13 +207,18 @@ def _asset_differences(engine: EngineFigures, ledger: LedgerFigures) -> list[Dif
 def _held_differences(
     engine: EngineFigures, ledger: LedgerFigures, open_orders: list[OpenOrder]
 ) -> list[Difference]:
-    """Compare holds: the engine's total is open orders and withdrawals on their way."""
+    """Compare holds: the engine's total is open orders, withdrawals on their way, and quotes.
+
+    Quotes that answer requests are no orders, so their part is the engine's own word.
+    """
     tied: defaultdict[tuple[int, int], int] = defaultdict(int)
     for order in open_orders:
         tied[order.account, order.asset] += order.held_atoms
     for row in ledger.balances:
         if row.kind == LedgerAccountKind.WITHDRAWALS:
             tied[row.account, row.asset] += row.atoms
+    for hold in engine.rfq_holds:
+        tied[hold.account, hold.asset] += hold.held_atoms
     engine_says = {(row.account, row.asset): row.held_atoms for row in engine.balances}
     return [
         Difference("held", f"account {account} asset {asset}", str(left), str(right))

@@ -112,6 +112,10 @@ class CountingEngine:
         """See ``Engine``: there is no money."""
         return []
 
+    def rfq_holds(self) -> list[tuple[int, int, int]]:
+        """See ``Engine``: there is no money."""
+        return []
+
     def assets(self) -> list[tuple[int, int, int]]:
         """See ``Engine``: there is no money."""
         return []

@@ -155,7 +155,9 @@ class LinkServer:
         if what == "books":
             return engine.books()
         if what == "balances":
-            balances = Balances(engine.balances(), engine.assets(), engine.receivables())
+            balances = Balances(
+                engine.balances(), engine.assets(), engine.receivables(), engine.rfq_holds()
+            )
             return msgspec.msgpack.encode(balances)
         if what == "status":
             return msgspec.msgpack.encode(self._status())

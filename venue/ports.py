@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Return (account, asset, atoms owed to the venue), sorted, where something is."""
         ...
 
+    def rfq_holds(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms that its answers to requests for quote tie up), sorted."""
+        ...
+
     def assets(self) -> list[tuple[int, int, int]]:
         """Return (asset, supply atoms, fees collected atoms), sorted."""
         ...

@@ -11,12 +11,14 @@ class Balances(msgspec.Struct, frozen=True, array_like=True):
     """Answer to ``balances``: the engine's money, all in atoms.
 
     ``balances`` holds (account, asset, balance, held), sorted; ``assets`` holds (asset, supply,
-    fees collected), sorted; ``receivables`` (account, asset, owed to the venue since a bust).
+    fees collected), sorted; ``receivables`` (account, asset, owed to the venue since a bust);
+    ``rfq_holds`` (account, asset, what of ``held`` its answers to requests for quote tie up).
     """
 
     balances: list[tuple[int, int, int, int]]
     assets: list[tuple[int, int, int]]
     receivables: list[tuple[int, int, int]] = []
+    rfq_holds: list[tuple[int, int, int]] = []
 
 
 class LinkStatus(msgspec.Struct, frozen=True):

@@ -56,6 +56,7 @@ class Pair:
         assert native.balances() == reference.balances()
         assert native.assets() == reference.assets()
         assert native.receivables() == reference.receivables()
+        assert native.rfq_holds() == reference.rfq_holds()
         for principal in GATEWAYS:
             assert native.sources(principal) == reference.sources(principal)
         assert native.last_sequence == reference.last_sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -415,6 +416,15 @@ class ReferenceEngine:
             for asset, balance in sorted(account.balances.items())
             if balance.receivable_atoms
         ]
+
+    def rfq_holds(self) -> list[tuple[int, int, int]]:
+        """Return (account, asset, atoms that its answers to requests for quote tie up), sorted."""
+        holds: Counter[tuple[int, int]] = Counter()
+        for quote in self._venue.rfq_quotes.values():
+            definition = quote.request.instrument.definition
+            holds[quote.account.number, definition.quote_asset] += quote.bid_held_atoms
+            holds[quote.account.number, definition.base_asset] += quote.ask_held_atoms
+        return [(*key, atoms) for key, atoms in sorted(holds.items()) if atoms]
 
     def assets(self) -> list[tuple[int, int, int]]:
         """Return (asset, supply atoms, fees collected atoms), sorted."""

@@ -290,5 +290,6 @@ NB_MODULE(_native, module) {
       .def("books", [](const core::Engine& engine) { return to_bytes(engine.books()); })
       .def("balances", &core::Engine::balances)
       .def("receivables", &core::Engine::receivables)
+      .def("rfq_holds", &core::Engine::rfq_holds)
       .def("assets", &core::Engine::assets);
 }

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <new>
+#include <utility>
 
 #include "core/handlers.hpp"
 #include "core/negotiation.hpp"
@@ -517,6 +519,25 @@ std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> Engine::rece
     }
   }
   std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> Engine::rfq_holds() const {
+  const Venue& venue = *venue_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> holds;
+  for (const auto& [number, quote] : venue.rfq_quotes) {
+    const Instrument& instrument =
+        *venue.instruments[venue.quote_requests.at(quote.request).instrument];
+    const std::uint32_t account = venue.accounts[quote.account].number;
+    holds[{account, venue.assets[instrument.quote_asset].number}] += quote.bid_held_atoms;
+    holds[{account, venue.assets[instrument.base_asset].number}] += quote.ask_held_atoms;
+  }
+  std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> found;
+  for (const auto& [key, atoms] : holds) {
+    if (atoms != 0) {
+      found.emplace_back(key.first, key.second, atoms);
+    }
+  }
   return found;
 }
 

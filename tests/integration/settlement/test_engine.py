@@ -13,7 +13,7 @@ from runtime.feed import LinkFeed
 from runtime.postgres import Connection
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
 from settlement.ports import EventFeed
-from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding
+from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, RfqHold
 from settlement.reconcile_loader import reconcile
 from tests.integration.settlement.conftest import settle
 from tests.property.flow import Flow
@@ -28,6 +28,7 @@ def figures(engine: Engine) -> EngineFigures:
         balances=[Holding(*row) for row in engine.balances()],
         assets=[AssetSum(*row) for row in engine.assets()],
         receivables=[Debt(*row) for row in engine.receivables()],
+        rfq_holds=[RfqHold(*row) for row in engine.rfq_holds()],
     )
 
 

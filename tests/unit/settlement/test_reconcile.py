@@ -13,6 +13,7 @@ from settlement.reconcile import (
     LedgerAccountSum,
     LedgerFigures,
     OpenOrder,
+    RfqHold,
     compare,
 )
 from tests.unit.settlement.flow import flow_of
@@ -102,6 +103,16 @@ def test_each_thing_the_engine_says_is_compared(changes: dict[str, object], what
     report = compare(msgspec.structs.replace(ENGINE, **changes), LEDGER)
 
     assert what in {difference.what for difference in report.differences}
+
+
+def test_what_quotes_hold_explains_the_engines_holds() -> None:
+    quoting = msgspec.structs.replace(
+        ENGINE, balances=[Holding(4, 1, 90, 57)], rfq_holds=[RfqHold(4, 1, 7)]
+    )
+    assert compare(quoting, LEDGER).is_clean
+
+    report = compare(msgspec.structs.replace(quoting, rfq_holds=[]), LEDGER)
+    assert report.differences == [Difference("held", "account 4 asset 1", "57", "50")]
 
 
 def test_open_orders_are_left_out_when_nobody_gave_them() -> None:

@@ -57,6 +57,10 @@ class Engine {
   // (account, asset, atoms owed to the venue) where something is, sorted.
   [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> receivables()
       const;
+  // (account, asset, atoms that its answers to requests for quote tie up) where something is,
+  // sorted.
+  [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::uint32_t, std::int64_t>> rfq_holds()
+      const;
   // (asset, supply, fees collected), sorted.
   [[nodiscard]] std::vector<std::tuple<std::uint32_t, std::int64_t, std::int64_t>> assets() const;
 
