@@ -13,7 +13,7 @@ from fix_gateway.more_doors import keep_doors
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.publisher import Publisher
-from fix_gateway.session_watch import Changes, SessionWatch
+from fix_gateway.session_watch import Changes, SessionWatch, is_same_session
 from fix_gateway.sessions import LiveSession, Positions
 from fix_gateway.settings import GatewaySettings, SessionFile
 
@@ -102,13 +102,19 @@ class Roster:
             log.info("session_changed", session=file.id)
             self._sessions[name].take_file(file)
         fresh = {}
+        numbers = {session.number: name for name, session in self._sessions.items()}
         for name, file in changes.added.items():
-            if name not in channels:
+            before = self._sessions.get(name)
+            is_other = before is not None and not is_same_session(before.file, file)
+            if is_other or numbers.get(file.id, name) != name:
+                # Of who was here under this name or number, feed and core still go on.
+                log.error("session_waits_for_start", session=file.id, name=name)
+            elif before is None:
                 fresh[name] = file
-                continue
-            log.info("session_returned", session=file.id)
-            self._sessions[name].take_file(file)
-            channels[name].open()
+            else:
+                log.info("session_returned", session=file.id)
+                before.take_file(file)
+                channels[name].open()
         return fresh
 
     async def _add(

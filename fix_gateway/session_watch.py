@@ -35,6 +35,11 @@ class Changes:
         return bool(self.added or self.changed or self.removed or self.kept_back)
 
 
+def is_same_session(before: SessionFile, file: SessionFile) -> bool:
+    """Say whether two files agree in what cannot change in a running gateway."""
+    return (before.id, before.kind, before.dialect) == (file.id, file.kind, file.dialect)
+
+
 def compare(known: Mapping[str, SessionFile], files: Mapping[str, SessionFile]) -> Changes:
     """Say what differs between the sessions of the gateway and their files.
 
@@ -48,8 +53,7 @@ def compare(known: Mapping[str, SessionFile], files: Mapping[str, SessionFile]) 
         if before is None:
             found.added[name] = file
         elif file != before:
-            fixed = (before.id, before.kind, before.dialect)
-            if (file.id, file.kind, file.dialect) == fixed:
+            if is_same_session(before, file):
                 found.changed[name] = file
             else:
                 found.kept_back.append(name)

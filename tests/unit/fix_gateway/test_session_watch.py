@@ -25,9 +25,10 @@ open_orders_max = 5
 """
 
 
-def write(directory: Path, number: int, more: str = "") -> SessionFile:
-    text = more + _FILE.format(id=number, name=f"S{number}")
-    (directory / f"S{number}.toml").write_text(text)
+def write(directory: Path, number: int, more: str = "", *, name: str = "") -> SessionFile:
+    name = name or f"S{number}"
+    text = more + _FILE.format(id=number, name=name)
+    (directory / f"{name}.toml").write_text(text)
     return msgspec.toml.decode(text, type=SessionFile)
 
 
