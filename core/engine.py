@@ -96,6 +96,10 @@ class NativeEngine:
         """Return every book with its queues: see ``messages.trading.answers.read_books``."""
         return self._engine.books()
 
+    def open_orders(self, account: int, *, after: int, limit: int) -> bytes:
+        """Return a page of an account's open orders: see ``venue.ports.Engine``."""
+        return self._engine.open_orders(account, after=after, limit=limit)
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""
         return self._engine.balances()

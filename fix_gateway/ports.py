@@ -22,7 +22,7 @@ class CommandLink(Protocol):
         """Yield history after an event, then live batches. Raises ``LinkError``."""
         ...
 
-    async def query(self, what: str) -> Answer:
+    async def query(self, what: str, *numbers: int) -> Answer:
         """Ask the core. Raises ``LinkError``."""
         ...
 

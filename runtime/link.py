@@ -224,12 +224,14 @@ class Link:
         """Let ``events`` return after the batches that it has already been given."""
         self._protocol.stop_events()
 
-    async def query(self, what: str) -> Answer:
+    async def query(self, what: str, *numbers: int) -> Answer:
         """Ask the core, and return the whole answer.
 
         Args:
-            what: ``definitions``, ``books``, ``balances`` or ``status``;
+            what: ``definitions``, ``books``, ``open_orders``, ``balances`` or ``status``;
                 ``messages/trading/answers.py`` describes the payloads.
+            numbers: of what; of ``open_orders`` the account, the order id after which they
+                begin, and how many at most.
 
         Raises:
             LinkLost: the link ended, or no answer came in time.
@@ -240,7 +242,7 @@ class Link:
         self._queries += 1
         number = self._queries
         future = self._protocol.expect_answer(number)
-        self._protocol.send_control(struct_frame(FrameType.QUERY, Query(number, what)))
+        self._protocol.send_control(struct_frame(FrameType.QUERY, Query(number, what, numbers)))
         try:
             async with asyncio.timeout(self._limits.query_seconds):
                 return await future

@@ -111,10 +111,14 @@ class Bye(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Query(msgspec.Struct, frozen=True, array_like=True):
-    """Ask for ``what``; the answer carries the same id."""
+    """Ask for ``what``; the answer carries the same id.
+
+    ``numbers`` say of what, where a question needs it: an account and the like.
+    """
 
     id: int
     what: str
+    numbers: tuple[int, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

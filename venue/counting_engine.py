@@ -104,6 +104,10 @@ class CountingEngine:
         """See ``Engine``: there are no books."""
         return b""
 
+    def open_orders(self, account: int, *, after: int, limit: int) -> bytes:  # noqa: ARG002
+        """See ``Engine``: there are no orders."""
+        return b""
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """See ``Engine``: there is no money."""
         return []

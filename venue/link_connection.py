@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
                 return
 
     def _begin_answer(self, query: Query) -> None:
-        payload = self._server.answer(query.what)
+        payload = self._server.answer(query.what, query.numbers)
         if payload is None:
             self.say_bye(ByeCode.UNKNOWN_QUERY, f"unknown query {query.what[:40]!r}")
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from messages.trading.answers import Balances, LinkStatus, VenueStatus
+from messages.trading.answers import OPEN_ORDERS_PAGE_MAX, Balances, LinkStatus, VenueStatus
 from messages.trading.codes import RejectCode
 from runtime.link_frames import (
     ByeCode,
@@ -147,13 +147,16 @@ class LinkServer:
         for code, count in codes:
             self._metrics.count("refusals_total", count, RejectCode(code).name)
 
-    def answer(self, what: str) -> bytes | None:
+    def answer(self, what: str, numbers: tuple[int, ...] = ()) -> bytes | None:
         """Return the payload of an answer, as the engine stands now; None if not known."""
         engine = self.sequencer.engine
         if what == "definitions":
             return engine.definitions()
         if what == "books":
             return engine.books()
+        if what == "open_orders" and _are_open_orders(numbers):
+            account, after, limit = numbers
+            return engine.open_orders(account, after=after, limit=limit)
         if what == "balances":
             balances = Balances(
                 engine.balances(), engine.assets(), engine.receivables(), engine.rfq_holds()
@@ -248,6 +251,14 @@ class LinkServer:
                 async with asyncio.timeout(WATCH_SECONDS):
                     await self._empty.wait()
         self.abort_all()
+
+
+def _are_open_orders(numbers: tuple[int, ...]) -> bool:
+    """Say whether numbers ask for a page of open orders: account, order id, how many at most."""
+    if len(numbers) != 3:
+        return False
+    account, after, limit = numbers
+    return 0 <= account < 1 << 32 and 0 <= after < 1 << 64 and 1 <= limit <= OPEN_ORDERS_PAGE_MAX
 
 
 def carries_sessions(principal: Principal) -> bool:

@@ -53,6 +53,13 @@ class Engine(Protocol):
         """Return every book with its queues: see ``messages.trading.answers.read_books``."""
         ...
 
+    def open_orders(self, account: int, *, after: int, limit: int) -> bytes:
+        """Return open orders of an account as OrderReported records numbered zero.
+
+        They are those with order ids above ``after``, the smallest ones first, at most ``limit``.
+        """
+        ...
+
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted."""
         ...

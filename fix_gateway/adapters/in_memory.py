@@ -30,6 +30,8 @@ class InMemoryCore:
         self.commands: list[Record] = []
         """Every command taken, in order, repeats excluded."""
         self.repeats = 0
+        self.open_orders: list[events.OrderReported] = []
+        """What is open now, by order id; the caller's to say, as what commands cause is."""
         self.is_full = False
         """Whether commands are refused as by a full queue."""
         self.batch_events_max = sys.maxsize
@@ -91,6 +93,14 @@ class InMemoryCore:
         """Answer the one question that the gateway asks."""
         return Answer(1, len(self._events), len(self.commands), self._definitions)
 
+    def page(self, account: int, *, after: int, limit: int) -> Answer:
+        """Answer with a page of an account's open orders, as after the last event."""
+        found = [
+            each for each in self.open_orders if each.account == account and each.order_id > after
+        ]
+        payload = b"".join(each.pack() for each in found[:limit])
+        return Answer(1, len(self._events), len(self.commands), payload)
+
 
 class InMemoryLink:
     """One link to an ``InMemoryCore``."""
@@ -122,8 +132,11 @@ class InMemoryLink:
                 raise self._ended.result()
             await self._news.wait()
 
-    async def query(self, what: str) -> Answer:
-        """Answer ``definitions``."""
+    async def query(self, what: str, *numbers: int) -> Answer:
+        """Answer ``definitions`` and ``open_orders``."""
+        if what == "open_orders":
+            account, after, limit = numbers
+            return self._core.page(account, after=after, limit=limit)
         assert what == "definitions", what
         return self._core.definitions()
 

@@ -46,6 +46,14 @@ class VenueStatus(msgspec.Struct, frozen=True):
     links: list[LinkStatus]
 
 
+OPEN_ORDERS_PAGE_MAX: Final = 2000
+"""Orders in one answer to ``open_orders``: OrderReported records, numbered zero, by order id.
+
+They stand as after the answer's event; the next page begins after the last one's order id. A page
+that is not full is the last.
+"""
+
+
 class RestingOrder(NamedTuple):
     """An order in its queue. ``leaves_lots`` counts what is hidden too: never to be published."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from core.engine import NativeEngine
 from messages.trading.commands import COMMANDS
-from messages.trading.events import EVENTS
+from messages.trading.events import EVENTS, AccountCreated, OrderReported
 from tests.property.flow import GATEWAYS
 from tests.property.quote_flow import records_of
 from venue.ports import Engine
@@ -53,6 +53,8 @@ class Pair:
         assert native.snapshot() == snapshot
         assert native.definitions() == reference.definitions()
         assert native.books() == reference.books()
+        for account in accounts_in(reference):
+            assert pages(native, account) == pages(reference, account)
         assert native.balances() == reference.balances()
         assert native.assets() == reference.assets()
         assert native.receivables() == reference.receivables()
@@ -87,3 +89,21 @@ def explain(command: bytes, expected: bytes, got: bytes) -> str:
     lines += ["reference:", *(f"  {record}" for record in EVENTS.unpack(expected))]
     lines += ["native:", *(f"  {record}" for record in EVENTS.unpack(got))]
     return "\n".join(lines)
+
+
+def accounts_in(engine: Engine) -> list[int]:
+    """The accounts that an engine knows, and one that it does not."""
+    known = EVENTS.unpack(engine.definitions())
+    return [each.account for each in known if isinstance(each, AccountCreated)] + [4_000_000_000]
+
+
+def pages(engine: Engine, account: int) -> list[bytes]:
+    """An account's open orders, in pages of three."""
+    found, after = [], 0
+    while page := engine.open_orders(account, after=after, limit=3):
+        found.append(page)
+        last = list(EVENTS.unpack(page))[-1]
+        assert isinstance(last, OrderReported)
+        assert last.order_id > after
+        after = last.order_id
+    return found

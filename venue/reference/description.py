@@ -22,10 +22,11 @@ from messages.trading.events import (
     TradesKept,
     VenueConfigured,
 )
+from messages.trading.identity import NO_CLIENT_ID
 from venue.reference.accounts import Account
 from venue.reference.connections import grant_fields
 from venue.reference.definitions import instrument_fields
-from venue.reference.event_writer import Shape, shape
+from venue.reference.event_writer import REPORTED, EventWriter, Shape, shape
 from venue.reference.instruments import Instrument
 from venue.reference.limits import limits_fields
 from venue.reference.protection_groups import protection_fields
@@ -190,3 +191,20 @@ def _describe_switches(description: _Description, venue: VenueState) -> None:
     killed += [(INSTRUMENT, number) for number, each in venue.instruments.items() if each.is_killed]
     for scope, target in sorted(killed):
         description.say(_KILLED, scope, 0, 0, target, 0, 0, 0, 0, bytes(96))
+
+
+def describe_open_orders(venue: VenueState, account: int, *, after: int, limit: int) -> bytes:
+    """Return a page of an account's open orders, the oldest first, as they stand now."""
+    description = EventWriter()
+    description.time_ns = venue.last_time_ns
+    known = venue.accounts.get(account)
+    if known is not None:
+        orders = known.open_orders.values()
+        page = sorted(
+            (order for order in orders if order.order_id > after),
+            key=lambda order: order.order_id,
+        )
+        for order in page[:limit]:
+            description.number = -1  # and so each record is numbered zero
+            description.order(REPORTED, order, 0, 0, NO_CLIENT_ID)
+    return bytes(description.data)

@@ -90,7 +90,7 @@ from venue.reference.definitions import (
     create_instrument,
     define_fee_schedule,
 )
-from venue.reference.description import describe, describe_books
+from venue.reference.description import describe, describe_books, describe_open_orders
 from venue.reference.disputes import dispute_trade
 from venue.reference.dry_run import check_order, refuse_check
 from venue.reference.entry import place_order
@@ -398,6 +398,10 @@ class ReferenceEngine:
     def books(self) -> bytes:
         """Return every book with its queues: see ``messages.trading.answers.read_books``."""
         return describe_books(self._venue)
+
+    def open_orders(self, account: int, *, after: int, limit: int) -> bytes:
+        """Return a page of an account's open orders: see ``venue.ports.Engine``."""
+        return describe_open_orders(self._venue, account, after=after, limit=limit)
 
     def balances(self) -> list[tuple[int, int, int, int]]:
         """Return (account, asset, balance atoms, held atoms), sorted, where one is not zero."""

@@ -288,6 +288,10 @@ NB_MODULE(_native, module) {
       .def("definitions",
            [](const core::Engine& engine) { return to_bytes(engine.definitions()); })
       .def("books", [](const core::Engine& engine) { return to_bytes(engine.books()); })
+      .def("open_orders",
+           [](const core::Engine& engine, std::uint32_t account, std::uint64_t after,
+              std::size_t limit) { return to_bytes(engine.open_orders(account, after, limit)); },
+           nb::arg("account"), nb::kw_only(), nb::arg("after"), nb::arg("limit"))
       .def("balances", &core::Engine::balances)
       .def("receivables", &core::Engine::receivables)
       .def("rfq_holds", &core::Engine::rfq_holds)

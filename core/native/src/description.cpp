@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/handlers.hpp"
+#include "core/order_events.hpp"
 #include "core/snapshot.hpp"
 
 namespace core {
@@ -167,6 +168,33 @@ Bytes describe_books(const Venue& venue) {
     std::memcpy(bytes.data() + head_at, &head, sizeof(head));
   }
   return bytes;
+}
+
+Bytes describe_open_orders(const Venue& venue, std::uint32_t account, std::uint64_t after,
+                           std::size_t limit) {
+  RecordStream stream;
+  const std::uint32_t place = venue.find_account(account);
+  if (place == NONE) {
+    return stream.take();
+  }
+  const auto number = [&venue](std::uint32_t index) { return venue.orders.hot(index).order_id; };
+  std::vector<std::uint32_t> open;
+  for (const std::uint32_t index : venue.accounts[place].orders) {
+    if (number(index) > after) {
+      open.push_back(index);
+    }
+  }
+  const auto is_older = [&number](std::uint32_t left, std::uint32_t right) {
+    return number(left) < number(right);
+  };
+  const auto end = open.begin() + static_cast<std::ptrdiff_t>(std::min(limit, open.size()));
+  std::partial_sort(open.begin(), end, open.end(), is_older);
+  for (auto each = open.begin(); each != end; ++each) {
+    auto& event = stream.add<events::OrderReported>();
+    event.time_ns = venue.last_time_ns;
+    fill_order_state(event, venue, venue.orders.hot(*each), venue.orders.cold(*each));
+  }
+  return stream.take();
 }
 
 Bytes describe(const Venue& venue) {

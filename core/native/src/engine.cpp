@@ -477,6 +477,9 @@ std::int64_t Engine::next_deadline() const {
 Bytes Engine::definitions() const { return describe(*venue_); }
 
 Bytes Engine::books() const { return describe_books(*venue_); }
+Bytes Engine::open_orders(std::uint32_t account, std::uint64_t after, std::size_t limit) const {
+  return describe_open_orders(*venue_, account, after, limit);
+}
 
 std::vector<SourcePosition> Engine::sources(std::uint32_t principal) const {
   std::vector<SourcePosition> found;

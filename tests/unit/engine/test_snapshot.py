@@ -268,6 +268,35 @@ def test_books_tell_each_queue_in_the_order_in_which_it_would_trade() -> None:
     assert ReferenceEngine().books() == b""
 
 
+def test_open_orders_are_told_in_pages_as_they_stand() -> None:
+    market = Market()
+    market.sell(10, at=101, display_lots=3)  # 1
+    market.sell(2, at=102, account=BOB)  # 2
+    market.buy(5, at=99)  # 3
+    market.buy(4, at=101, account=CAROL)  # 4 takes of 1
+    market.buy(5, order_type=OrderType.STOP, stop_price_ticks=120)  # 5 waits
+    market.sell(1, at=105)  # 6
+    market.cancel(3)
+
+    def page(account: int, *, after: int = 0, limit: int = 100) -> list[tuple[int, int, int]]:
+        records = e.EVENTS.unpack(market.engine.open_orders(account, after=after, limit=limit))
+        found = []
+        for record in records:
+            assert isinstance(record, e.OrderReported)
+            assert (record.number, record.sequence, record.account) == (0, 0, account)
+            assert record.time_ns == market.engine.last_time_ns
+            found.append((record.order_id, record.leaves_lots, record.filled_lots))
+        return found
+
+    assert page(ALICE) == [(1, 6, 4), (5, 5, 0), (6, 1, 0)]
+    assert page(ALICE, limit=2) == [(1, 6, 4), (5, 5, 0)]
+    assert page(ALICE, after=5, limit=2) == [(6, 1, 0)]
+    assert page(ALICE, after=6) == []
+    assert page(BOB) == [(2, 2, 0)]
+    assert page(CAROL) == []
+    assert page(999) == []
+
+
 def test_books_that_are_cut_short_are_no_books() -> None:
     market = Market()
     market.buy(1, at=100)

@@ -48,6 +48,9 @@ class Engine {
   [[nodiscard]] Bytes definitions() const;
   // Every book with its queues, as messages/trading/answers.py has them.
   [[nodiscard]] Bytes books() const;
+  // A page of an account's open orders, as OrderReported records numbered zero, oldest first.
+  [[nodiscard]] Bytes open_orders(std::uint32_t account, std::uint64_t after,
+                                  std::size_t limit) const;
 
   // (source, epoch, source sequence) of each source of a principal seen so far, sorted.
   [[nodiscard]] std::vector<SourcePosition> sources(std::uint32_t principal) const;

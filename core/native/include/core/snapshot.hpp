@@ -25,5 +25,8 @@ void write_negotiations(RecordStream& stream, const Venue& venue);
 
 // Every book with its queues, in the order in which they would trade.
 [[nodiscard]] Bytes describe_books(const Venue& venue);
+// An account's open orders after an order number, oldest first, at most `limit` of them.
+[[nodiscard]] Bytes describe_open_orders(const Venue& venue, std::uint32_t account,
+                                         std::uint64_t after, std::size_t limit);
 
 }  // namespace core
