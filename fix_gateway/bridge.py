@@ -54,13 +54,18 @@ class Request(NamedTuple):
 
 
 class Inquiry(NamedTuple):
-    """A request that is no command: the gateway answers it from what the venue has recorded."""
+    """A request that is no command: the gateway answers it from what the venue has recorded.
+
+    A Logon is one too: of the orders that are open.
+    """
 
     session: LiveSession
     connection: int
     sequence: int
     fields: Fields
 
+
+_LOGGED_ON = Fields({tags.MSG_TYPE: tags.LOGON})
 
 INQUIRIES = frozenset(
     {
@@ -210,6 +215,8 @@ class Bridge:
         session.next_connection(time.time_ns())
         session.is_open, session.is_graceful = True, False
         self.logon_counts["accepted"] += 1
+        if session.file.drop_copy.open_orders:
+            self._inquiries.append(Inquiry(session, session.connection, 0, _LOGGED_ON))
         self._hand_over(Request(session, session.epoch, 0, _opening(session)))
         log.info("session_logged_on", session=session.number, connection=session.connection)
 

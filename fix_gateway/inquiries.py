@@ -1,13 +1,13 @@
 """What is answered from the venue's records and never sequenced: BW and AD, and AR."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from fix_gateway.acceptor import Channel
 from fix_gateway.bridge import Inquiry
 from fix_gateway.metrics import Metrics
 from fix_gateway.ports import LinkFactory
-from fix_gateway.recovery import Recovery
+from fix_gateway.recovery import Published, Query, Recovery
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import RecoverySettings
 from fix_gateway.trade_requests import TradeRequests
@@ -26,7 +26,7 @@ class Inquiries:
         channels: Mapping[str, Channel],
         directory: Directory,
         metrics: Metrics,
-        published: Callable[[], int],
+        publisher: Published,
     ) -> None:
         """Keep whom to answer; see ``Recovery``."""
         self._metrics = metrics
@@ -37,14 +37,14 @@ class Inquiries:
             channels=channels,
             directory=directory,
             metrics=metrics,
-            published=published,
+            publisher=publisher,
         )
         self._trades = TradeRequests(
             settings,
             channels=channels,
             directory=directory,
             metrics=metrics,
-            published=published,
+            published=lambda: publisher.position,
         )
 
     def add(self, session: LiveSession) -> None:
@@ -66,19 +66,21 @@ class Inquiries:
         kind = inquiry.fields[tags.MSG_TYPE]
         if kind == tags.APPLICATION_MESSAGE_REQUEST:
             self._recovery.ask(*inquiry)
+        elif kind == tags.LOGON:
+            self._recovery.list_open_orders(inquiry.session, inquiry.connection)
         elif kind == tags.TRADE_CAPTURE_REPORT_REQUEST:
             self._trades.ask(inquiry.session, inquiry.connection, inquiry.fields)
         else:
             self._metrics.captures_taken.inc()
 
-    async def run(self, connect: LinkFactory) -> None:
-        """Answer until cancelled, each kind over links of its own.
+    async def run(self, connect: LinkFactory, query: Query) -> None:
+        """Answer until cancelled, each kind over links of its own; see ``Recovery.run``.
 
         Raises:
             LinkError: one that connecting again does not mend. StoreError: the disk.
         """
         tasks = [
-            asyncio.create_task(self._recovery.run(connect), name="fix_gateway.recovery"),
+            asyncio.create_task(self._recovery.run(connect, query), name="fix_gateway.recovery"),
             asyncio.create_task(self._trades.run(connect), name="fix_gateway.trades"),
         ]
         try:

@@ -1,10 +1,12 @@
 """From the event feed to QuickFIX: every report once, in order, from wherever we stopped."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 
 from fix_gateway.acceptor import Channel
 from fix_gateway.metrics import Metrics
+from fix_gateway.open_orders import orders_of
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements.issuer import KINDS, Issuer
 from fix_gateway.translation.directory import Directory
@@ -80,6 +82,7 @@ class Publisher:
         self._to = {
             session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
         }
+        self._waiter: asyncio.Future[None] | None = None
         self.position = 0
         """The last event that was published whole."""
         self.possibly_resent_through = 0
@@ -116,6 +119,14 @@ class Publisher:
             offset += length
         self.position = batch.last
         self._metrics.feed_event.set(batch.last)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def reached(self, event: int) -> None:
+        """Wait until an event is published whole; for one task at a time."""
+        while self.position < event:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
     def state(self, statements: Iterable[Outgoing]) -> None:
         """Give statements to QuickFIX: signed, so nothing is added, and no answer to anybody.
@@ -156,6 +167,8 @@ class Publisher:
             # Also of what is left out: the next message names this one.
             number, after = number_of(message.event, message.rank), session.told
             session.told = number
+            if session.touched is not None:
+                session.touched.update(dict.fromkeys(orders_of(record), record.number))
             if Place(message.event, message.rank) <= session.skip:
                 continue
             text = message.text

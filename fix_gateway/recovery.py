@@ -9,14 +9,16 @@ a share of the gateway's time, so nobody's orders wait for anybody's history.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from fix_gateway.acceptor import Channel
 from fix_gateway.history import History, number_at, offset_after, stamp_of
 from fix_gateway.metrics import Metrics
+from fix_gateway.open_orders import Listing
 from fix_gateway.pace import Pace
 from fix_gateway.ports import LinkFactory, is_transient
 from fix_gateway.sessions import LiveSession
@@ -45,13 +47,28 @@ from messages.layout import RECORD_PREFIX
 from messages.trading import events
 from messages.trading.codes import RejectCode
 from runtime.link import LinkError
-from runtime.link_frames import EventBatch
+from runtime.link_frames import Answer, EventBatch
 
 log = structlog.get_logger()
 
 _LOOK_EVENTS = 64
 """How many events are passed over between two looks at the clock."""
 _NANOSECONDS_A_DAY = 86_400 * 10**9
+
+
+Query = Callable[..., Awaitable[Answer]]
+"""Asks the core: what, and the numbers that say of what (``CommandLink.query``)."""
+
+
+class Published(Protocol):
+    """How far the live messages have come."""
+
+    position: int
+    """The last event whose messages the sessions were given."""
+
+    async def reached(self, event: int) -> None:
+        """Wait until an event is published."""
+        ...
 
 
 @dataclass(slots=True)
@@ -97,7 +114,7 @@ class Recovery:
         channels: Mapping[str, Channel],
         directory: Directory,
         metrics: Metrics,
-        published: Callable[[], int],
+        publisher: Published,
     ) -> None:
         """Keep whom to answer.
 
@@ -107,17 +124,17 @@ class Recovery:
             channels: QuickFIX's ends, by comp id.
             directory: the venue's definitions as known now.
             metrics: of the gateway.
-            published: returns the last event whose messages the sessions were given.
+            publisher: knows the last event whose messages the sessions were given.
         """
         self._settings = settings
         self._sessions = {session.number: session for session in sessions}
         self._channels = channels
         self._directory = directory
         self._metrics = metrics
-        self._published = published
+        self._publisher = publisher
         self._replays: dict[int, Replay] = {}
         """At most one a session, by its number."""
-        self._turns: deque[Replay] = deque()
+        self._turns: deque[Replay | Listing] = deque()
         self._asked = asyncio.Event()
         self._pace = Pace(
             share=settings.time_percent_max / 100, messages_per_second=settings.messages_per_second
@@ -144,8 +161,22 @@ class Recovery:
         if fault is not None:
             self._refuse(session, channel, asked, fault)
 
-    async def run(self, connect: LinkFactory) -> None:
+    def list_open_orders(self, session: LiveSession, connection: int) -> None:
+        """Tell a session that has logged on which orders are open."""
+        channel = self._channels[session.file.sender_comp_id]
+        accounts = tuple(sorted(interest_of(session.number, self._directory).accounts))
+        self._turns = deque(
+            each for each in self._turns if isinstance(each, Replay) or each.session is not session
+        )
+        self._turns.append(Listing(session, channel, connection, accounts))
+        self._asked.set()
+
+    async def run(self, connect: LinkFactory, query: Query) -> None:
         """Answer until cancelled, over links of its own.
+
+        Args:
+            connect: makes a link that reads history.
+            query: asks the core over the link that the live events come by.
 
         Raises:
             LinkError: one that connecting again does not mend. StoreError: the disk.
@@ -159,6 +190,9 @@ class Recovery:
                     await self._asked.wait()
                     continue
                 replay = self._turns.popleft()
+                if isinstance(replay, Listing):
+                    await self._list(replay, query)
+                    continue
                 try:
                     await self._take_turn(replay, history)
                 except LinkError as error:
@@ -170,6 +204,8 @@ class Recovery:
         finally:
             self._turns.clear()
             self._replays.clear()
+            for session in self._sessions.values():
+                session.touched = None
             self._metrics.replays.set(0)
             await history.close()
 
@@ -180,7 +216,7 @@ class Recovery:
             running = self._replays[session.number].asked.name
             text = f"one request at a time, and {running} is being answered: wait for BY, or end it"
             return Fault(RejectCode.GATEWAY_RECOVERY_BUSY, text)
-        last = last_number_of(self._published())
+        last = last_number_of(self._publisher.position)
         end = min(asked.end or last, last)
         if asked.begin > end:
             text = f"{asked.begin} to {asked.end or last}: the last number there can be is {last}"
@@ -240,6 +276,29 @@ class Recovery:
             why=replay.ended or ("done" if replay.is_done else "gone"),
         )
 
+    async def _list(self, listing: Listing, query: Query) -> None:
+        """Tell a part of a session's open orders, and queue it for its next turn if any is left."""
+
+        async def ask(account: int, after: int, limit: int) -> Answer:
+            return await query("open_orders", account, after, limit)
+
+        deadline = time.monotonic() + self._settings.turn_seconds
+        if not listing.is_counted:
+            await listing.count(ask)
+        self._pace.begin()
+        while listing.is_heard and not listing.is_done:
+            if time.monotonic() >= deadline:
+                self._turns.append(listing)
+                return
+            await listing.fetch(ask, self._publisher.reached)
+            listing.tell(self._directory)
+            self._pace.sent()
+            if self._pace.is_over:
+                await self._pace.rest()
+        if listing.connection == listing.session.connection:
+            listing.end()
+        log.info("open_orders_told", session=listing.session.number, count=listing.sent)
+
     async def _take_turn(self, replay: Replay, history: History) -> None:
         """Answer a part of a request; short enough that the others' turns come soon."""
         deadline = time.monotonic() + self._settings.turn_seconds
@@ -261,7 +320,7 @@ class Recovery:
         since_ns = time.time_ns() - self._settings.days * _NANOSECONDS_A_DAY
         batch = await history.after(replay.position)
         if stamp_of(batch, replay.position + 1) < since_ns:
-            first = await history.first_since(since_ns, last=self._published())
+            first = await history.first_since(since_ns, last=self._publisher.position)
             number = number_of(first, 0)
             if replay.begin > 1:
                 text = f"older than {self._settings.days} days: from {number} on there is all"

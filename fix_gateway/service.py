@@ -343,7 +343,7 @@ class Gateway:
             channels=acceptor.channels,
             directory=self._directory,
             metrics=self._metrics,
-            published=lambda: publisher.position,
+            publisher=publisher,
         )
         self._outbox.channels = acceptor.channels
         await self._write_checkpoint()
@@ -354,7 +354,9 @@ class Gateway:
         assert self._history is not None
         feed = asyncio.create_task(self._follow(link), name="fix_gateway.feed")
         marks = asyncio.create_task(self._mark(), name="fix_gateway.checkpoint")
-        told = asyncio.create_task(self._inquiries.run(self._history), name="fix_gateway.inquiries")
+        told = asyncio.create_task(
+            self._inquiries.run(self._history, link.query), name="fix_gateway.inquiries"
+        )
         assert self._publisher is not None
         digests = asyncio.create_task(
             self._statements.run(self._publisher), name="fix_gateway.statements"

@@ -53,6 +53,8 @@ class LiveSession:
     skip: Place = NOWHERE
     untold: frozenset[int] = frozenset()
     """Kinds of events that it does not want to hear of."""
+    touched: dict[int, int] | None = None
+    """While open orders are listed to it: the event that last said an order's state, by order."""
     is_told_requests: bool = False
     """Whether its copies name the request that caused them."""
     told: int = 0

@@ -107,6 +107,8 @@ class DropCopyTable(Strict, frozen=True, kw_only=True):
     """Every firm that names the session's firm as its clearing firm."""
 
     level: Level = "requests"
+    open_orders: bool = False
+    """Whether each Logon is followed by the orders that are open."""
 
 
 class HeartbeatTable(Strict, frozen=True, kw_only=True):

@@ -161,6 +161,43 @@ def listed(record: events.OrderListed, directory: Directory) -> str:
     return f"{text}5031={record.remaining}\x01" if record.remaining else text
 
 
+def open_order(
+    record: events.OrderReported, directory: Directory, *, event: int, total: int, is_last: bool
+) -> str:
+    """Tell a drop copy of an open order as it stands after an event, unasked.
+
+    Args:
+        record: the order, numbered zero.
+        directory: the venue's definitions.
+        event: after which it stands so.
+        total: how many orders were open when the first was told.
+        is_last: whether it ends them.
+    """
+    text = order(
+        record,
+        directory,
+        execution_type=tags.EXEC_TYPE_ORDER_STATUS,
+        execution=f"{OPEN}{event}-{record.order_id}",
+        request_of_many=f"911={total}\x01912={'Y' if is_last else 'N'}\x01",
+    )
+    return f"{text}797=Y\x015002={event}\x01"
+
+
+def no_open_orders(*, event: int, total: int, time_ns: int) -> str:
+    """Tell a drop copy that nothing is open, or nothing more of which it was not told since."""
+    more = "more " if total else ""
+    return (
+        f"35=8\x0137=NONE\x0111=NONE\x01911={total}\x01912=Y\x0117={OPEN}{event}-0\x01"
+        f"150={tags.EXEC_TYPE_ORDER_STATUS}\x0139={tags.ORD_STATUS_REJECTED}\x01"
+        f"55={NO_SYMBOL}\x0154={tags.SIDE_UNDISCLOSED}\x01151=0\x0114=0\x016=0\x01"
+        f"60={timestamp_text(time_ns)}\x0158=no {more}open orders\x01797=Y\x015002={event}\x01"
+    )
+
+
+OPEN = "OPEN-"
+"""How the ExecID of an open order that is told unasked begins: it reports no event."""
+
+
 def order(
     record: events.OrderEvent,
     directory: Directory,
@@ -172,6 +209,7 @@ def order(
     request: bytes = NO_CLIENT_ID,
     request_of_many: str = "",
     times: str = "",
+    execution: str = "",
 ) -> str:
     """Report an order's state after an event that is no trade.
 
@@ -183,8 +221,9 @@ def order(
         client_order_id: ClOrdID (11); the order's own by default.
         named: OrigClOrdID (41).
         request: OrdStatusReqID (790).
-        request_of_many: MassStatusReqID (584) and the report's place in its answer.
+        request_of_many: MassStatusReqID (584), and the report's place among several (911, 912).
         times: the report's TrdRegTimestamps (768).
+        execution: ExecID (17); the event's number by default.
     """
     unit = directory.instrument(record.instrument)
     # An expiry is what was ordered, so there is no reason to restate.
@@ -195,7 +234,7 @@ def order(
         + (original(named) if named != NO_CLIENT_ID else "")
         + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else request_of_many)
         + f"{parties(record.account, record.session, directory, trader=record.trader)}"
-        f"17={record.number}\x01150={execution_type}\x0139={status_of(record)}\x01"
+        f"17={execution or record.number}\x01150={execution_type}\x0139={status_of(record)}\x01"
         + (f"378={restatement}\x01" if restatement is not None else "")
         + f"{account(record.account, directory)}55={unit.symbol}\x0154={side(record.side)}\x01"
         f"{order_terms(record, unit, directory, record.expire_at_ns)}"

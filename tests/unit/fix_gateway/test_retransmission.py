@@ -44,7 +44,7 @@ class Venue:
             channels={name: self.again[number] for name, number in names.items()},  # type: ignore[misc]
             directory=directory(),
             metrics=self.metrics,
-            published=lambda: self.sessions.publisher.position,
+            publisher=self.sessions.publisher,
         )
 
     def publish(self, *caused: events.Event, age_days: float = 0) -> None:
@@ -71,7 +71,8 @@ class Venue:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.recovery.run(self.core.connect))
+        link = await self.core.connect(lambda _refusals: None)
+        task = asyncio.create_task(self.recovery.run(self.core.connect, link.query))
         try:
             yield
         finally:
