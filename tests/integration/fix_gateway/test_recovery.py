@@ -11,10 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import simplefix
 
 from messages.trading import events
 from tests.conftest import SEED
+from tests.integration.fix_gateway.fix_client import FixClient, now_text, text
 from tests.integration.fix_gateway.processes import (
+    KEY,
     Process,
     history,
     prepare,
@@ -27,7 +30,13 @@ from tests.integration.fix_gateway.test_kills import expected_by, place
 BID: Pairs = [(55, "BTC-USD"), (54, 1), (38, "0.005"), (40, 2), (44, "60000.00"), (59, 1)]
 TAKE: Pairs = [(55, "BTC-USD"), (54, 2), (38, "0.001"), (40, 2), (44, "60000.00"), (59, 3)]
 DIALECTS = {"INST1": "FIX.5.0SP2"}
-GATEWAY = msgspec.json.encode({"checkpoint_seconds": 0.5, "dialects": DIALECTS}).decode()
+GATEWAY = msgspec.json.encode(
+    {
+        "checkpoint_seconds": 0.5,
+        "dialects": DIALECTS,
+        "files": {"INST1-DC": {"drop_copy": {"firms": ["INST1"], "open_orders": True}}},
+    }
+).decode()
 
 
 @pytest.fixture
@@ -131,6 +140,65 @@ def check_told(clients: list[Recovering], found: list[events.Event]) -> None:
         assert set(told) == expected_by(client.name, found), client.name
         assert [key for key, times in Counter(told).items() if times > 1] == [], client.name
         assert [place(key) for key in told] == sorted(map(place, told)), client.name
+
+
+def logged_on(directory: Path, name: str) -> FixClient:
+    begin_string = "FIXT.1.1" if name in DIALECTS else "FIX.4.4"
+    client = FixClient(sender=name, target="RIALTO", key=KEY, begin_string=begin_string)
+    client.connect("127.0.0.1", int((directory / "guard.port").read_text()))
+    client.logon()
+    return client
+
+
+def received(client: FixClient, kind: str, tag: int) -> list[simplefix.FixMessage]:
+    """What comes up to the first message of a kind that has a field."""
+    found: list[simplefix.FixMessage] = []
+    while (message := client.receive(20)) is not None:
+        found.append(message)
+        if text(message, 35) == kind and text(message, tag):
+            return found
+    raise AssertionError([str(message) for message in found])
+
+
+def test_a_drop_copy_is_told_the_open_orders_at_each_logon(
+    directory: Path, venue: tuple[Process, Process]
+) -> None:
+    inst = logged_on(directory, "INST1")
+    for number in range(3):
+        inst.send(
+            "D",
+            [
+                (11, f"open-{number}"),
+                *BID[:3],
+                (40, 2),
+                (44, f"5900{number}.00"),
+                (59, 1),
+                (60, now_text()),
+            ],
+        )
+        received(inst, "8", 17)
+    inst.send("F", [(11, "gone"), (41, "open-1"), *BID[:2], (60, now_text())])
+    received(inst, "8", 17)
+    copy = logged_on(directory, "INST1-DC")
+    told: list[simplefix.FixMessage] = []
+    while not (told and text(told[-1], 912) == "Y"):
+        told += received(copy, "8", 912)
+    listed = [message for message in told if text(message, 912)]
+    assert [text(message, 11) for message in listed] == ["open-0", "open-2"]
+    assert {text(message, 911) for message in listed} == {"2"}
+    live = [int(text(message, 1181)) // 10 for message in told if text(message, 1181)]
+    assert all(int(text(message, 5002)) >= live[-1] for message in listed), "and in their place"
+    inst.send("F", [(11, "gone-too"), (41, "open-0"), *BID[:2], (60, now_text())])
+    received(inst, "8", 17)
+    inst.send("F", [(11, "gone-last"), (41, "open-2"), *BID[:2], (60, now_text())])
+    received(inst, "8", 17)
+    copy.logout()
+    copy.connect("127.0.0.1", int((directory / "guard.port").read_text()))
+    copy.logon()
+    (*_, last) = received(copy, "8", 912)
+    assert (text(last, 37), text(last, 911), text(last, 912)) == ("NONE", "0", "Y")
+    copy.logout()
+    inst.logout()
 
 
 @pytest.mark.parametrize(
