@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fix_gateway.acceptor import Channel
 from fix_gateway.sessions import LiveSession
 from fix_gateway.translation.directory import Directory
-from fix_gateway.translation.reports import no_open_orders, open_order
+from fix_gateway.translation.open_orders import no_open_orders, open_order
 from messages.trading import events
 from messages.trading.answers import OPEN_ORDERS_PAGE_MAX
 from runtime.link_frames import Answer
