@@ -15,7 +15,14 @@ from messages.layout import Field, Record
 from messages.trading import commands as c
 from messages.trading import events as e
 from messages.trading.identity import client_id
-from messages.trading.terms import OrderFlag, OrderType, Phase, Scope, TimeInForce
+from messages.trading.terms import (
+    MassActionType,
+    OrderFlag,
+    OrderType,
+    Phase,
+    Scope,
+    TimeInForce,
+)
 from tests.property.flow import Flow
 from tests.property.quote_flow import records_of
 from tests.unit.engine.negotiation import Negotiation
@@ -93,6 +100,8 @@ def crowded_case() -> Case:
     market.later(SECOND)
     _undo_trades(market)
     _ask_and_quote(market)
+    suspend = {"account": CAROL, "instrument": 3, "client_order_id": client_id("pause")}
+    market.mass_action(MassActionType.SUSPEND, Scope.ACCOUNT, **suspend)
     market.kill(Scope.FIRM, 3)
     market.open_on_terms(2, connection=2, mode=2, grace_ns=SECOND)
     market.open_on_terms(2, connection=3, mode=1, grace_ns=3 * SECOND)
