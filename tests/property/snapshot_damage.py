@@ -100,8 +100,10 @@ def crowded_case() -> Case:
     market.later(SECOND)
     _undo_trades(market)
     _ask_and_quote(market)
-    suspend = {"account": CAROL, "instrument": 3, "client_order_id": client_id("pause")}
-    market.mass_action(MassActionType.SUSPEND, Scope.ACCOUNT, **suspend)
+    pause = client_id("pause")
+    market.mass_action(
+        MassActionType.SUSPEND, Scope.ACCOUNT, account=CAROL, instrument=3, client_order_id=pause
+    )
     market.kill(Scope.FIRM, 3)
     market.open_on_terms(2, connection=2, mode=2, grace_ns=SECOND)
     market.open_on_terms(2, connection=3, mode=1, grace_ns=3 * SECOND)
