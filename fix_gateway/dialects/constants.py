@@ -1,8 +1,9 @@
 """The description as the module of constants that the translation uses."""
 
 import re
+from collections.abc import Iterable, Iterator
 
-from fix_gateway.dialects.source import Group, Message, Source
+from fix_gateway.dialects.source import Group, Member, Message, Source
 
 _HEAD = '''\
 """FIX tags, values and groups by their names in the standard.
@@ -16,6 +17,7 @@ from typing import Final
 
 SOH: Final = "\\x01"
 '''
+_LINE_LENGTH_MAX = 100
 _WORDS = re.compile(r"[A-Z]{2,}s(?=[A-Z]|$)|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
 
 
@@ -34,12 +36,12 @@ def constants(source: Source) -> str:
         stem = constant_name(field.name)
         for name, value in field.values.items():
             lines.append(f'{stem}_{name}: Final = "{value}"')
-    lines += ["", "GROUPS: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(", "    {"]
-    for group in sorted(_groups_of_clients(source), key=lambda group: group.count.tag):
-        members = ", ".join(constant_name(member.item.name) for member in group.members)
-        lines.append(f"        {constant_name(group.count.name)}: ({members}),")
+    lines += ["", "GROUPS: Final[Mapping[str, Mapping[int, tuple[int, ...]]]] = MappingProxyType("]
+    lines.append("    {")
+    for message in source.application_messages():
+        lines += _groups_of_a_client(message)
     lines += ["    }", ")"]
-    lines.append('"""Groups of requests: the members in order by the tag that counts."""')
+    lines.append('"""Groups of each request: the members in order by the tag that counts."""')
     return "\n".join([*lines, ""])
 
 
@@ -48,14 +50,36 @@ def constant_name(name: str) -> str:
     return "_".join(_WORDS.findall(name)).upper()
 
 
-def _groups_of_clients(source: Source) -> list[Group]:
-    found: dict[str, Group] = {}
-    for message in source.application_messages():
-        if message.sent_by != "venue" and not message.sessions:
-            found |= _groups(message)
-    return list(found.values())
+def _groups_of_a_client(message: Message) -> list[str]:
+    """Write a message's groups, those inside of others too; nothing of what clients do not send."""
+    if message.sent_by == "venue" or message.sessions:
+        return []
+    groups = sorted(_groups(message.members), key=lambda group: group.count.tag)
+    if not groups:
+        return []
+    lines = [f"        {constant_name(message.name)}: {{"]
+    for group in groups:
+        lines += _order_of(group)
+    return [*lines, "        },"]
 
 
-def _groups(message: Message) -> dict[str, Group]:
-    items = [member.item for member in message.members]
-    return {item.name: item for item in items if isinstance(item, Group)}
+def _order_of(group: Group) -> list[str]:
+    """Write a group's members, on one line if they fit."""
+    names = [constant_name(_tag_name(member)) for member in group.members]
+    head = f"            {constant_name(group.count.name)}: ("
+    line = f"{head}{', '.join(names)}{',' if len(names) == 1 else ''}),"
+    if len(line) <= _LINE_LENGTH_MAX:
+        return [line]
+    return [head, *(f"                {name}," for name in names), "            ),"]
+
+
+def _tag_name(member: Member) -> str:
+    """Return the name of the field that begins a member."""
+    return member.item.count.name if isinstance(member.item, Group) else member.item.name
+
+
+def _groups(members: Iterable[Member]) -> Iterator[Group]:
+    for member in members:
+        if isinstance(member.item, Group):
+            yield member.item
+            yield from _groups(member.item.members)

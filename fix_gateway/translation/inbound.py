@@ -6,7 +6,7 @@ command it asks for, or a ``RecordRefusal`` that puts on record why it could not
 
 from collections.abc import Callable
 
-from fix_gateway.translation import rfq_requests, tags, terms
+from fix_gateway.translation import quote_requests, rfq_requests, tags, terms
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.post_trade import REASON_OF
@@ -46,12 +46,13 @@ def translate(fields: Fields, arrival: Arrival, directory: Directory) -> bytes:
         directory: the venue's definitions as known now.
 
     Returns:
-        One record, with zero sequence and time.
+        One record, or those of a mass quote, with zero sequence and time.
     """
     reader = Reader(fields, directory, arrival)
-    if fields[tags.MSG_TYPE] == tags.NEW_ORDER_SINGLE and rfq_requests.names_quote(fields):
-        return rfq_requests.previously_quoted(reader).pack()
-    return _TRANSLATIONS[fields[tags.MSG_TYPE]](reader).pack()
+    kind = fields[tags.MSG_TYPE]
+    if kind == tags.MASS_QUOTE:
+        return quote_requests.mass_quote(reader)
+    return _TRANSLATIONS[kind](reader).pack()
 
 
 def refuse_rights(fields: Fields, arrival: Arrival, directory: Directory) -> bytes:
@@ -110,8 +111,22 @@ def _header(
     )
 
 
-def _place(reader: Reader) -> PlaceOrder | RecordRefusal:
+def _place(reader: Reader) -> Command:
+    if rfq_requests.names_quote(reader.fields):
+        return rfq_requests.previously_quoted(reader)
     return _new_order(reader, PlaceOrder)
+
+
+def _cancel_quotes(reader: Reader) -> Command:
+    if quote_requests.is_quote_cancel(reader.fields):
+        return quote_requests.cancel_quotes(reader)
+    return rfq_requests.quote_cancel(reader)
+
+
+def _quote_status(reader: Reader) -> Command:
+    if quote_requests.names_protection(reader.fields):
+        return quote_requests.protection_status(reader)
+    return rfq_requests.quote_status_request(reader)
 
 
 def _check(reader: Reader) -> PlaceOrder | RecordRefusal:
@@ -327,7 +342,9 @@ def _dispute(reader: Reader) -> DisputeTrade | RecordRefusal:
     )
 
 
-def _mass_action(reader: Reader) -> MassAction | RecordRefusal:
+def _mass_action(reader: Reader) -> Command:
+    if quote_requests.names_protection(reader.fields):
+        return quote_requests.reset_protection(reader)
     client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID")
     action = terms.read_mass_action(reader)
     account, scope, instrument = _read_scope(reader, tags.MASS_ACTION_SCOPE)
@@ -431,8 +448,8 @@ _TRANSLATIONS: dict[str, Translation] = {
     tags.QUOTE_REQUEST: rfq_requests.request_for_quote,
     tags.QUOTE: rfq_requests.quote,
     tags.QUOTE_RESPONSE: rfq_requests.quote_response,
-    tags.QUOTE_CANCEL: rfq_requests.quote_cancel,
-    tags.QUOTE_STATUS_REQUEST: rfq_requests.quote_status_request,
+    tags.QUOTE_CANCEL: _cancel_quotes,
+    tags.QUOTE_STATUS_REQUEST: _quote_status,
     tags.ORDER_MASS_ACTION_REQUEST: _mass_action,
     tags.ORDER_MASS_STATUS_REQUEST: _query_orders,
     tags.PARTY_RISK_LIMIT_CHECK_REQUEST: _check,

@@ -38,6 +38,12 @@ _KNOWN: tuple[type[Record], ...] = (
     events.MassActionAccepted,
     events.MassActionCompleted,
     events.MassActionRejected,
+    events.MassQuoteAcknowledged,
+    events.QuotesCancelled,
+    events.QuotingRejected,
+    events.ProtectionTriggered,
+    events.ProtectionReset,
+    events.ProtectionReported,
 )
 """Events that are told to nobody but the sessions, and the copies of the accounts, they name."""
 

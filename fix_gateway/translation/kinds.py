@@ -7,16 +7,20 @@ from messages.trading.commands import (
     AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
+    CancelQuotes,
     CheckOrder,
     DisputeTrade,
     GiveRfqQuote,
+    GroupHeader,
     MassAction,
     MassCancel,
     PlaceOrder,
     QueryOrder,
     QueryOrders,
+    QueryProtection,
     QueryRfq,
     RequestForQuote,
+    ResetProtection,
     WithdrawRfq,
 )
 
@@ -36,11 +40,20 @@ KIND_OF = MappingProxyType(
         tags.ORDER_MASS_ACTION_REQUEST: MassAction.KIND,
         tags.ORDER_MASS_STATUS_REQUEST: QueryOrders.KIND,
         tags.PARTY_RISK_LIMIT_CHECK_REQUEST: CheckOrder.KIND,
+        tags.MASS_QUOTE: GroupHeader.KIND,
     }
 )
-"""The command of each application message (35) that a session may send; there are no others."""
+"""The command of each application message (35) that a session may send; there are no others.
 
-_MESSAGE_TYPE_OF = MappingProxyType({kind: name for name, kind in KIND_OF.items()})
+Some ask for another one where they are about quotes: ``_MORE_KINDS``.
+"""
+
+_MORE_KINDS = {
+    CancelQuotes.KIND: tags.QUOTE_CANCEL,
+    QueryProtection.KIND: tags.QUOTE_STATUS_REQUEST,
+    ResetProtection.KIND: tags.ORDER_MASS_ACTION_REQUEST,
+}
+_MESSAGE_TYPE_OF = MappingProxyType({kind: name for name, kind in KIND_OF.items()} | _MORE_KINDS)
 
 
 def message_type_of(kind: int) -> str:

@@ -8,7 +8,14 @@ feed again and leaves out what it has already sent.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fix_gateway.translation import mass_reports, post_trade, rejects, reports, rfq_reports
+from fix_gateway.translation import (
+    mass_reports,
+    post_trade,
+    quote_reports,
+    rejects,
+    reports,
+    rfq_reports,
+)
 from fix_gateway.translation.directory import Directory
 from messages.trading import events
 from messages.trading.codes import RejectCode
@@ -16,16 +23,20 @@ from messages.trading.commands import (
     AcceptRfqQuote,
     AmendOrder,
     CancelOrder,
+    CancelQuotes,
     CheckOrder,
     DisputeTrade,
     GiveRfqQuote,
+    GroupHeader,
     MassAction,
     MassCancel,
     PlaceOrder,
     QueryOrder,
     QueryOrders,
+    QueryProtection,
     QueryRfq,
     RequestForQuote,
+    ResetProtection,
     WithdrawRfq,
 )
 from messages.trading.terms import Scope, Side
@@ -303,8 +314,21 @@ _REFUSALS: dict[int, Callable[[events.RefusalRecorded, Directory], str]] = {
     MassAction.KIND: mass_reports.refused_action,
     QueryOrders.KIND: reports.refused_list,
     CheckOrder.KIND: mass_reports.refused_check,
+    GroupHeader.KIND: quote_reports.refused_quote,
+    CancelQuotes.KIND: quote_reports.refused_status,
+    ResetProtection.KIND: quote_reports.refused_status,
+    QueryProtection.KIND: quote_reports.refused_status,
 }
-_ANSWERED_ALONE = frozenset({QueryOrders.KIND, CheckOrder.KIND})
+_ANSWERED_ALONE = frozenset(
+    {
+        QueryOrders.KIND,
+        CheckOrder.KIND,
+        GroupHeader.KIND,
+        CancelQuotes.KIND,
+        ResetProtection.KIND,
+        QueryProtection.KIND,
+    }
+)
 """Requests whose refusals drop copies are not told."""
 _NEGOTIATIONS = frozenset(
     {RequestForQuote.KIND, GiveRfqQuote.KIND, WithdrawRfq.KIND, QueryRfq.KIND}
@@ -323,6 +347,30 @@ def _negotiated(
             for session, text in say(record, directory)
             if session in directory.firm_of_session
         ]
+
+    return tell
+
+
+def _acknowledged(record: events.MassQuoteAcknowledged, directory: Directory) -> list[Outgoing]:
+    text = quote_reports.acknowledged(record, directory)
+    return [Outgoing(record.session, record.number, 0, text)] if text else []
+
+
+def _to_asker(say: Callable[[Any, Directory], str]) -> Callable[[Any, Directory], list[Outgoing]]:
+    """Address what a session asked about quotes to that session alone."""
+
+    def tell(record: Any, directory: Directory) -> list[Outgoing]:
+        return [Outgoing(record.session, record.number, 0, say(record, directory))]
+
+    return tell
+
+
+def _to_account(say: Callable[[Any, Directory], str]) -> Callable[[Any, Directory], list[Outgoing]]:
+    """Address what became of a protection group to its session, and to the account's copies."""
+
+    def tell(record: Any, directory: Directory) -> list[Outgoing]:
+        text = say(record, directory)
+        return _addressed(text, record, directory, record.account, record.session)
 
     return tell
 
@@ -363,6 +411,12 @@ _TELLERS: dict[type[events.Event], Callable[[Any, Directory], list[Outgoing]]] =
     events.MassActionAccepted: _action_accepted,
     events.MassActionCompleted: _action_completed,
     events.MassActionRejected: _action_rejected,
+    events.MassQuoteAcknowledged: _acknowledged,
+    events.QuotesCancelled: _to_asker(quote_reports.cancelled),
+    events.QuotingRejected: _to_asker(quote_reports.rejected),
+    events.ProtectionTriggered: _to_account(quote_reports.triggered),
+    events.ProtectionReset: _to_account(quote_reports.reset),
+    events.ProtectionReported: _to_asker(quote_reports.reported),
 }
 _TELLING_KINDS = frozenset(record.KIND for record in _TELLERS)
 _DEFINING_KINDS = frozenset(

@@ -12,7 +12,7 @@ from fix_gateway.translation.reasons import code_name
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import nanosecond_text
 from messages.trading import events
-from messages.trading.terms import OrderStatus, OrderType, Side, TimeInForce
+from messages.trading.terms import OrderFlag, OrderStatus, OrderType, Side, TimeInForce
 
 ORDER_STATUS: dict[int, str] = {
     OrderStatus.PENDING_TRIGGER: tags.ORD_STATUS_NEW,
@@ -41,6 +41,17 @@ _TIME_IN_FORCE: dict[int, str] = {
 def identifier(client_order_id: bytes) -> str:
     """Write ClOrdID (11)."""
     return f"11={safe_text(client_order_id) or 'NONE'}\x01"
+
+
+def quoted(client_order_id: bytes, flags: int) -> str:
+    """Write QuoteID (117) and QuoteEntryID (299) of a side of a quote, which its name is made of.
+
+    An entry's id has no slash, so the last one divides.
+    """
+    if not flags & OrderFlag.QUOTE:
+        return ""
+    quote, _, entry = safe_text(client_order_id).rpartition("/")
+    return f"117={quote}\x01299={entry}\x01"
 
 
 def original(client_order_id: bytes) -> str:

@@ -16,6 +16,7 @@ from fix_gateway.translation.parts import (
     parties,
     price,
     quantity,
+    quoted,
 )
 from fix_gateway.translation.parts import side as side_text
 from fix_gateway.translation.reasons import code_name
@@ -64,6 +65,7 @@ def changed(record: Change, directory: Directory, *, side: Side) -> str:
     kind = tags.EXEC_TYPE_TRADE_CANCEL if is_bust else tags.EXEC_TYPE_TRADE_CORRECT
     return (
         f"35=8\x0137={own.order_id}\x01{identifier(own.client_order_id)}"
+        f"{quoted(own.client_order_id, own.order_flags)}"
         f"{parties(own.account, own.session, directory, trader=own.trader)}"
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01"
         f"19={execution_id(record.corrected_event, side)}\x01150={kind}\x01"

@@ -7,10 +7,14 @@ done the same. That is why a plain split is enough here.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fix_gateway.translation.tags import GROUPS, SOH
+from fix_gateway.translation.tags import GROUPS, MSG_TYPE, SOH
 
 Entry = dict[int, str]
-"""One entry of a repeating group, by tag."""
+"""One entry of a repeating group, by tag; of a group inside another, with what stands before it
+in the entry that it belongs to."""
+
+Orders = Mapping[int, tuple[int, ...]]
+"""The members of a message's groups in their order, by the tag that counts."""
 
 
 class Fields(dict[int, str]):
@@ -36,14 +40,15 @@ def parse(message: str) -> Fields:
         found = Fields({int(tag): value for tag, value in fields})
     except ValueError as error:
         raise MalformedMessageError(f"not FIX fields: {error}") from error
-    if not found.keys().isdisjoint(GROUPS):
-        return _with_groups([(int(tag), value) for tag, value in fields])
+    orders = GROUPS.get(found.get(MSG_TYPE, ""))
+    if orders is not None and not found.keys().isdisjoint(orders):
+        return _with_groups([(int(tag), value) for tag, value in fields], orders)
     if len(found) != len(fields):
         raise MalformedMessageError("a tag stands twice")
     return found
 
 
-def _with_groups(pairs: list[tuple[int, str]]) -> Fields:
+def _with_groups(pairs: list[tuple[int, str]], orders: Orders) -> Fields:
     found = Fields()
     groups: dict[int, list[Entry]] = {}
     found.groups = groups
@@ -53,30 +58,39 @@ def _with_groups(pairs: list[tuple[int, str]]) -> Fields:
         at += 1
         if tag in found or tag in groups:
             raise MalformedMessageError(f"{tag} stands twice")
-        if tag not in GROUPS:
+        if tag not in orders:
             found[tag] = value
             continue
-        entries, at = _entries(pairs, at, GROUPS[tag])
-        if str(len(entries)) != value:
-            raise MalformedMessageError(f"{tag} says {value!r} and there are {len(entries)}")
-        groups[tag] = entries
+        groups[tag], at = _entries(pairs, at, orders, groups)
     return found
 
 
 def _entries(
-    pairs: list[tuple[int, str]], at: int, members: tuple[int, ...]
+    pairs: list[tuple[int, str]], at: int, orders: Orders, groups: dict[int, list[Entry]]
 ) -> tuple[list[Entry], int]:
-    """Read a group's entries, and return them with the place after them."""
+    """Read the entries of the group counted before ``at``; return them and the place after them.
+
+    What groups inside of it have goes to ``groups``.
+    """
+    count, value = pairs[at - 1]
+    members = orders[count]
     entries: list[Entry] = []
     last = len(members)
     while at < len(pairs) and pairs[at][0] in members:
-        tag, value = pairs[at]
+        tag, text = pairs[at]
+        at += 1
         place = members.index(tag)
         if place == 0:
             entries.append({})
         elif not entries or place <= last:
             raise MalformedMessageError(f"{tag} is out of its group's order")
-        entries[-1][tag] = value
         last = place
-        at += 1
+        if tag not in orders:
+            entries[-1][tag] = text
+            continue
+        outer = entries[-1]
+        inner, at = _entries(pairs, at, orders, groups)
+        groups.setdefault(tag, []).extend(outer | entry for entry in inner)
+    if str(len(entries)) != value:
+        raise MalformedMessageError(f"{count} says {value!r} and there are {len(entries)}")
     return entries, at

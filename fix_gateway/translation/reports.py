@@ -20,6 +20,7 @@ from fix_gateway.translation.parts import (
     parties,
     price,
     quantity,
+    quoted,
     sentence,
     side,
     stamps,
@@ -194,6 +195,7 @@ def order(
     restatement = restatement_reason(reason) if is_restated else None
     return (
         f"35=8\x0137={record.order_id}\x01{identifier(client_order_id or record.client_order_id)}"
+        + quoted(record.client_order_id, record.order_flags)
         + (original(named) if named != NO_CLIENT_ID else "")
         + (f"790={safe_text(request)}\x01" if request != NO_CLIENT_ID else request_of_many)
         + f"{parties(record.account, record.session, directory, trader=record.trader)}"
@@ -224,6 +226,7 @@ def trade(record: events.TradeExecuted, directory: Directory, *, side: Side) -> 
     executed = stamps((record.time_ns, tags.TRD_REG_TIMESTAMP_TYPE_EXECUTION_TIME))
     return (
         f"35=8\x0137={own.order_id}\x01{identifier(own.client_order_id)}"
+        f"{quoted(own.client_order_id, own.order_flags)}"
         f"{parties(own.account, own.session, directory, trader=own.trader)}"
         f"880={record.trade_id}\x0117={execution_id(record.number, side)}\x01150=F\x01"
         f"39={status_of(own)}\x01{account(own.account, directory)}{category}"

@@ -32,6 +32,7 @@ REQUEST_REJECT_REASON: MappingProxyType[int, int] = MappingProxyType(
 QUOTE_REJECT_REASON: MappingProxyType[int, int] = MappingProxyType(
     {
         Code.GATEWAY_SYMBOL_UNKNOWN: 1,
+        Code.INSTRUMENT_UNKNOWN: 1,
         Code.INSTRUMENT_MISMATCH: 1,
         Code.INSTRUMENT_CLOSED: 2,
         Code.INSTRUMENT_HALTED: 2,
@@ -40,11 +41,14 @@ QUOTE_REJECT_REASON: MappingProxyType[int, int] = MappingProxyType(
         Code.MESSAGE_RATE_EXCEEDED: 3,
         Code.OPEN_ORDERS_EXCEEDED: 3,
         Code.POSITION_LIMIT_EXCEEDED: 3,
+        Code.GATEWAY_QUOTE_ENTRIES_EXCEEDED: 3,
         Code.EXPIRY_INVALID: 4,
         Code.QUOTE_REQUEST_UNKNOWN: 5,
         Code.RFQ_QUOTE_UNKNOWN: 5,
         Code.DUPLICATE_CLIENT_ORDER_ID: 6,
+        Code.QUOTE_ENTRY_REPEATED: 6,
         Code.RFQ_PRICES_CROSSED: 7,
+        Code.QUOTE_CROSSED: 7,
         Code.PRICE_OUT_OF_RANGE: 8,
         Code.PRICE_OUTSIDE_COLLAR: 8,
         Code.PRICE_NOT_ALLOWED: 8,

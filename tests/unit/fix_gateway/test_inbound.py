@@ -477,7 +477,8 @@ def test_requests_without_the_right_to_trade_are_recorded(kind: str) -> None:
             count: st.lists(
                 st.dictionaries(st.sampled_from(members), st.text(max_size=40)), max_size=4
             )
-            for count, members in GROUPS.items()
+            for orders in GROUPS.values()
+            for count, members in orders.items()
         },
     ),
 )

@@ -310,6 +310,7 @@ inline constexpr std::uint16_t GATEWAY_FIELD_MALFORMED = 1013;
 inline constexpr std::uint16_t GATEWAY_SCOPE_UNSUPPORTED = 1014;
 inline constexpr std::uint16_t GATEWAY_RIGHTS_MISSING = 1015;
 inline constexpr std::uint16_t GATEWAY_OUT_OF_RANGE = 1016;
+inline constexpr std::uint16_t GATEWAY_QUOTE_ENTRIES_EXCEEDED = 1020;
 inline constexpr std::uint16_t GATEWAY_RFQ_ID_MALFORMED = 1030;
 inline constexpr std::uint16_t GATEWAY_RFQ_RESPONSE_UNSUPPORTED = 1031;
 inline constexpr std::uint16_t GATEWAY_EXECUTION_UNKNOWN = 1050;

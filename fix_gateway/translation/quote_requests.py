@@ -1,0 +1,268 @@
+"""Mass quotes, cancels of quotes and questions about protection: i, Z, a and CA to records.
+
+A mass quote is one command of many records, and is refused whole where any of it cannot be read.
+"""
+
+import re
+
+from fix_gateway.translation import tags, terms
+from fix_gateway.translation.raw import Fields
+from fix_gateway.translation.request import Reader
+from fix_gateway.translation.text import shown
+from messages.layout import padded_text
+from messages.trading.codes import RejectCode
+from messages.trading.commands import (
+    GROUP_MEMBERS_MAX,
+    CancelQuotes,
+    EnterQuote,
+    GroupHeader,
+    QueryProtection,
+    RecordRefusal,
+    ResetProtection,
+)
+from messages.trading.identity import NO_CLIENT_ID
+from messages.trading.terms import GroupKind, QuoteFlag, QuoteResponse, QuoteScope
+
+_NOTE_SIZE = 96
+_GROUP = re.compile(r"(?:0|[1-9][0-9]{0,8})", re.ASCII)
+_ZERO = re.compile(r"0(?:\.0{1,18})?", re.ASCII)
+_RESPONSES = {
+    tags.QUOTE_RESPONSE_LEVEL_NO_ACKNOWLEDGEMENT: QuoteResponse.NONE,
+    tags.QUOTE_RESPONSE_LEVEL_ACKNOWLEDGE_ONLY_NEGATIVE_OR_ERRONEOUS_QUOTES: (
+        QuoteResponse.REFUSED_ENTRIES
+    ),
+    tags.QUOTE_RESPONSE_LEVEL_ACKNOWLEDGE_EACH_QUOTE_MESSAGE: QuoteResponse.ALL_ENTRIES,
+}
+
+
+def is_quote_cancel(fields: Fields) -> bool:
+    """Say whether a QuoteCancel (Z) is about mass quotes: it names nothing of requests."""
+    return tags.QUOTE_REQ_ID not in fields and tags.QUOTE_TYPE not in fields
+
+
+def names_protection(fields: Fields) -> bool:
+    """Say whether a message that may be about a protection group is: it has 302."""
+    return tags.QUOTE_SET_ID in fields
+
+
+def mass_quote(reader: Reader) -> bytes:
+    """Translate a MassQuote (i) into a group: its header, and a record for each entry."""
+    quote_id = reader.client_order_id(tags.QUOTE_ID, "QuoteID")
+    account = reader.account()
+    terms_of_all: dict[str, int | bytes] = {
+        "response": _response(reader),
+        "self_trade_prevention": terms.read_prevention(reader),
+        "quote_id": quote_id,
+        "trader": reader.trader,
+    }
+    may_take = QuoteFlag.MAY_TAKE if reader.fields.get(tags.QUOTE_MAY_TAKE) == "Y" else 0
+    entries = reader.fields.groups.get(tags.NO_QUOTE_ENTRIES, [])
+    _check_counts(reader)
+    fields = []
+    for entry in entries[:GROUP_MEMBERS_MAX]:
+        reader.fields = Fields(entry)
+        fields.append(_entry(reader, may_take))
+    if reader.fault is not None:
+        return _refusal(reader, GroupHeader.KIND, client_id=quote_id, account=account).pack()
+    header = _header(reader, account)
+    left = len(fields)
+    records = [GroupHeader.make(**header, group_left=left, group_kind=GroupKind.MASS_QUOTE).pack()]
+    for at, own in enumerate(fields, 1):
+        record = EnterQuote.make(**header, group_left=left - at, **terms_of_all, **own)
+        records.append(record.pack())
+    return b"".join(records)
+
+
+def _response(reader: Reader) -> int:
+    level = reader.fields.get(tags.QUOTE_RESPONSE_LEVEL)
+    if level is None:
+        return QuoteResponse.ALL_ENTRIES
+    found = _RESPONSES.get(level)
+    if found is None:
+        return reader.refuse(
+            RejectCode.GATEWAY_FIELD_MALFORMED,
+            f"QuoteResponseLevel (301) {shown(level)} is not 0, 1 or 2",
+        )
+    return found
+
+
+def _check_counts(reader: Reader) -> None:
+    """Compare what the sets say that they have with what there is, and all with the limit."""
+    groups = reader.fields.groups
+    entries = groups.get(tags.NO_QUOTE_ENTRIES, [])
+    sets = groups.get(tags.NO_QUOTE_SETS, [])
+    if not entries:
+        reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "NoQuoteEntries (295) is missing")
+    if len(entries) > GROUP_MEMBERS_MAX:
+        reader.refuse(
+            RejectCode.GATEWAY_QUOTE_ENTRIES_EXCEEDED,
+            f"limit {GROUP_MEMBERS_MAX} entries, requested {len(entries)}",
+        )
+    for each in sets:
+        total = each.get(tags.TOT_NO_QUOTE_ENTRIES, "")
+        if not total.isdecimal():
+            reader.refuse(
+                RejectCode.GATEWAY_FIELD_MALFORMED, "TotNoQuoteEntries (304) is not a number"
+            )
+            return
+    if sum(int(each[tags.TOT_NO_QUOTE_ENTRIES][:9]) for each in sets) != len(entries):
+        reader.refuse(
+            RejectCode.GATEWAY_FIELD_MALFORMED, "TotNoQuoteEntries (304) is not what follows"
+        )
+
+
+def _entry(reader: Reader, may_take: int) -> dict[str, int | bytes]:
+    """Read one entry, whose fields are the reader's now."""
+    entry_id = reader.client_order_id(tags.QUOTE_ENTRY_ID, "QuoteEntryID")
+    instrument = reader.symbol()
+    flags = may_take
+    bid_lots = _lots(reader, tags.BID_SIZE, "BidSize")
+    ask_lots = _lots(reader, tags.OFFER_SIZE, "OfferSize")
+    for size, px, flag in (
+        (tags.BID_SIZE, tags.BID_PX, QuoteFlag.GIVES_BID),
+        (tags.OFFER_SIZE, tags.OFFER_PX, QuoteFlag.GIVES_ASK),
+    ):
+        if size in reader.fields:
+            flags |= flag
+        elif px in reader.fields:
+            # Without a size the side would stay as it is, at its old price.
+            reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, f"{px} is there without {size}")
+    return {
+        "instrument": instrument,
+        "protection_group": protection_group(reader),
+        "quote_flags": flags,
+        "bid_price_ticks": reader.price(tags.BID_PX, "BidPx"),
+        "bid_lots": bid_lots,
+        "ask_price_ticks": reader.price(tags.OFFER_PX, "OfferPx"),
+        "ask_lots": ask_lots,
+        "valid_until_ns": reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime"),
+        "entry_id": entry_id,
+    }
+
+
+def _lots(reader: Reader, tag: int, name: str) -> int:
+    """Read a size, of which zero withdraws the side."""
+    if _ZERO.fullmatch(reader.fields.get(tag, "")):
+        return 0
+    return reader.quantity(tag, name)
+
+
+def protection_group(reader: Reader) -> int:
+    """Read QuoteSetID (302), the number of a protection group; zero for none."""
+    text = reader.fields.get(tags.QUOTE_SET_ID)
+    if text is None:
+        return reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "QuoteSetID (302) is missing")
+    if not _GROUP.fullmatch(text):
+        return reader.refuse(
+            RejectCode.GATEWAY_FIELD_MALFORMED,
+            f"QuoteSetID (302) {shown(text)} is not a protection group's number",
+        )
+    return int(text)
+
+
+def cancel_quotes(reader: Reader) -> CancelQuotes | RecordRefusal:
+    """Translate a QuoteCancel (Z) about mass quotes.
+
+    298=4 is all quotes of the account, or with 302 those of a protection group; 298=1 those of
+    the instrument in 295, or with 299 one of them.
+    """
+    request_id = reader.client_order_id(tags.QUOTE_ID, "QuoteID", is_required=False)
+    account = reader.account()
+    scope = _cancelled(reader)
+    if reader.fault is not None:
+        return _refusal(reader, CancelQuotes.KIND, client_id=request_id, account=account)
+    return CancelQuotes.make(**_header(reader, account), request_id=request_id, **scope)
+
+
+def _cancelled(reader: Reader) -> dict[str, int | bytes]:
+    kind = reader.fields.get(tags.QUOTE_CANCEL_TYPE)
+    entries = reader.fields.groups.get(tags.NO_QUOTE_ENTRIES, [])
+    is_set, is_one = names_protection(reader.fields), tags.QUOTE_ENTRY_ID in reader.fields
+    if kind == tags.QUOTE_CANCEL_TYPE_CANCEL_ALL_QUOTES and not entries and not is_one:
+        if not is_set:
+            return {"scope": QuoteScope.ALL}
+        group = protection_group(reader)
+        return {"scope": QuoteScope.PROTECTION_GROUP, "protection_group": group}
+    if kind != tags.QUOTE_CANCEL_TYPE_CANCEL_FOR_SYMBOL or len(entries) != 1 or is_set:
+        reader.refuse(
+            RejectCode.GATEWAY_SCOPE_UNSUPPORTED,
+            "298=4, perhaps with 302; or 298=1 and one 55 in 295, perhaps with 299",
+        )
+        return {}
+    entry_id = NO_CLIENT_ID
+    if is_one:
+        entry_id = reader.client_order_id(tags.QUOTE_ENTRY_ID, "QuoteEntryID")
+    reader.fields = Fields(entries[0])
+    instrument = reader.symbol()
+    scope = QuoteScope.ENTRY if is_one else QuoteScope.INSTRUMENT
+    return {"scope": scope, "instrument": instrument, "entry_id": entry_id}
+
+
+def protection_status(reader: Reader) -> QueryProtection | RecordRefusal:
+    """Translate a QuoteStatusRequest (a) about a protection group (302), or all of them (0)."""
+    request_id = reader.client_order_id(tags.QUOTE_STATUS_REQ_ID, "QuoteStatusReqID")
+    account = reader.account()
+    group = protection_group(reader)
+    if tags.QUOTE_ID in reader.fields:
+        reader.refuse(RejectCode.GATEWAY_SCOPE_UNSUPPORTED, "QuoteID (117) or 302, not both")
+    if reader.fault is not None:
+        return _refusal(reader, QueryProtection.KIND, original=request_id, account=account)
+    return QueryProtection.make(
+        **_header(reader, account), protection_group=group, request_id=request_id
+    )
+
+
+def reset_protection(reader: Reader) -> ResetProtection | RecordRefusal:
+    """Translate an OrderMassActionRequest (CA) that releases a protection group (302)."""
+    request_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID")
+    account = reader.account()
+    group = protection_group(reader)
+    fields = reader.fields
+    if (
+        fields.get(tags.MASS_ACTION_TYPE) != "2"
+        or fields.get(tags.MASS_ACTION_SCOPE) != "7"
+        or tags.SYMBOL in fields
+        or tags.SIDE in fields
+        or tags.NO_TARGET_PARTY_IDS in fields.groups
+    ):
+        reader.refuse(
+            RejectCode.GATEWAY_SCOPE_UNSUPPORTED,
+            "QuoteSetID (302) goes with 1373=2, 1374=7 and nothing narrower",
+        )
+    if reader.fault is not None:
+        return _refusal(reader, ResetProtection.KIND, client_id=request_id, account=account)
+    return ResetProtection.make(
+        **_header(reader, account), protection_group=group, request_id=request_id
+    )
+
+
+def _header(reader: Reader, account: int) -> dict[str, int]:
+    arrival = reader.arrival
+    return {
+        "received_at_ns": arrival.received_at_ns,
+        "source": arrival.source,
+        "epoch": arrival.epoch,
+        "source_sequence": arrival.sequence,
+        "account": account,
+        "session": arrival.session,
+        "connection": arrival.connection,
+    }
+
+
+def _refusal(
+    reader: Reader,
+    kind: int,
+    *,
+    account: int,
+    client_id: bytes = NO_CLIENT_ID,
+    original: bytes = NO_CLIENT_ID,
+) -> RecordRefusal:
+    assert reader.fault is not None
+    return RecordRefusal.make(
+        **_header(reader, account),
+        refused_kind=kind,
+        code=reader.fault.code,
+        client_order_id=client_id,
+        original_client_order_id=original,
+        text=padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
+    )
