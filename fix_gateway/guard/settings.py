@@ -23,8 +23,8 @@ class Limits(Strict, frozen=True, kw_only=True):
     unauthenticated_per_address_max: Some = 16
     logon_seconds: Seconds = 5.0
     half_message_seconds: Seconds = 5.0
-    message_bytes_max: Annotated[int, msgspec.Meta(ge=512, le=100_000)] = 8192
-    fields_max: Annotated[int, msgspec.Meta(ge=32, le=10_000)] = 256
+    message_bytes_max: Annotated[int, msgspec.Meta(ge=512, le=100_000)] = 32_768
+    fields_max: Annotated[int, msgspec.Meta(ge=32, le=10_000)] = 1280
     field_bytes_max: Annotated[int, msgspec.Meta(ge=64, le=65_536)] = 1024
     garbled_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
     logon_failures_max: Some = 10

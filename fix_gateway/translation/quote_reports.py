@@ -26,7 +26,6 @@ _CANCELLED = {
     QuoteScope.ALL: tags.QUOTE_STATUS_CANCELED_ALL,
     QuoteScope.INSTRUMENT: tags.QUOTE_STATUS_CANCEL_FOR_SYMBOL,
 }
-_ASSET_LIMITS = {ProtectionLimit.QUANTITY, ProtectionLimit.NOTIONAL, ProtectionLimit.DELTA}
 
 
 def acknowledged(record: events.MassQuoteAcknowledged, directory: Directory) -> str:
@@ -148,14 +147,15 @@ def refused_status(record: events.RefusalRecorded, directory: Directory) -> str:
 def triggered(record: events.ProtectionTriggered, directory: Directory) -> str:
     """Say that a protection group reached a limit: its quotes went, and it is frozen."""
     until = record.frozen_until_ns
+    atoms = "" if record.reached == ProtectionLimit.TRADES else " atoms"
     ends = f"until {timestamp_text(until)}" if until else "until it is reset"
     return _status(
         record,
         directory,
         group=record.protection_group,
         status=tags.QUOTE_STATUS_REMOVED_FROM_MARKET,
-        text=f"PROTECTION: {_limit_name(record.reached)} limit {record.limit}, "
-        f"traded {record.usage}, {record.cancelled} sides cancelled, frozen {ends}",
+        text=f"PROTECTION: {_limit_name(record.reached)} limit {record.limit}{atoms}, "
+        f"traded {record.usage}{atoms}, {record.cancelled} sides cancelled, frozen {ends}",
     )
 
 

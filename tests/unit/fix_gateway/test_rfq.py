@@ -193,7 +193,7 @@ def test_a_status_request_names_a_request_a_quote_or_all(
         ("AJ", RESPONSE | {694: "2"}, {}, RejectCode.GATEWAY_RFQ_RESPONSE_UNSUPPORTED),
         ("AJ", RESPONSE | {117: "RFQ-17"}, {}, RejectCode.GATEWAY_RFQ_ID_MALFORMED),
         ("D", RESPONSE | {11: "o", 40: "2"}, {}, RejectCode.GATEWAY_ORDER_TYPE_UNSUPPORTED),
-        ("Z", {298: "4"}, {}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
+        ("Z", {298: "3"}, {}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
         ("Z", {298: "1", 537: "1"}, {}, RejectCode.GATEWAY_SCOPE_UNSUPPORTED),
         ("Z", {298: "5", 537: "1"}, {}, RejectCode.GATEWAY_FIELD_MISSING),
         ("a", {}, {}, RejectCode.GATEWAY_FIELD_MISSING),
