@@ -118,15 +118,22 @@ class Approvals:
             signature = token.sign(proposal.proposed_bytes())
             return self._write(msgspec.structs.replace(proposal, signature=signature))
 
-    def approve(self, token: Token, proposal_id: str) -> Proposal:
+    def approve(self, token: Token, seen: Proposal) -> Proposal:
         """Add a second operator's signature; a repeat by the same one changes nothing.
+
+        Args:
+            token: the second operator's.
+            seen: the proposal as that operator read it.
 
         Raises:
             CommandError: it is one's own, decided, too old, or was changed by somebody.
         """
+        proposal_id = seen.id
         with self._held():
             proposal = self.find(proposal_id)
             self._require_proposed(proposal)
+            if proposal.proposed_bytes() != seen.proposed_bytes():
+                raise CommandError(f"proposal {proposal_id} was changed while it was read")
             if proposal.outcome:
                 raise CommandError(f"proposal {proposal_id} is {proposal.outcome}")
             if proposal.proposed_by == token.operator.name:

@@ -22,7 +22,7 @@ from messages.trading.identity import execution_id
 from messages.trading.terms import DisputeReason
 from runtime.process import EXIT_OK
 
-Maker = Callable[[OperatorLink, Directory, argparse.Namespace], Awaitable[tuple[Fields, str]]]
+Maker = Callable[[Directory, argparse.Namespace], Awaitable[Fields]]
 console = Console(highlight=False, soft_wrap=True)
 
 _SUMMARIES = {
@@ -148,9 +148,10 @@ def _list_operators(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-async def _propose(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
+async def _propose(_: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
     token = _token(options)
-    fields, summary = await _MAKERS[options.proposed](operator, known, options)
+    fields = await _MAKERS[options.proposed](known, options)
+    summary = await _summary(options.proposed, fields, known, options)
     if options.text:
         summary += f": {options.text}"
     proposal = _approvals(options).propose(token, options.proposed, fields, summary)
@@ -159,10 +160,27 @@ async def _propose(operator: OperatorLink, known: Directory, options: argparse.N
     return EXIT_OK
 
 
+async def require_truth(proposal: Proposal, known: Directory, options: argparse.Namespace) -> None:
+    """Require that a proposal does what it says, for its approver reads nothing else.
+
+    Raises:
+        CommandError: words and fields differ; both are its proposer's alone.
+    """
+    try:
+        said = await _summary(proposal.action, proposal.fields, known, options)
+    except KeyError as error:
+        raise CommandError(f"proposal {proposal.id} says nothing of {error}") from error
+    if proposal.summary != said and not proposal.summary.startswith(f"{said}: "):
+        raise CommandError(f"proposal {proposal.id} does something else than it says: {said}")
+
+
 async def _approve(operator: OperatorLink, known: Directory, options: argparse.Namespace) -> int:
     approvals = _approvals(options)
-    _require_action(approvals.find(options.id), options)
-    proposal = approvals.approve(_token(options), options.id)
+    proposal = approvals.find(options.id)
+    _require_action(proposal, options)
+    if proposal.state == "open":  # what is approved may be done already, and a repeat finds out
+        await require_truth(proposal, known, options)
+    proposal = approvals.approve(_token(options), proposal)
     command = approvals.command(proposal)
     _, wanted = ACTIONS[proposal.action]
     try:
@@ -222,47 +240,55 @@ def _require_action(proposal: Proposal, options: argparse.Namespace) -> None:
         raise CommandError(f"proposal {proposal.id} is about: {proposal.action}")
 
 
-async def _bust(
-    _: OperatorLink, known: Directory, options: argparse.Namespace
-) -> tuple[Fields, str]:
-    trade, instrument = await _trade(known, options)
-    fields = _terms(trade) | {"text": options.text}
-    return fields, f"bust {_say_trade(known, instrument, trade)}"
+async def _bust(known: Directory, options: argparse.Namespace) -> Fields:
+    trade, _ = await _trade(known, options.trade, options)
+    return _terms(trade) | {"text": options.text}
 
 
-async def _correct(
-    _: OperatorLink, known: Directory, options: argparse.Namespace
-) -> tuple[Fields, str]:
-    trade, instrument = await _trade(known, options)
+async def _correct(known: Directory, options: argparse.Namespace) -> Fields:
+    trade, instrument = await _trade(known, options.trade, options)
     ticks, lots = trade.price_ticks, trade.quantity_lots
     if options.price is not None:
         ticks = _whole(options.price, instrument.price_decimals, instrument.tick_units)
     if options.quantity is not None:
         lots = _whole(options.quantity, instrument.quantity_decimals, instrument.lot_units)
     new: Fields = {"new_price_ticks": ticks, "new_quantity_lots": lots, "text": options.text}
-    to = f"{_quantity(instrument, lots)} at {_price(instrument, ticks)}"
-    return _terms(trade) | new, f"correct {_say_trade(known, instrument, trade)} to {to}"
+    return _terms(trade) | new
 
 
-async def _transfer(
-    _: OperatorLink, known: Directory, options: argparse.Namespace
-) -> tuple[Fields, str]:
+async def _transfer(known: Directory, options: argparse.Namespace) -> Fields:
     account, to_account = known.account(options.account), known.account(options.to)
-    asset, atoms = _amount(known, options)
-    fields: Fields = {"account": account, "to_account": to_account}
-    fields |= {"asset": asset.asset, "amount_atoms": atoms}
-    names = known.name("account", account), known.name("account", to_account)
-    return fields, f"transfer {known.amount(asset, atoms)} from {names[0]} to {names[1]}"
+    return {"account": account, "to_account": to_account} | _amount(known, options)
 
 
-async def _settle(
-    _: OperatorLink, known: Directory, options: argparse.Namespace
-) -> tuple[Fields, str]:
-    account = known.account(options.account)
-    asset, atoms = _amount(known, options)
-    fields: Fields = {"account": account, "asset": asset.asset, "amount_atoms": atoms}
-    name = known.name("account", account)
-    return fields, f"let {name} pay {known.amount(asset, atoms)} of what it owes"
+async def _settle(known: Directory, options: argparse.Namespace) -> Fields:
+    return {"account": known.account(options.account)} | _amount(known, options)
+
+
+async def _summary(
+    action: str, fields: Fields, known: Directory, options: argparse.Namespace
+) -> str:
+    """Say in words what a command's fields will do, by what the venue knows.
+
+    Raises:
+        CommandError: they are not about a trade as the venue told it last.
+    """
+    numbers = {name: value for name, value in fields.items() if isinstance(value, int)}
+    if action in ("transfer", "settle"):
+        name = known.name("account", numbers["account"])
+        asset = known.asset(str(numbers["asset"]))
+        amount = known.amount(asset, numbers["amount_atoms"])
+        if action == "settle":
+            return f"let {name} pay {amount} of what it owes"
+        return f"transfer {amount} from {name} to {known.name('account', numbers['to_account'])}"
+    trade, instrument = await _trade(known, numbers["trade_id"], options)
+    if any(numbers[name] != value for name, value in _terms(trade).items()):
+        raise CommandError(f"trade {trade.trade_id} is not what the proposal says of it")
+    said = f"{action} {_say_trade(known, instrument, trade)}"
+    if action == "bust":
+        return said
+    lots, ticks = numbers["new_quantity_lots"], numbers["new_price_ticks"]
+    return f"{said} to {_quantity(instrument, lots)} at {_price(instrument, ticks)}"
 
 
 _MAKERS: dict[str, Maker] = {
@@ -273,23 +299,23 @@ _MAKERS: dict[str, Maker] = {
 }
 
 
-def _amount(known: Directory, options: argparse.Namespace) -> tuple[events.AssetCreated, int]:
+def _amount(known: Directory, options: argparse.Namespace) -> Fields:
     asset = known.asset(options.asset)
-    return asset, known.atoms(asset, options.amount)
+    return {"asset": asset.asset, "amount_atoms": known.atoms(asset, options.amount)}
 
 
 Trade = events.TradeExecuted | events.TradeChanged
 
 
 async def _trade(
-    known: Directory, options: argparse.Namespace
+    known: Directory, trade_id: int, options: argparse.Namespace
 ) -> tuple[Trade, events.InstrumentCreated]:
     """Find a trade as the venue told it last."""
-    trade = await trade_told(State(options.state), options.trade)
+    trade = await trade_told(State(options.state), trade_id)
     if trade is None:
-        raise CommandError(f"there was no trade {options.trade}")
+        raise CommandError(f"there was no trade {trade_id}")
     if isinstance(trade, events.TradeBusted):
-        raise CommandError(f"trade {options.trade} was busted by event {trade.number}")
+        raise CommandError(f"trade {trade_id} was busted by event {trade.number}")
     for record in known.records:
         if isinstance(record, events.InstrumentCreated) and record.instrument == trade.instrument:
             return trade, record

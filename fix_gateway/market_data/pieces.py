@@ -18,7 +18,7 @@ class Piece(NamedTuple):
 
 def piece(text: str) -> Piece:
     """Make a part of whole fields, each ended by SOH."""
-    data = text.encode("ascii")
+    data = text.encode("latin-1")  # what a client sent may be in it, byte for byte
     return Piece(data, byte_sum(data, 0, len(data)))
 
 

@@ -313,3 +313,8 @@ def test_a_resend_request_under_an_old_number_is_read_as_strictly(line: Line, be
     (answer,) = line.give("2", f"7={begin}\x0116=0\x01", _34="2")
     assert (answer[35], answer[371], answer[373]) == ("3", "7", "5")
     assert not line.session.is_over
+
+
+def test_a_test_request_is_answered_by_its_own_bytes(line: Line) -> None:
+    (answer,) = line.give("1", "112=caf\xe9 \xb2\x01")
+    assert (answer[35], answer[112]) == ("0", "caf\xe9 \xb2")
