@@ -3,12 +3,12 @@
 Everything here follows from events; only when a digest is due is a matter of the clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements import digests, receipts
 from fix_gateway.statements.signing import Signer
-from fix_gateway.statements.standing import KINDS, Fence, Standing
+from fix_gateway.statements.standing import KINDS, Fence, Standing, hash_of
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.outbound import Outgoing
 from messages.trading import events
@@ -69,13 +69,11 @@ class Issuer:
             found += self.receipt(fences[-1])
         return found
 
-    def due_digests(self, *, now: float, now_ns: int, event: int) -> list[Outgoing]:
-        """Return the digests that are due, for drop copies that are logged on.
+    def due_readers(self, *, now: float) -> list[int]:
+        """Return the drop copies that are logged on and for which digests are due.
 
         Args:
             now: the loop's clock in seconds.
-            now_ns: the time of day.
-            event: the last event that everybody was told of.
         """
         found = []
         for session in self._sessions.values():
@@ -86,15 +84,21 @@ class Issuer:
                 self._due_at.pop(session.number, None)  # the next one comes with its return
             elif now >= self._due_at.get(session.number, now):
                 self._due_at[session.number] = now + seconds
-                found += self.digests(session.number, now_ns=now_ns, event=event)
+                found.append(session.number)
         return found
+
+    def hashing(self, reader: int) -> Iterator[None]:
+        """Hash the orders that changed in the accounts that a session sees, one at each step."""
+        for number in self._seen_by(reader):
+            for order in list(self.standing.account(number).orders.values()):
+                if order.hash is None:
+                    order.hash = hash_of(digests.order_text(order, self._directory))
+                yield
 
     def digests(self, reader: int, *, now_ns: int, event: int) -> list[Outgoing]:
         """Return a digest of each account that a drop-copy session sees."""
         found = []
-        for number, watchers in sorted(self._directory.copies_of_account.items()):
-            if reader not in watchers:
-                continue
+        for number in self._seen_by(reader):
             pages = digests.digest(
                 self.standing.account(number),
                 number=number,
@@ -104,6 +108,10 @@ class Issuer:
             )
             found += [Outgoing(reader, event, 0, self._signer.sign(page)) for page in pages]
         return found
+
+    def _seen_by(self, reader: int) -> list[int]:
+        seen = self._directory.copies_of_account.items()
+        return sorted(number for number, watchers in seen if reader in watchers)
 
     def _watchers(self, fence: Fence) -> list[int]:
         """Return the drop copies that see every account which a fence speaks of."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from fix_gateway.pace import Pace
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import GatewaySettings
@@ -44,6 +45,10 @@ class Keeper:
         self.issuer = Issuer(directory=directory, sessions=sessions, signer=signer)
         self._path: Path = settings.state / "standing.bin"
         self._saved_event = 0
+        self._pace = Pace(
+            share=settings.recovery.time_percent_max / 100,
+            messages_per_second=settings.recovery.messages_per_second,
+        )
         self._has_lost_all = False
         log.info("statements_signed_by", public_key=signer.public_key)
 
@@ -121,9 +126,17 @@ class Keeper:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            if self.issuer.standing.event < publisher.position:
+                continue  # what is not read yet would be missing in a digest
             self._tell_once_more(publisher)  # the next event may be hours away
-            publisher.state(
-                self.issuer.due_digests(
-                    now=loop.time(), now_ns=time.time_ns(), event=publisher.position
-                )
-            )
+            for reader in self.issuer.due_readers(now=loop.time()):
+                await self._hash_changes(reader)
+                made = self.issuer.digests(reader, now_ns=time.time_ns(), event=publisher.position)
+                publisher.state(made)
+
+    async def _hash_changes(self, reader: int) -> None:
+        """Do most of a digest's work in slices, so that nobody's orders wait for it."""
+        self._pace.begin()
+        for _ in self.issuer.hashing(reader):
+            if self._pace.is_over:
+                await self._pace.rest()

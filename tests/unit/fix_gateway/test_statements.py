@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fix_gateway.settings import Doors, GatewaySettings
+from fix_gateway.settings import Doors, DropCopyTable, GatewaySettings
+from fix_gateway.statements import keeper as keeper_module
 from fix_gateway.statements import receipts
 from fix_gateway.statements.digests import LINES_PER_MESSAGE, digest, order_text
 from fix_gateway.statements.keeper import Keeper
@@ -30,7 +33,7 @@ from messages.trading import events
 from messages.trading.terms import CancelOnDisconnect, CancelReason, TimeInForce
 from runtime.link_frames import EventBatch
 from tests.integration.fix_gateway.market import definitions
-from tests.unit.fix_gateway.market import TRADER
+from tests.unit.fix_gateway.market import COPY, TRADER
 from tests.unit.fix_gateway.market import directory as market_directory
 from tests.unit.fix_gateway.telling import Sessions
 
@@ -183,20 +186,29 @@ def test_a_key_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -
         read_signer(path)
 
 
+def keeper_of(directory: Path, fixture: Sessions) -> Keeper:
+    settings = GatewaySettings(
+        principal=3,
+        comp_id="RIALTO",
+        doors=Doors(fix=directory, control=directory, credential=directory),
+        state=directory / "fix",
+        dictionaries=directory,
+    )
+    return Keeper(settings, directory=market_directory(), sessions=fixture.sessions.values())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110  # what is waited for says nothing by itself
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("is_more_to_come", [False, True])
 async def test_after_the_loss_of_all_the_last_receipts_do_not_wait_for_the_next_event(
     tmp_path: Path, *, is_more_to_come: bool
 ) -> None:
     fixture = Sessions()
-    settings = GatewaySettings(
-        principal=3,
-        comp_id="RIALTO",
-        doors=Doors(fix=tmp_path, control=tmp_path, credential=tmp_path),
-        state=tmp_path / "fix",
-        dictionaries=tmp_path,
-    )
-    directory, sessions = market_directory(), fixture.sessions.values()
-    keeper = Keeper(settings, directory=directory, sessions=sessions)
+    keeper = keeper_of(tmp_path, fixture)
     fixture.publisher.position = 3
     await keeper.begin(venue=b"v", through=3, has_lost_all=True)
     first = events.SessionGranted.make(number=1, session=TRADER, account=11, firm=1)
@@ -215,13 +227,51 @@ async def test_after_the_loss_of_all_the_last_receipts_do_not_wait_for_the_next_
         keeper.publish(
             EventBatch(1, 3, b"".join(each.pack() for each in records)), fixture.publisher
         )
-    async with asyncio.timeout(60):
-        while not fixture.told[TRADER].texts:  # noqa: ASYNC110  # what is waited for says nothing
-            await asyncio.sleep(0.01)
+    await until(lambda: fixture.told[TRADER].texts)
     later = events.OrderCancelled.make(number=4, account=11, session=TRADER, order_id=6)
     keeper.publish(EventBatch(4, 4, later.pack()), fixture.publisher)
     receipts_told = [each for each in fixture.told[TRADER].texts if each.startswith("35=N")]
     assert len(receipts_told) == 1, "once"
     assert "66=FENCE-3\x01" in receipts_told[0]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_digest_waits_for_what_is_not_read_yet_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture = Sessions()
+    copy = fixture.sessions[COPY]
+    copy.file = msgspec.structs.replace(copy.file, drop_copy=DropCopyTable(state_digest_seconds=60))
+    copy.is_open = True
+    keeper = keeper_of(tmp_path, fixture)
+    fixture.publisher.position = last = 5001
+    await keeper.begin(venue=b"v", through=last, has_lost_all=False)
+    accepted = [
+        events.OrderAccepted.make(
+            number=number,
+            account=11,
+            session=TRADER,
+            instrument=1,
+            order_id=number,
+            quantity_lots=1,
+            leaves_lots=1,
+        ).pack()
+        for number in range(1, last + 1)
+    ]
+    keeper.publish(EventBatch(1, last - 1, b"".join(accepted[:-1])), fixture.publisher)
+    orders = keeper.issuer.standing.account(11).orders
+    monkeypatch.setattr(keeper_module, "_LOOK_SECONDS", 0)
+    running = asyncio.create_task(keeper.run(fixture.publisher))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert orders[1].hash is None
+    keeper.publish(EventBatch(last, last, accepted[-1]), fixture.publisher)
+    turns = 0
+    while not fixture.told[COPY].texts:
+        turns += orders[1].hash is not None
+        await asyncio.sleep(0)
+    assert f"58=orders {last} digest" in fixture.told[COPY].texts[0]
+    assert turns > 5, "others had their turn while orders were hashed"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
