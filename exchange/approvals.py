@@ -175,8 +175,11 @@ class Approvals:
         return _command(proposal, operator=proposer.number, approver=approver.number)
 
     def record(self, proposal: Proposal, outcome: str) -> Proposal:
-        """Write what became of an approved proposal."""
+        """Write what became of an approved proposal; what is written already stands."""
         with self._held():
+            known = self.find(proposal.id)
+            if known.outcome:
+                return known
             return self._write(msgspec.structs.replace(proposal, outcome=outcome))
 
     def find(self, proposal_id: str) -> Proposal:

@@ -211,7 +211,7 @@ class TradeRequests:
             if kind in _TRADES:
                 self._tell_trade(answer, _TRADES[kind].unpack(data, offset))
                 looked += _LOOK_EVENTS // 16
-            if answer.ended:
+            if answer.ended or answer.position == answer.end:
                 return
             looked += 1
             offset += length

@@ -70,6 +70,7 @@ def test_a_command_has_both_operators_and_a_reference_of_the_proposal(desk: Desk
     assert command.reference == client_id(f"approval-{proposal.id}")
     assert desk.approvals.all() == [approved]
     done = desk.approvals.record(approved, "executed as event 9")
+    assert desk.approvals.record(approved, "executed") == done, "who sent it a second time"
     with pytest.raises(CommandError, match="executed as event 9"):
         desk.approvals.approve(desk.token("cid"), done)
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.adapters.in_memory import InMemoryCore
@@ -18,6 +19,7 @@ from fix_gateway.translation.raw import Entry, Fields
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
 from messages.trading.codes import RejectCode
+from runtime.link_frames import EventBatch
 from tests.unit.fix_gateway.conformity import fields_of
 from tests.unit.fix_gateway.market import OTHER, TRADER, directory
 from tests.unit.fix_gateway.telling import Sessions, Told, accepted, traded
@@ -128,6 +130,28 @@ async def test_a_time_begins_and_ends_where_it_says() -> None:
         venue.ask(name="r-2", dates=[{75: "20360101"}])
         await venue.answered(count=2)
     assert venue.of(TRADER, "AQ")[-1][748] == "0"
+
+
+async def test_what_is_later_than_asked_for_is_not_even_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    venue = Venue()
+    venue.core.batch_events_max = 1
+    venue.happen(*[traded(maker=11, taker=21) for _ in range(5)], age_ns=20 * SECOND_NS)
+    venue.happen(*[traded(maker=11, taker=21) for _ in range(500)])
+    read: list[int] = []
+    batch = venue.core.batch
+
+    def reading(after: int) -> EventBatch | None:
+        read.append(after)
+        return batch(after)
+
+    monkeypatch.setattr(venue.core, "batch", reading)
+    moments = [timestamp_text(venue.now_ns - age * SECOND_NS) for age in (30, 10)]
+    async with venue.running():
+        venue.ask(dates=[{75: each[:8], 60: f"{each[:17]}.000000"} for each in moments])
+        assert len(await venue.answered()) == 5
+    assert len(read) < 50, "the beginning is found by halving"
 
 
 async def test_nothing_older_than_is_kept_is_told() -> None:
