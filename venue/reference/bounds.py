@@ -5,7 +5,7 @@ feed (256 MiB). Docs: docs/matching.md, "How much one command does".
 """
 
 STEPS_PER_COMMAND_MAX: int = 20_000
-"""Trades, self-trade preventions and triggered stops of one command together."""
+"""Trades, self-trade preventions, triggered stops and thaws of one command together."""
 
 ORDERS_PER_STEP: int = 64
 """Orders that a round of an uncross looks at for one step: self-trade prevention can make a round

@@ -37,6 +37,7 @@ def advance_time(venue: VenueState, command: AdvanceTime) -> None:
         elif kind == PHASE_END:
             end_phase(venue, venue.instruments[number])
         elif kind == PROTECTION_THAW:
+            venue.steps_left -= 1  # nothing else bounds how many thaw at once
             thaw(venue, number)
         elif kind == RFQ_QUOTE_END:
             expire_quote(venue, due)

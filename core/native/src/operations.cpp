@@ -191,6 +191,7 @@ void advance_time(Venue& venue, const commands::AdvanceTime& command) {
     }
     venue.deadlines.erase(due);
     if (due.kind == Deadline::PROTECTION_THAW) {
+      --venue.steps_left;  // nothing else bounds how many thaw at once
       thaw(venue, due.number);
       continue;
     }

@@ -38,14 +38,18 @@ def restored(market: Market) -> Venue:
 def test_the_events_of_one_command_fit_a_frame() -> None:
     level = e.BookLevelChanged.LENGTH
     cancels = bounds.OPEN_ORDERS_MAX * (e.OrderCancelled.LENGTH + level)
-    # A step is a trade, a self-trade prevention or a trigger, with what goes because of it.
+    # A step is a trade, a self-trade prevention or a trigger, with what goes because of it: both
+    # sides of a trade may be quotes, whose protection it triggers.
     step = max(
-        e.TradeExecuted.LENGTH,
+        e.TradeExecuted.LENGTH + 2 * e.ProtectionTriggered.LENGTH,
         e.OrderCancelled.LENGTH + e.OrderRestated.LENGTH,
         e.OrderTriggered.LENGTH + e.OrderCancelled.LENGTH,
+        e.ProtectionReset.LENGTH,
     )
     steps = bounds.STEPS_PER_COMMAND_MAX * (step + 3 * level)
-    assert cancels + steps < FRAME * 8 // 10
+    quotes = bounds.QUOTES_OF_REQUEST_MAX * e.RfqQuoteEnded.LENGTH
+    negotiations = bounds.QUOTE_REQUESTS_MAX * (e.QuoteRequestEnded.LENGTH + quotes)
+    assert cancels + steps + negotiations < FRAME * 8 // 10
 
 
 @pytest.mark.parametrize("lots", [999_999, 1_000_000])

@@ -164,6 +164,22 @@ def test_a_frozen_group_thaws_when_its_time_has_come(market: QuotingMarket) -> N
     assert "mass quote 3 of 3" in three_levels(market)
 
 
+def test_thaws_take_steps_and_what_is_left_is_due_at_once(
+    market: QuotingMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for group in (7, 8, 9):
+        market.protect(group, trades_max=1, frozen_ns=5 * SECOND)
+        market.mass_quote(entry((1, 99), None, name=f"e{group}", protection_group=group))
+        market.sell(1, at=99, account=BOB)
+    monkeypatch.setattr(bounds, "STEPS_PER_COMMAND_MAX", 2)
+    market.now_ns += 5 * SECOND
+    first = [f"protection {group} reset TIME thawed" for group in (7, 8)]
+    assert market.send(c.AdvanceTime) == first
+    assert 0 < market.engine.next_deadline() <= market.now_ns
+    assert market.send(c.AdvanceTime) == ["protection 9 reset TIME thawed"]
+    assert market.engine.next_deadline() == 0
+
+
 def test_a_reset_or_another_definition_ends_a_freeze_before_its_time(
     market: QuotingMarket,
 ) -> None:
