@@ -88,6 +88,11 @@ class Directory:
         found = self.assets.get(number)
         return found if found is not None else Asset(number, NO_SYMBOL, 0)
 
+    def sessions_trading_for(self, account: int) -> list[int]:
+        """Return the sessions that may trade for an account, by number."""
+        trading = self.trading_accounts.items()
+        return sorted(session for session, known in trading if account in known.values())
+
     def asked_sessions(self, requester: int) -> tuple[int, ...]:
         """Return the sessions that are told of an account's requests for quote, by number.
 

@@ -366,11 +366,15 @@ def _to_asker(say: Callable[[Any, Directory], str]) -> Callable[[Any, Directory]
 
 
 def _to_account(say: Callable[[Any, Directory], str]) -> Callable[[Any, Directory], list[Outgoing]]:
-    """Address what became of a protection group to its session, and to the account's copies."""
+    """Address what became of a protection group to its session, and to the account's copies.
+
+    A group that thaws by itself is nobody's doing, so all who trade for the account hear of it.
+    """
 
     def tell(record: Any, directory: Directory) -> list[Outgoing]:
-        text = say(record, directory)
-        return _addressed(text, record, directory, record.account, record.session)
+        text, account = say(record, directory), record.account
+        who = [record.session] if record.session else directory.sessions_trading_for(account)
+        return _addressed(text, record, directory, account, *who)
 
     return tell
 

@@ -404,6 +404,16 @@ def test_a_trip_and_a_reset_of_protection_are_told_to_the_maker_and_its_copies()
     assert answer[58] == "PROTECTION: counts from nothing, thawed"
 
 
+def test_a_group_that_thaws_by_itself_is_told_to_all_who_trade_for_the_account() -> None:
+    thawed = events.ProtectionReset.make(
+        number=65, account=11, protection_group=7, cause=ThawCause.TIME, was_frozen=1
+    )
+    messages = told(thawed)
+    assert set(messages) == {TRADER, COPY}
+    assert (messages[TRADER][0][117], messages[COPY][0][797]) == ("NONE", "Y")
+    assert 797 not in messages[TRADER][0]
+
+
 def test_where_protection_stands_is_told_in_decimals() -> None:
     record = events.ProtectionReported.make(
         number=66,

@@ -139,6 +139,15 @@ async def test_a_burst_goes_in_pieces_of_the_configured_size_and_in_order() -> N
     assert [len(piece) for piece in link.sent] == [3000, 3000, 3000]
 
 
+async def test_a_request_that_is_larger_than_a_piece_goes_whole() -> None:
+    """A mass quote is one request of many records, which the core takes together or not."""
+    made = Fixture()
+    link = made.link(FakeLink())
+    sizes = {5: 3000, 6: SETTINGS.send_bytes_max + 1, 7: 3000}
+    made.outbox.carry([made.request(number, size=size) for number, size in sizes.items()])
+    assert [len(piece) for piece in link.sent] == list(sizes.values())
+
+
 async def test_a_connection_that_the_core_refuses_is_logged_out_and_may_come_again() -> None:
     made = Fixture()
     source = made.live.connections
