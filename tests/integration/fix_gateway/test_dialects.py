@@ -192,8 +192,8 @@ def test_a_tag_that_stands_twice_gets_a_session_reject(
     [
         (OLD, "V", True),
         (NEW, "V", True),
-        (OLD, "CA", False),  # OrderMassActionRequest came with FIX 5.0 SP1
-        (NEW, "CA", True),
+        (OLD, "DH", False),  # PartyActionRequest came with FIX 5.0 SP2
+        (NEW, "DH", True),
         (OLD, "ZZ", False),
         (NEW, "ZZ", False),
     ],
@@ -471,6 +471,8 @@ def test_a_session_may_change_its_dialect_between_runs(tmp_path: Path) -> None:
         changed.logon()
         (missed,) = told(changed)
         assert (text(missed, 8), text(missed, 11), text(missed, 378)) == ("FIXT.1.1", before, "12")
+        (receipt,) = told(changed)
+        assert text(receipt, 35) == "N", "what the disconnect left behind"
         changed.send("D", order(after))
         assert [text(each, 11) for each in told(changed)] == [after], "nothing comes twice"
         assert (changed.gaps, changed.resends_asked) == (1, 0), "both sides' numbers go on"
