@@ -22,7 +22,7 @@ from messages.trading.identity import NO_CLIENT_ID
 from messages.trading.terms import ProtectionLimit, QuoteResponse, QuoteScope
 
 _NOT_FOUND = frozenset({RejectCode.PROTECTION_UNKNOWN})
-_CANCELLED = {
+_CANCELLED: dict[int, str] = {
     QuoteScope.ALL: tags.QUOTE_STATUS_CANCELED_ALL,
     QuoteScope.INSTRUMENT: tags.QUOTE_STATUS_CANCEL_FOR_SYMBOL,
 }
@@ -101,7 +101,7 @@ def _refused_whole(
 def cancelled(record: events.QuotesCancelled, directory: Directory) -> str:
     """Say that a cancel of quotes is done (AI), with how many sides went."""
     unit = directory.instruments.get(record.instrument)
-    status = _CANCELLED.get(QuoteScope(record.scope), tags.QUOTE_STATUS_CANCELED)
+    status = _CANCELLED.get(record.scope, tags.QUOTE_STATUS_CANCELED)
     return _status(
         record,
         directory,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.inbound import translate
 from fix_gateway.translation.kinds import message_type_of
 from fix_gateway.translation.outbound import told_by
-from fix_gateway.translation.raw import parse
+from fix_gateway.translation.raw import Fields, parse
 from messages.layout import Record, padded_text
 from messages.trading import events
 from messages.trading.codes import RejectCode
@@ -157,6 +159,27 @@ def test_as_many_entries_as_a_group_holds_are_taken_and_one_more_refuses_all() -
 def test_a_mass_quote_that_cannot_be_read_is_refused_whole(text: str, code: RejectCode) -> None:
     record = refusal(text)
     assert (record.code, record.refused_kind) == (code, GroupHeader.KIND)
+
+
+FIELD = st.tuples(
+    st.sampled_from([299, 55, 132, 133, 134, 135, 62]),
+    st.sampled_from(["a", "BTC-USD", "100.00", "0", "0.5", "x", "", "9" * 40])
+    | st.text(st.characters(exclude_characters="\x01"), max_size=50),
+)
+
+
+@given(
+    st.lists(st.lists(FIELD, max_size=7), max_size=4),
+    st.text(max_size=50),
+)
+def test_whatever_a_client_writes_is_one_command(
+    entries: list[list[tuple[int, str]]], quote_id: str
+) -> None:
+    made = Fields({35: "i", 34: "7", 117: quote_id})
+    sets = [{302: "0", 304: str(len(entries))}]
+    made.groups = {296: sets, 295: [{302: "0"} | dict(entry) for entry in entries]}
+    data = translate(made, ARRIVAL, directory())
+    assert whole_command(data, 0) == len(data)
 
 
 CANCELS = [
