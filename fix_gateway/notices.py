@@ -1,19 +1,23 @@
 """What the venue announces: a stop, counted down, and sequence numbers that run high."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import structlog
 
-from fix_gateway.acceptor import Channel
-from fix_gateway.bridge import Bridge
-from fix_gateway.farewells import Farewells
 from fix_gateway.translation import tags
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
+
+if TYPE_CHECKING:  # the operator's command reads what an announcement is, without QuickFIX
+    from fix_gateway.acceptor import Channel
+    from fix_gateway.bridge import Bridge
+    from fix_gateway.farewells import Farewells
 
 log = structlog.get_logger()
 
