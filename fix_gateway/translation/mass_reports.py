@@ -28,6 +28,9 @@ _COMPLETED = f"1375={tags.MASS_ACTION_RESPONSE_COMPLETED}\x01"
 _REJECTED = f"1375={tags.MASS_ACTION_RESPONSE_REJECTED}\x01"
 
 
+_ACTIONS = frozenset(MassActionType)
+
+
 def accepted_action(record: events.MassActionAccepted, directory: Directory) -> str:
     """Report a mass action that will be done now."""
     return _action(record, directory, action=record.action, scope=record.scope, outcome=_ACCEPTED)
@@ -57,7 +60,7 @@ def refused_action(record: events.RefusalRecorded, directory: Directory) -> str:
     return _action(
         record,
         directory,
-        action=record.order_type or MassActionType.CANCEL,
+        action=record.order_type,
         scope=0,
         outcome=f"{_REJECTED}1376={mass_action_reject_reason(record.code)}\x01",
         refusal=f"58={sentence(record)}\x015001={record.code}\x01",
@@ -79,9 +82,10 @@ def _action(
         if scope == Scope.FIRM
         else account(record.account, directory)
     )
+    known = action if action in _ACTIONS else MassActionType.CANCEL  # 1373 must have a value
     return (
         f"35=BZ\x01{identifier(record.client_order_id)}1369={record.number}\x01"
-        f"1373={action}\x011374={_scope(scope, record.instrument)}\x01{outcome}{whose}"
+        f"1373={known}\x011374={_scope(scope, record.instrument)}\x01{outcome}{whose}"
         + (f"55={unit.symbol}\x01" if unit is not None else "")
         + (f"54={side(record.side)}\x01" if record.side else "")
         + f"60={timestamp_text(record.time_ns)}\x01{refusal}5002={record.number}\x01"
@@ -108,8 +112,8 @@ def checked_order(record: events.OrderChecked, directory: Directory) -> str:
         figures = Figures(record.instrument, record.side, record.limit, record.usage)
         text = refusal_text(record.code, figures, directory)
         return _check(record, directory, code=record.code, text=text, terms=terms)
-    assert unit is not None, record
-    return _check(record, directory, terms=terms + _limits(record, unit, directory))
+    limits = "" if unit is None else _limits(record, unit, directory)
+    return _check(record, directory, terms=terms + limits)
 
 
 def refused_check(record: events.RefusalRecorded, directory: Directory) -> str:

@@ -51,7 +51,7 @@ def quoted(client_order_id: bytes, flags: int) -> str:
     if not flags & OrderFlag.QUOTE:
         return ""
     quote, _, entry = safe_text(client_order_id).rpartition("/")
-    return f"117={quote}\x01299={entry}\x01"
+    return f"117={quote or 'NONE'}\x01299={entry or 'NONE'}\x01"
 
 
 def original(client_order_id: bytes) -> str:

@@ -28,13 +28,17 @@ _CANCELLED: dict[int, str] = {
 }
 
 
+_LEVELS = frozenset(QuoteResponse)
+
+
 def acknowledged(record: events.MassQuoteAcknowledged, directory: Directory) -> str:
     """Say what became of entries (b); nothing where the maker did not want to know."""
     if record.code:
         figures = Figures(0, 0, record.limit, record.usage)
         text = refusal_text(record.code, figures, directory)
-        level = f"301={record.response}\x01"
-        return _refused_whole(record, directory, record.quote_id, text, level=level)
+        return _refused_whole(
+            record, directory, record.quote_id, text, level=_level(record.response)
+        )
     outcomes = QuoteOutcome.unpack(record.outcomes)[: record.count]
     is_flawless = all(outcome.code == 0 for outcome in outcomes)
     if record.response == QuoteResponse.NONE or (
@@ -47,10 +51,16 @@ def acknowledged(record: events.MassQuoteAcknowledged, directory: Directory) -> 
         for number, entries in groupby(outcomes, key=lambda outcome: outcome.protection_group)
     ]
     return (
-        f"35=b\x01117={safe_text(record.quote_id)}\x01297={tags.QUOTE_STATUS_ACCEPTED}\x01"
-        f"301={record.response}\x01{account(record.account, directory)}"
+        f"35=b\x01117={safe_text(record.quote_id) or 'NONE'}\x01"
+        f"297={tags.QUOTE_STATUS_ACCEPTED}\x01"
+        f"{_level(record.response)}{account(record.account, directory)}"
         f"296={len(sets)}\x01{''.join(sets)}5002={record.number}\x01"
     )
+
+
+def _level(response: int) -> str:
+    """Write QuoteResponseLevel (301), where it is one of the standard's."""
+    return f"301={response}\x01" if response in _LEVELS else ""
 
 
 def _set(number: int, entries: list[QuoteOutcome], directory: Directory, *, is_last: bool) -> str:

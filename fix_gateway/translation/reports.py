@@ -156,7 +156,9 @@ def listed(record: events.OrderListed, directory: Directory) -> str:
         record,
         directory,
         execution_type=tags.EXEC_TYPE_ORDER_STATUS,
-        request_of_many=f"584={safe_text(record.request_id)}\x01911={record.count}\x01{last}",
+        request_of_many=(
+            f"584={safe_text(record.request_id) or 'NONE'}\x01911={record.count}\x01{last}"
+        ),
         times=stamps((record.received_at_ns, _TIME_IN)),
     )
     return f"{text}5031={record.remaining}\x01" if record.remaining else text

@@ -210,7 +210,7 @@ def answered(record: events.RfqAnswered, directory: Directory) -> list[Told]:
 
 def _own_request(record: events.QuoteRequestState, directory: Directory, query: bytes) -> str:
     unit = directory.instrument(record.instrument)
-    side = f"54={record.side}\x01" if record.side else ""
+    side = f"54={record.side}\x01" if record.side in (1, 2) else ""
     said = Status(
         safe_text(record.client_request_id),
         query=query,
@@ -224,7 +224,7 @@ def _own_request(record: events.QuoteRequestState, directory: Directory, query: 
 def _asked(record: events.QuoteRequestState, directory: Directory) -> str:
     """Write a request for those who may answer it."""
     unit = directory.instrument(record.instrument)
-    side = f"54={record.side}\x01" if record.side else ""
+    side = f"54={record.side}\x01" if record.side in (1, 2) else ""
     return (
         f"35=R\x01131={request_name(record.request_id)}\x01146=1\x0155={unit.symbol}\x01{side}"
         f"38={quantity(record.quantity_lots, unit)}\x01"
@@ -237,7 +237,7 @@ def _offer(record: events.RfqQuoteState, directory: Directory) -> str:
     """Write a quote for its requester."""
     unit = directory.instrument(record.instrument)
     return (
-        f"35=S\x01131={safe_text(record.client_request_id)}\x01"
+        f"35=S\x01131={safe_text(record.client_request_id) or 'NONE'}\x01"
         f"117={quote_name(record.request_id, record.quote_id)}\x01"
         f"537={tags.QUOTE_TYPE_TRADEABLE}\x0155={unit.symbol}\x01"
         f"{account(record.requester_account, directory)}{_prices(record, directory)}"
@@ -275,7 +275,7 @@ def _status(record: events.Event, directory: Directory, number: int, said: Statu
     return (
         "35=AI\x01"
         + (f"649={query}\x01" if query else "")
-        + f"131={said.request or 'NONE'}\x01117={said.quote}\x0155={said.symbol}\x01"
+        + f"131={said.request or 'NONE'}\x01117={said.quote or 'NONE'}\x0155={said.symbol}\x01"
         f"{said.asked}{account(number, directory)}{said.expiry}{said.prices}"
         f"60={timestamp_text(record.time_ns)}\x01297={said.status}\x01"
         + (f"300={said.reason}\x01" if said.reason is not None else "")
