@@ -154,13 +154,18 @@ class Supervisor:
         self._settled[child.name].set()
 
     def _publish_troubles(self) -> None:
-        self._state.publish_troubles(self.troubles)
+        try:
+            self._state.publish_troubles(self.troubles)
+        except OSError as error:
+            # A full disk is a trouble to tell of, and none to stop a trading venue for.
+            log.warning("troubles_not_written", reason=error.strerror)
 
     async def _stop_all(self) -> None:
         for child in (*reversed(self._others), self._core):
             await child.stop()
             log.info("process_stopped", name=child.name)
-        self._state.publish_troubles({})
+        self.troubles.clear()
+        self._publish_troubles()
 
 
 def _pause(failures: int) -> float:

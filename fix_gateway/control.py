@@ -5,6 +5,7 @@ A Unix socket beside QuickFIX's. Each connection brings one line of JSON (``Fare
 """
 
 import asyncio
+import errno
 import hmac
 import os
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ import structlog
 from fix_gateway.guard.upstream import CONTROL_BYTES_MAX, CONTROL_SECONDS_MAX, Farewell
 from fix_gateway.notices import Announcement
 from fix_gateway.settings import Doors
+from runtime.process import EXIT_DISK
 from runtime.toml import SettingsError
 
 log = structlog.get_logger()
@@ -26,11 +28,17 @@ LogOut = Callable[[str, str], bool]
 """Logs a session out with a text; False when it is not logged on."""
 
 
+class DiskFullError(Exception):
+    """There is no room for the credential; the supervisor tries again."""
+
+    exit_code = EXIT_DISK
+
+
 def keep_credential(doors: Doors, credential: str) -> None:
     """Put the credential of this run where the guard finds it, readable by our user only.
 
     Raises:
-        SettingsError: it cannot be written.
+        SettingsError: it cannot be written. DiskFullError: not now.
     """
     unfinished = doors.credential.with_suffix(f".{os.getpid()}")
     try:
@@ -40,6 +48,8 @@ def keep_credential(doors: Doors, credential: str) -> None:
             file.write(credential + "\n")
         unfinished.replace(doors.credential)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(f"{doors.credential}: {error.strerror}") from error
         raise SettingsError(f"{doors.credential}: {error.strerror}") from error
 
 
