@@ -68,6 +68,7 @@ class State:
         self.fix_keys = self.secrets / "fix"
         self.operators = self.secrets / "operators"
         self.approvals = self.root / "approvals"
+        self.admin_record = self.root / "admin" / "record.jsonl"
         self.signing_key = self.secrets / "venue-signing.key"
         self.run = self.root / "run"
         self.logs = self.root / "logs"
