@@ -1,0 +1,67 @@
+"""The audit of the events: every check, over one picture of the venue."""
+
+from collections.abc import Callable
+from typing import Any
+
+from auditor.checks.books import Books
+from auditor.checks.contiguity import Contiguity
+from auditor.checks.definitions import Definitions
+from auditor.checks.handlers import Handlers
+from auditor.checks.money import Money
+from auditor.checks.orders import Orders
+from auditor.checks.rules import Rules
+from auditor.findings import Check, Findings
+from auditor.picture import Picture
+from messages.layout import RECORD_PREFIX, MalformedRecordError, Record
+from messages.trading.events import EVENTS, LAST_OF_COMMAND
+
+
+class EventAudit:
+    """Looks at events, in order; pure: bytes in, findings out."""
+
+    def __init__(self, picture: Picture, findings: Findings) -> None:
+        """Go on from a picture; the first event must be the one after it."""
+        self.picture = picture
+        self.findings = findings
+        self.books = Books(picture, findings)
+        self._contiguity = Contiguity(picture, findings)
+        self._rules = Rules(picture, findings)
+        self._money = Money(picture, findings)
+        # Rules and books look at an order as it was before the event, then it is taken over.
+        parts: list[Handlers] = [
+            Definitions(picture).handlers(),
+            self._rules.handlers(),
+            self.books.handlers(),
+            Orders(picture, findings).handlers(),
+            self._money.handlers(),
+        ]
+        self._readers: dict[int, tuple[type[Record], tuple[Callable[[Any], None], ...]]] = {
+            kind: (cls, tuple(part[cls] for part in parts if cls in part))
+            for kind, cls in EVENTS.by_kind.items()
+        }
+
+    def see(self, data: bytes) -> None:
+        """Look at the events of whole commands."""
+        readers, prefix = self._readers, RECORD_PREFIX.unpack_from
+        offset, end = 0, len(data)
+        while offset < end:
+            length, kind = prefix(data, offset)
+            reader = readers.get(kind)
+            if reader is None or length != reader[0].LENGTH or offset + length > end:
+                raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
+            event: Any = reader[0].unpack(data, offset)
+            self._contiguity.see(event)
+            try:
+                for handle in reader[1]:
+                    handle(event)
+            except (KeyError, IndexError, ValueError) as error:
+                # An event that speaks of what never was: the picture cannot hold it.
+                self.findings.add(
+                    Check.CONTIGUITY,
+                    f"{reader[0].__name__} does not fit what came before: {error!r}",
+                )
+            if event.flags & LAST_OF_COMMAND:
+                self._rules.end_command()
+                self.books.end_command()
+                self._money.end_command()
+            offset += length

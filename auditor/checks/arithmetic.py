@@ -1,0 +1,53 @@
+"""The auditor's own arithmetic of fees, holds and collars: docs/matching.md and docs/risk.md.
+
+Written from those pages, with exact fractions, and shared with nobody: what settlement or the
+engine get wrong must not be wrong here in the same way.
+"""
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import NamedTuple
+
+from messages.trading.terms import PPM, Side
+
+
+class FillFee(NamedTuple):
+    """A fill's fee in quote atoms, and what the order's fees have overpaid after it."""
+
+    atoms: int
+    credit: int
+
+
+def fee_of(*, notional: int, rate_ppm: int, credit: int) -> FillFee:
+    """Return what a fill owes: all fees of an order together round up once.
+
+    Args:
+        notional: quote atoms.
+        rate_ppm: negative for a rebate, which rounds down, each fill by itself.
+        credit: millionths of an atom that earlier fees of the order overpaid.
+    """
+    if rate_ppm < 0:
+        return FillFee(-(notional * -rate_ppm // PPM), credit)
+    due = notional * rate_ppm - credit
+    atoms = max(0, (due + PPM - 1) // PPM)
+    return FillFee(atoms, atoms * PPM - due)
+
+
+def hold_of_buy(*, leaves: int, price: int, factor: int, rate_ppm: int, credit: int) -> int:
+    """Return what an open buy ties up: its leaves at its price, and the largest fee on that."""
+    notional = leaves * price * factor
+    due = notional * max(rate_ppm, 0) - credit
+    return notional + max(0, (due + PPM - 1) // PPM)
+
+
+def is_within_collar(*, side: int, price: int, reference: int, collar_ppm: int) -> bool:
+    """Say whether a limit price reaches no further through the reference than it may.
+
+    The comparison is with the exact bound: a price is whole ticks, and the bound is not.
+    """
+    if not collar_ppm or not reference:
+        return True
+    reach = Fraction(reference * collar_ppm, PPM)
+    if side == Side.BUY:
+        return price <= floor(reference + reach)
+    return price >= ceil(reference - reach)
