@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ pytest_plugins = ["tests.long_runs"]
 
 SEED = pytest.StashKey[int]()
 TESTS_RUN = pytest.StashKey[int]()
+REASON_LENGTH_MAX = 600
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +49,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" and call.excinfo is None:
         item.config.stash[TESTS_RUN] += 1
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # At once: a run that is cut off later has said by then what failed, and why.
+    if report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message if crash else report.longreprtext
+        sys.stderr.write(f"\nFAILED {report.nodeid} ({report.when}): {why[:REASON_LENGTH_MAX]}\n")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -41,6 +41,8 @@ class LongRuns:
         if earlier:
             self._config.hook.pytest_deselected(items=earlier)
             items[:] = [item for item in items if item.nodeid not in self._passed]
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" or not report.passed or not self._commit:
