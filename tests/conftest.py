@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from hypothesis import core as hypothesis_core
 
 from runtime.embedded_postgres import Dsn, EmbeddedPostgres
@@ -73,6 +74,14 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     terminalreporter.write_line(f"seed: {config.stash[SEED]}")
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_as_they_were() -> Iterator[None]:
+    """What configures a process's logs runs in a process of its own: it is never undone."""
+    before = structlog.get_config()["logger_factory"]
+    yield
+    assert structlog.get_config()["logger_factory"] is before
 
 
 @pytest.fixture(scope="session")

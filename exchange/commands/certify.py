@@ -58,13 +58,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Certify; the exit code is 0 only when nothing failed."""
-    configure_logs("certify", level="error")
     if options.log:
         verdicts = _of_log(options.log, options.sender)
-    elif options.is_self:
-        verdicts = uvloop.run(_of_ourselves(options))
     else:
-        verdicts = uvloop.run(_of_client(options))
+        configure_logs("certify", level="error")
+        verdicts = uvloop.run((_of_ourselves if options.is_self else _of_client)(options))
     if not verdicts:
         raise CommandError("no case is called that")
     if options.json:
