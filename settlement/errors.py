@@ -6,6 +6,7 @@
     - ``PositionMovedError``: ours, or an operator's: the stored position is not where we left it.
     - ``LedgerRefusedError``: ours or the engine's: the database refused what breaks its rules.
     - ``LedgerBehindError``: outside: the ledger did not reach the wanted event in time.
+    - ``SettlementRefusedError``: the operator's: a decision that cannot be; numbered.
     - ``ConsumerBusyError``: the operator's: another settlement process holds this database.
     - ``DatabaseError``
         - ``ForeignSchemaError``: the operator's: the database is not Rialto's, or was changed.
@@ -13,6 +14,8 @@
         - ``LoginRefusedError``: the operator's: wrong password, right or database name.
         - ``ForeignVenueError``: the operator's: the database holds another venue's ledger.
 """
+
+from settlement.cycle_terms import SettlementCode
 
 
 class SettlementError(Exception):
@@ -41,6 +44,18 @@ class LedgerBehindError(SettlementError):
     """A consumer did not reach an event in time; it may be running still, or not at all."""
 
     exit_code = 69
+
+
+class SettlementRefusedError(SettlementError):
+    """A decision about settlement that cannot be, with the limit that it meets and its usage."""
+
+    exit_code = 1
+
+    def __init__(self, code: SettlementCode, text: str, *, limit: int = 0, usage: int = 0) -> None:
+        super().__init__(f"{code.value} {code.name}: {text} (limit {limit}, usage {usage})")
+        self.code = code
+        self.limit = limit
+        self.usage = usage
 
 
 class ConsumerBusyError(SettlementError):

@@ -45,6 +45,16 @@ set credit_line_atoms = excluded.credit_line_atoms,
     position_max_atoms = excluded.position_max_atoms
 """
 
+# Mode 2 is SettlementMode.NET. An account that there was a word about keeps it.
+_SETTLE_NET = """
+insert into settlement.account_modes (account, after_event, decision, mode)
+select account, event_number, 0, 2 from unnest($1::bigint[], $2::bigint[])
+    as credited (account, event_number)
+where not exists (
+    select from settlement.account_modes as known where known.account = credited.account
+)
+"""
+
 
 class LedgerProjection:
     """Books events: decodes a batch without the database, then writes it in one transaction."""
@@ -96,6 +106,10 @@ class LedgerProjection:
             rows = [(*key, *limits) for key, limits in ready.limits.items()]
             columns = [list(column) for column in zip(*rows, strict=True)]
             await connection.execute(_SET_LIMITS, *columns)
+        if ready.credited:
+            await connection.execute(
+                _SETTLE_NET, list(ready.credited), list(ready.credited.values())
+            )
         if ready.trades:
             await connection.copy_records_to_table(
                 "trades", schema_name=NAMESPACE, columns=TRADE_COLUMNS, records=ready.trades

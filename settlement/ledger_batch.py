@@ -149,6 +149,8 @@ class LedgerBatch:
     accounts: list[tuple[int | str, ...]] = field(default_factory=list)
     # By (account, asset): the last line, the widest line of the batch, the last position limit.
     limits: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
+    # By account: the batch's first event that gives it credit. From there on it settles net.
+    credited: dict[int, int] = field(default_factory=dict)
 
     def trade_executed(self, data: bytes, offset: int) -> None:
         """Add a TradeExecuted record: a trade and its entries."""
@@ -231,6 +233,8 @@ class LedgerBatch:
         key, line = (event.account, event.asset), event.credit_line_atoms
         _, widest, _ = self.limits.get(key, (0, 0, 0))
         self.limits[key] = line, max(line, widest), event.position_max_atoms
+        if line:
+            self.credited.setdefault(event.account, event.number)
 
     def asset_created(self, data: bytes, offset: int) -> None:
         """Add an AssetCreated record."""

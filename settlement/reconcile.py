@@ -78,6 +78,15 @@ class LedgerAccountSum(NamedTuple):
     atoms: int
 
 
+class Settled(NamedTuple):
+    """What an account has of an asset: settled, and what settlement cycles still have to settle."""
+
+    account: int
+    asset: int
+    settled_atoms: int
+    unsettled_atoms: int
+
+
 class Finding(NamedTuple):
     """Something the database found to disagree with itself."""
 
@@ -90,7 +99,8 @@ class Finding(NamedTuple):
 class LedgerFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the database says as of ``event_number``, and where it disagrees with itself.
 
-    ``open_orders`` is None when the order history has not reached that event.
+    ``open_orders`` is None when the order history has not reached that event, ``settled`` when
+    it was not asked for.
     """
 
     event_number: int
@@ -98,6 +108,7 @@ class LedgerFigures(msgspec.Struct, frozen=True, kw_only=True):
     open_orders: list[OpenOrder] | None
     findings: list[Finding]
     counts: dict[str, int]
+    settled: list[Settled] | None = None
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -138,6 +149,8 @@ def compare(engine: EngineFigures, ledger: LedgerFigures) -> Report:
     differences = [Difference(*finding) for finding in ledger.findings]
     differences += _balance_differences(engine, ledger)
     differences += _asset_differences(engine, ledger)
+    if ledger.settled is not None:
+        differences += _settled_differences(engine, ledger.settled)
     if ledger.open_orders is not None:
         differences += _held_differences(engine, ledger, ledger.open_orders)
         if engine.open_orders is not None:
@@ -201,6 +214,19 @@ def _asset_differences(engine: EngineFigures, ledger: LedgerFigures) -> list[Dif
         Difference(what, f"asset {asset}", str(left), str(right))
         for what, engine_side, ledger_side in compared
         for asset, left, right in _unequal(engine_side, ledger_side)
+    ]
+
+
+def _settled_differences(engine: EngineFigures, settled: list[Settled]) -> list[Difference]:
+    balances = {(row.account, row.asset): row.balance_atoms for row in engine.balances}
+    together = {
+        (row.account, row.asset): row.settled_atoms + row.unsettled_atoms for row in settled
+    }
+    return [
+        Difference(
+            "settled and unsettled", f"account {account} asset {asset}", str(left), str(right)
+        )
+        for (account, asset), left, right in _unequal(balances, together)
     ]
 
 

@@ -9,6 +9,7 @@ import time
 
 from runtime.postgres import Connection
 from settlement.chart import Consumer
+from settlement.cycle_check import cycle_findings, settled_amounts
 from settlement.errors import LedgerBehindError
 from settlement.reconcile import (
     EngineFigures,
@@ -186,7 +187,9 @@ _COUNTS = """
 select (select count(*) from settlement.entries) as entries,
     (select count(*) from settlement.trades) as trades,
     (select count(*) from settlement.orders) as orders,
-    (select count(*) from settlement.order_events) as order_events
+    (select count(*) from settlement.order_events) as order_events,
+    (select count(*) from settlement.cycles) as cycles,
+    (select count(*) from settlement.instructions) as instructions
 """
 
 
@@ -234,7 +237,10 @@ async def load(connection: Connection, event_number: int, *, deep: bool = True) 
             rows = await connection.fetch(_OPEN_ORDERS, event_number)
             open_orders = [OpenOrder(*row) for row in rows]
         findings = await _inner_findings(connection)
+        settled = None
         if deep:
+            settled = await settled_amounts(connection, event_number)
+            findings += await cycle_findings(connection, findings_max=FINDINGS_MAX)
             both_reached = min(history_through, reached.get(Consumer.LEDGER, 0))
             findings += await _deep_findings(connection, both_reached)
         counts = await connection.fetchrow(_COUNTS)
@@ -245,6 +251,7 @@ async def load(connection: Connection, event_number: int, *, deep: bool = True) 
         open_orders=open_orders,
         findings=findings,
         counts=dict(counts),
+        settled=settled,
     )
 
 
