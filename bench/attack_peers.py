@@ -18,6 +18,9 @@ ATTACKER: Final = "BENCH2"
 VICTIM: Final = "BENCH1"
 TARGET: Final = "RIALTO"
 _STORED_ORDERS: Final = 2000
+_FULL_RATE: Final = 2000
+_BATCH: Final = 20
+_RETRY_SECONDS: Final = 0.001
 
 
 class Peer:
@@ -335,6 +338,33 @@ class Attack:
                     peer.line.recv(1 << 20)
 
         self._each(act, pause=0.2)
+
+    def full_rate(self) -> None:
+        """Log on, and send 2000 orders a second evenly, reading the answers; no offence at all."""
+        peer = self.insider()
+        peer.line.settimeout(0)
+        due = time.monotonic()
+        with contextlib.closing(peer), contextlib.suppress(ConnectionError):
+            while self.is_on():
+                batch = b"".join(
+                    peer.message("D", order(f"r{time.time_ns()}-{number}"))
+                    for number in range(_BATCH)
+                )
+                self._send_reading(peer, batch)
+                self.done += _BATCH
+                due += _BATCH / _FULL_RATE
+                time.sleep(max(0.0, due - time.monotonic()))
+
+    def _send_reading(self, peer: Peer, data: bytes) -> None:
+        """Send all, reading meanwhile: who did not would stop itself."""
+        while data and self.is_on():
+            with contextlib.suppress(BlockingIOError):
+                while peer.line.recv(1 << 16):
+                    pass
+            with contextlib.suppress(BlockingIOError):
+                data = data[peer.line.send(data) :]
+            if data:
+                time.sleep(_RETRY_SECONDS)
 
 
 NAMES: Final = tuple(

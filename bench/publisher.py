@@ -21,6 +21,7 @@ from fix_gateway.bridge import Bridge
 from fix_gateway.dialects.names import FIX_44
 from fix_gateway.dictionary import compose_dictionaries
 from fix_gateway.metrics import Metrics
+from fix_gateway.progress import Progress
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import Doors, GatewaySettings, SessionFile
@@ -105,6 +106,7 @@ def _publisher(folder: Path) -> tuple[Publisher, FixAcceptor]:
             sessions=sessions.values(),
             signer=Signer(Ed25519PrivateKey.generate()),
         ),
+        progress=Progress(sessions),
         closing=set(),
         connection_refused=lambda _session, _code: None,
     )

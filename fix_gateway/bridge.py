@@ -51,6 +51,7 @@ class Request(NamedTuple):
     sequence: int  # MsgSeqNum; zero for the opening and closing of connections
     record: bytes
     sent: Sent = Sent("", "")
+    received_at_ns: int = 0
 
 
 class Inquiry(NamedTuple):
@@ -142,7 +143,10 @@ class Bridge:
         taken = []
         while self._waiting:
             request = self._waiting.popleft()
-            request.session.taken += 1
+            session = request.session
+            session.taken += 1
+            if request.sequence and request.epoch == session.epoch:
+                session.taken_through = request.sequence
             taken.append(request)
         return taken
 
@@ -282,7 +286,8 @@ class Bridge:
             record = refuse_rights(fields, arrival, self._directory)
         else:
             record = translate(fields, arrival, self._directory)
-        self._hand_over(Request(session, arrival.epoch, sequence, record, _sent(fields)))
+        sent = _sent(fields)
+        self._hand_over(Request(session, arrival.epoch, sequence, record, sent, received_at_ns))
         return True
 
     def _is_full_for(self, session: LiveSession) -> bool:

@@ -1,7 +1,9 @@
-"""The guard's way to have a client logged out by QuickFIX, whose numbers a Logout has to follow.
+"""The guard's words to the gateway, on a Unix socket beside QuickFIX's.
 
-A Unix socket beside QuickFIX's. Each connection brings one line of JSON (``Farewell``) and gets
-``done`` or ``unknown``.
+A connection brings one line of JSON. A ``Farewell``, by which QuickFIX logs a client out under its
+own numbers, and an ``Announcement`` get ``done`` or ``unknown``. After a ``Follow`` it stays, for
+questions of one line each: an id, a session and a MsgSeqNum (34). The answer is the id, once all
+of the session's messages through that number are answered (``fix_gateway.progress``).
 """
 
 import asyncio
@@ -14,7 +16,12 @@ from contextlib import asynccontextmanager
 import msgspec
 import structlog
 
-from fix_gateway.guard.upstream import CONTROL_BYTES_MAX, CONTROL_SECONDS_MAX, Farewell
+from fix_gateway.guard.upstream import (
+    CONTROL_BYTES_MAX,
+    CONTROL_SECONDS_MAX,
+    Farewell,
+    Follow,
+)
 from fix_gateway.notices import Announcement
 from fix_gateway.settings import Doors
 from runtime.process import EXIT_DISK
@@ -26,6 +33,9 @@ _TRIES, _TRY_SECONDS = 10, 0.05
 
 LogOut = Callable[[str, str], bool]
 """Logs a session out with a text; False when it is not logged on."""
+
+Wait = Callable[[str, int, Callable[[], None]], None]
+"""Has the last argument called once a session's messages through a number are answered."""
 
 
 class DiskFullError(Exception):
@@ -59,6 +69,7 @@ async def control(
     credential: str,
     log_out: LogOut,
     announce: Callable[[Announcement], None] | None = None,
+    wait: Wait | None = None,
 ) -> AsyncIterator[None]:
     """Serve the guard, and the operator's announcements, while the block runs.
 
@@ -70,14 +81,17 @@ async def control(
         try:
             async with asyncio.timeout(CONTROL_SECONDS_MAX):
                 request = _read(await reader.readline())
-            is_known = isinstance(request, Farewell) or announce is not None
-            is_done = is_known and hmac.compare_digest(
-                request.credential.encode(), credential.encode()
-            )
+            is_done = hmac.compare_digest(request.credential.encode(), credential.encode())
+            if isinstance(request, Follow):
+                if is_done and wait is not None:
+                    await _follow(reader, writer, wait)
+                return
             if isinstance(request, Farewell):
                 is_done = is_done and await _logged_out(log_out, request)
                 log.info("farewell_asked", is_done=is_done)
-            elif is_done and announce is not None:
+            elif announce is None:
+                is_done = False
+            elif is_done:
                 announce(request)
             writer.write(b"done\n" if is_done else b"unknown\n")
         except (TimeoutError, ValueError, OSError):
@@ -99,11 +113,29 @@ async def control(
         server.close()
 
 
-def _read(line: bytes) -> Farewell | Announcement:
-    """Read what is asked; ValueError for what has neither form."""
+async def _follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait: Wait) -> None:
+    """Answer questions until the guard hangs up.
+
+    Raises:
+        ValueError: a question has another form.
+    """
+    while line := await reader.readline():
+        question, session, number = line.split()
+
+        def answered(answer: bytes = question + b"\n") -> None:
+            if not writer.is_closing():
+                writer.write(answer)
+
+        wait(session.decode("ascii"), int(number), answered)
+
+
+def _read(line: bytes) -> Farewell | Follow | Announcement:
+    """Read what is asked; ValueError for what has no form of ours."""
     fields = msgspec.json.decode(line, type=dict[str, object])
     if "session" in fields:
         return msgspec.convert(fields, Farewell)
+    if "follow" in fields:
+        return msgspec.convert(fields, Follow)
     return msgspec.convert(fields, Announcement)
 
 

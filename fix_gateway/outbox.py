@@ -5,6 +5,7 @@ the link is gone is neither answered nor kept: it is asked for again at the next
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -13,6 +14,7 @@ from fix_gateway.acceptor import Channel, StoreError
 from fix_gateway.bridge import Request, not_sequenced
 from fix_gateway.metrics import Metrics
 from fix_gateway.ports import CommandLink
+from fix_gateway.progress import Progress
 from fix_gateway.sessions import LiveSession, Sent
 from fix_gateway.settings import SESSION_ID_MAX, GatewaySettings
 from fix_gateway.translation.kinds import message_type_of
@@ -34,6 +36,7 @@ class Outbox:
         *,
         sessions: Iterable[LiveSession],
         metrics: Metrics,
+        progress: Progress,
         loop: asyncio.AbstractEventLoop,
         fail: Callable[[Exception], None],
     ) -> None:
@@ -43,12 +46,14 @@ class Outbox:
             settings: how much goes in one send, and how long a logout may take.
             sessions: those of this gateway.
             metrics: of the gateway.
+            progress: is told what goes to the core, and what is refused there.
             loop: where ``fail`` runs.
             fail: called when an answer could not be stored.
         """
         self._settings = settings
         self._sessions = {session.number: session for session in sessions}
         self._metrics = metrics
+        self._progress = progress
         self._loop = loop
         self._fail = fail
         self.link: CommandLink | None = None
@@ -63,9 +68,13 @@ class Outbox:
         self._sessions[session.number] = session
 
     def carry(self, requests: Sequence[Request]) -> None:
-        """Send requests in order, in pieces that the core takes."""
+        """Send requests, each session's in its order and sessions in turns.
+
+        They go in pieces that the core takes.
+        """
         if self.link is None or not requests:
             return
+        requests = in_turns(requests)
         self._metrics.received.inc(sum(1 for request in requests if request.sequence))
         open_count = sum(session.is_open for session in self._sessions.values())
         self._metrics.sessions.set(open_count)
@@ -94,6 +103,7 @@ class Outbox:
                 sent = Sent(message_type_of(refusal.kind), "")
             self._metrics.rejects.labels(code_name(refusal.code)).inc()
             self._refuse(session, refusal.epoch, refusal.source_sequence, sent, refusal.code)
+        self._progress.look()
 
     def connection_refused(self, number: int, code: int) -> None:
         """Log a session out whose connection the core did not take: its orders would all fail."""
@@ -123,6 +133,12 @@ class Outbox:
             if request.sequence:
                 # Before it is sent: an answer may come at once.
                 request.session.remember_sent(request.epoch, request.sequence, request.sent)
+                self._progress.sent(
+                    request.session,
+                    epoch=request.epoch,
+                    sequence=request.sequence,
+                    received_at_ns=request.received_at_ns,
+                )
         try:
             if link.send(b"".join([request.record for request in requests])):
                 return
@@ -151,3 +167,19 @@ class Outbox:
 
     def _channel(self, session: LiveSession) -> Channel:
         return self.channels[session.file.sender_comp_id]
+
+
+def in_turns(requests: Sequence[Request]) -> Sequence[Request]:
+    """Order requests so that sessions take turns, each in its own order."""
+    waiting: dict[int, deque[Request]] = {}
+    for request in requests:
+        waiting.setdefault(request.session.number, deque()).append(request)
+    if len(waiting) < 2:
+        return requests
+    ordered = []
+    while waiting:
+        for number, queue in list(waiting.items()):
+            ordered.append(queue.popleft())
+            if not queue:
+                del waiting[number]
+    return ordered

@@ -1,12 +1,14 @@
 """From the event feed to QuickFIX: every report once, in order, from wherever we stopped."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Callable, Iterable
 
 from fix_gateway.acceptor import Channel
 from fix_gateway.metrics import Metrics
 from fix_gateway.open_orders import orders_of
+from fix_gateway.progress import Progress
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements.issuer import KINDS, Issuer
 from fix_gateway.translation.directory import Directory
@@ -47,6 +49,8 @@ _ACKNOWLEDGEMENTS = frozenset(
 """What answers a request by itself (a requested cancel's OrderCancelled is counted too)."""
 
 _POSSIBLY_RESENT = "97=Y\x01"
+_RECEIPT = struct.Struct("<32xq")
+"""Where each event has the receipt of its command (``received_at_ns``)."""
 
 
 class Publisher:
@@ -60,6 +64,7 @@ class Publisher:
         channels: dict[str, Channel],
         metrics: Metrics,
         issuer: Issuer,
+        progress: Progress,
         closing: set[tuple[int, int]],
         connection_refused: Callable[[int, int], None],
     ) -> None:
@@ -71,12 +76,14 @@ class Publisher:
             channels: QuickFIX's ends, by comp id.
             metrics: of the gateway.
             issuer: makes statements of the same events.
+            progress: is told whose commands' events came.
             closing: connections whose end the core has still to confirm; taken out here.
             connection_refused: called with session and code when the core refused to open one.
         """
         self._directory = directory
         self._metrics = metrics
         self._issuer = issuer
+        self._progress = progress
         self._closing = closing
         self._connection_refused = connection_refused
         self._to = {
@@ -101,6 +108,7 @@ class Publisher:
         """
         data, offset, end = batch.data, 0, len(batch.data)
         prefix = RECORD_PREFIX.unpack_from
+        receipt = _RECEIPT.unpack_from
         while offset < end:
             length, kind = prefix(data, offset)
             if concerns_clients(kind):
@@ -116,8 +124,10 @@ class Publisher:
                 record = events.EVENTS.by_kind[kind].unpack(data, offset)
                 assert isinstance(record, events.Event), kind
                 self.state(self._issuer.take(record))
+            self._progress.answered(*receipt(data, offset))
             offset += length
         self.position = batch.last
+        self._progress.look()
         self._metrics.feed_event.set(batch.last)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

@@ -41,6 +41,7 @@ from fix_gateway.notices import Notices
 from fix_gateway.outbox import Outbox
 from fix_gateway.pacemaker import Pacemaker
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
+from fix_gateway.progress import Progress
 from fix_gateway.publisher import Publisher
 from fix_gateway.roster import Roster
 from fix_gateway.sessions import LiveSession, align, begin, last_told
@@ -94,10 +95,12 @@ class Gateway:
         self._resets = ResetFile(settings.state)
         self._checkpoint = CheckpointFile(settings.state)
         self._dictionaries: dict[str, Dictionaries] = {}
+        self._progress = Progress(self._sessions)
         self._outbox = Outbox(
             settings,
             sessions=self._sessions.values(),
             metrics=self._metrics,
+            progress=self._progress,
             loop=self._loop,
             fail=self._fail,
         )
@@ -191,7 +194,11 @@ class Gateway:
         stopping = asyncio.create_task(stop.wait(), name="fix_gateway.stopping")
         try:
             async with control(
-                self._settings.doors, self._credential, self._log_out, self._notices.take
+                self._settings.doors,
+                self._credential,
+                self._log_out,
+                self._notices.take,
+                self._progress.wait,
             ):
                 await self._carry_on(connect, stopping)
         finally:
@@ -304,6 +311,7 @@ class Gateway:
             channels=acceptor.channels,
             metrics=self._metrics,
             issuer=self._statements.issuer,
+            progress=self._progress,
             closing=self._outbox.closing,
             connection_refused=self._outbox.connection_refused,
         )
@@ -345,7 +353,7 @@ class Gateway:
             metrics=self._metrics,
             publisher=publisher,
         )
-        self._outbox.channels = acceptor.channels
+        self._outbox.channels = self._progress.channels = acceptor.channels
         await self._write_checkpoint()
 
     async def _carry(self, link: CommandLink, stopping: "asyncio.Task[bool]") -> None:
@@ -446,6 +454,7 @@ class Gateway:
         log.warning("core_lost", reason=str(error))
         self._outbox.link = None
         self._bridge.is_available = False
+        self._progress.forget()
         self._metrics.link_losses.inc()
         if self._acceptor is None:
             return

@@ -67,6 +67,8 @@ class LiveSession:
     """Messages given to the loop; QuickFIX's thread alone writes it."""
     taken: int = 0
     """Messages that the loop took; the loop alone writes it."""
+    taken_through: int = 0
+    """MsgSeqNum of the last request that the loop took in this epoch."""
     throttle: TokenBucket = field(init=False)
     refused: set[int] = field(default_factory=set)
     """Numbers that were answered "not processed": they are never sequenced. See ``refuse``."""
@@ -155,7 +157,7 @@ class LiveSession:
     def reset(self) -> None:
         """Begin a new epoch: the client's and our numbers start at one again."""
         self.epoch += 1
-        self.last_request = 0
+        self.last_request = self.taken_through = 0
         self.forget_refused()
 
     def refuse(self, sequence: int) -> None:
@@ -188,6 +190,21 @@ class LiveSession:
     def recall_sent(self, epoch: int, sequence: int) -> Sent | None:
         """Return and forget what was kept of a request; on the loop."""
         return self._sent.pop((epoch, sequence), None)
+
+    def forget_sent(self, epoch: int, *, through: int) -> None:
+        """Forget requests that are answered: an epoch's up to a number; on the loop."""
+        last = epoch, through
+        while self._sent and (oldest := next(iter(self._sent))) <= last:
+            del self._sent[oldest]
+
+    def forget_all_sent(self) -> None:
+        """Forget requests of which nothing more will be heard; on the loop."""
+        self._sent.clear()
+
+    def is_answered(self, number: int) -> bool:
+        """Say whether none of the requests up to a number is on its way; on the loop."""
+        oldest = next(iter(self._sent), None)
+        return oldest is None or oldest > (self.epoch, number)
 
 
 def align(

@@ -8,7 +8,6 @@ passed on, but for three kinds of message: a second Logon ends it, a ResendReque
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import cast
 
 from fix_gateway.guard.book import Known
@@ -16,7 +15,7 @@ from fix_gateway.guard.framing import (
     BEGIN_STRINGS,
     GarbledError,
     check_fields,
-    missing_in_header,
+    checked_number,
     next_begin,
     number_value,
     read_frame,
@@ -27,12 +26,15 @@ from fix_gateway.guard.house import House, Stage
 from fix_gateway.guard.logon import Logon, with_session_status
 from fix_gateway.guard.resends import Page, ResendPacer
 from fix_gateway.guard.stand_ins import Names, backward_request, heartbeat, resend_request
+from fix_gateway.guard.timers import Timers
 from fix_gateway.guard.upstream import UpstreamConnection, keep_little
+from fix_gateway.guard.window import UNBOUNDED, Window
 from fix_gateway.token_bucket import TokenBucket
 
 _LOGON, _RESEND, _SEQUENCE_RESET, _LOGOUT = ord("A"), ord("2"), ord("4"), ord("5")
 _SPECIAL = frozenset({_LOGON, _RESEND, _SEQUENCE_RESET})
 _PAUSED_OPENING, _PAUSED_QUICKFIX, _PAUSED_PACE, _PAUSED_LEAVING = 1, 2, 4, 8
+_PAUSED_UNANSWERED = 16
 _READ_TIMES_THROTTLE = 2
 _PACE_SECONDS = 0.005
 _DRAINED_BYTES = 65_536
@@ -73,12 +75,14 @@ class ClientConnection(asyncio.Protocol):
         self._garbled = 0
         self._gaps = GapWatch(messages_max=self._limits.gap_messages_max)
         self._pace = self._pace_of(self._limits.messages_per_second)
+        self._window = Window(messages_max=self._limits.unanswered_max)
+        self._question = 0
         self._resends = ResendPacer(
             page_messages=self._limits.resend_page_messages,
             messages_per_second=self._limits.resend_messages_per_second,
         )
         self._page_at = 0.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(self._loop)
 
     # --- the client's transport ---
 
@@ -143,11 +147,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         self.stage = Stage.LEAVING
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
         if self.upstream is not None:
             self.upstream.close()
+        self._house.answers.forget(self._question)
         self._house.left(self)
 
     def answer_and_close(self, message: bytes) -> None:
@@ -168,7 +171,7 @@ class ClientConnection(asyncio.Protocol):
             return
         body, end = found
         message, self._rest = self._rest[:end], self._rest[end:]
-        wrong = self._wrong_fields(message, body, end)
+        wrong = check_fields(message, body, end, self._limits)
         if wrong:
             self._cut("fields", wrong)
             return
@@ -186,6 +189,7 @@ class ClientConnection(asyncio.Protocol):
         self.is_market_data = known.is_market_data
         if self.is_market_data:
             keep_little(self.transport)
+            self._window = Window(messages_max=UNBOUNDED)
         throttle = known.messages_per_second
         if throttle:
             rate = min(_READ_TIMES_THROTTLE * throttle, self._limits.messages_per_second)
@@ -206,6 +210,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._set_stage(Stage.LIVE)
         self._gaps.logged_on(self.logon_number)
+        self._window.logged_on(self.logon_number)
         self._house.logged_on(self)
         self.transport.write(message)
         self._resume(_PAUSED_OPENING)
@@ -220,7 +225,8 @@ class ClientConnection(asyncio.Protocol):
         upstream = self.upstream
         assert upstream is not None, "live"
         room = self._pace.available(time.monotonic_ns())
-        while at < size and count < room:
+        last = self._window.last(gaps.expected - 1)
+        while at < size and count < room and gaps.expected <= last:
             try:
                 found = read_frame(data, at, bytes_max=limits.message_bytes_max)
             except GarbledError as error:
@@ -232,9 +238,10 @@ class ClientConnection(asyncio.Protocol):
             if found is None:
                 break
             body, end = found
-            number = self._number_of(data, body, end)
+            number, wrong = checked_number(data, body, end, limits)
             if not number:
                 upstream.write(data[begin:at])
+                self._offend("fields", wrong)
                 return
             kind = data[body + 3]
             if kind in _SPECIAL and data[body + 4] == 1:
@@ -253,18 +260,7 @@ class ClientConnection(asyncio.Protocol):
         upstream.write(data if begin == 0 and at == size else data[begin:at])
         self._keep_rest(data, at)
         self._keep_pace(count, is_held=count >= room)
-
-    def _number_of(self, data: bytes, body: int, end: int) -> int:
-        """Return a message's number; zero for one that ends the connection."""
-        wrong = self._wrong_fields(data, body, end)
-        number = number_value(data, b"\x0134=", body, end)
-        if not number:
-            wrong = wrong or "MsgSeqNum (34) is missing or no number"
-        wrong = wrong or missing_in_header(data, body, end)
-        if wrong or not number:
-            self._offend("fields", wrong)
-            return 0
-        return number
+        self._keep_window()
 
     def _follow(self, number: int, following: int) -> bool:
         """Take note of a number that QuickFIX gets; False when too much waits beyond a gap."""
@@ -292,7 +288,24 @@ class ClientConnection(asyncio.Protocol):
         self._pace.spend(time.monotonic_ns(), count)
         if is_held and not self._pauses & _PAUSED_PACE:
             self._pause(_PAUSED_PACE)
-            self._later("pace", _PACE_SECONDS, lambda: self._resume(_PAUSED_PACE))
+            self._timers.later("pace", _PACE_SECONDS, lambda: self._resume(_PAUSED_PACE))
+
+    def _keep_window(self) -> None:
+        """Read only while little enough is unanswered, and ask in time when it is answered."""
+        passed = self._gaps.expected - 1
+        number = self._window.question(passed)
+        if number:
+            self._question = self._house.answers.ask(self.session, number, self._were_answered)
+        if passed < self._window.last(passed):
+            self._resume(_PAUSED_UNANSWERED)
+        elif not self._pauses & _PAUSED_UNANSWERED:
+            self._house.held()
+            self._pause(_PAUSED_UNANSWERED)
+
+    def _were_answered(self) -> None:
+        self._window.answered()
+        if self.stage is Stage.LIVE:
+            self._keep_window()
 
     def _special(self, kind: int, message: bytes, body: int, number: int) -> bytes | None:
         """Return what QuickFIX gets in a message's place; None when that ends the connection."""
@@ -405,7 +418,7 @@ class ClientConnection(asyncio.Protocol):
             wait = _DRAIN_SECONDS
         page = None if wait else self._resends.next_page(now_ns)
         if page is None:
-            self._later("page", wait, self._look_for_page)
+            self._timers.later("page", wait, self._look_for_page)
             return
         assert self.upstream is not None, "live"
         self._page_at = self._loop.time()
@@ -443,18 +456,11 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
             return
         self._house.say_farewell(self, text)
-        self._later("farewell", self._limits.farewell_seconds, self.abort)
+        self._timers.later("farewell", self._limits.farewell_seconds, self.abort)
         if is_deaf:
             self._rest = b""
             self._set_stage(Stage.LEAVING)
             self._pause(_PAUSED_LEAVING)
-
-    def _wrong_fields(self, data: bytes, start: int, end: int) -> str:
-        sizes = {
-            "fields_max": self._limits.fields_max,
-            "field_bytes_max": self._limits.field_bytes_max,
-        }
-        return check_fields(data, start, end, **sizes)
 
     def _is_ended_by(self, error: GarbledError) -> bool:
         """Count a garbled message, which FIX lets us ignore; say whether it was one too many."""
@@ -476,22 +482,14 @@ class ClientConnection(asyncio.Protocol):
     def _set_stage(self, stage: Stage) -> None:
         self.stage, self.since = stage, self._loop.time()
 
-    def _later(self, name: str, seconds: float, call: Callable[[], None]) -> None:
-        """Call once after a while, unless that is arranged already or the connection ends."""
-
-        def due() -> None:
-            del self._timers[name]
-            call()
-
-        if name not in self._timers:
-            self._timers[name] = self._loop.call_later(seconds, due)
-
     def _pause(self, why: int) -> None:
         if not self._pauses and not self.transport.is_closing():
             self.transport.pause_reading()
         self._pauses |= why
 
     def _resume(self, why: int) -> None:
+        if not self._pauses & why:
+            return
         self._pauses &= ~why
         if not self._pauses and not self.transport.is_closing():
             self.transport.resume_reading()

@@ -5,6 +5,7 @@ Errors:
 """
 
 import zlib
+from typing import Protocol
 
 SOH = 0x01
 BEGIN_STRINGS = (b"FIX.4.4", b"FIXT.1.1")
@@ -122,17 +123,39 @@ def number_value(data: bytes, tag: bytes, start: int, end: int) -> int | None:
     return int(value)
 
 
-def check_fields(
-    data: bytes, start: int, end: int, *, fields_max: int, field_bytes_max: int
-) -> str:
+class FieldLimits(Protocol):
+    """How many fields a message may have, and how long each may be."""
+
+    @property
+    def fields_max(self) -> int:
+        """The number of fields."""
+        ...
+
+    @property
+    def field_bytes_max(self) -> int:
+        """The length of one, with its tag."""
+        ...
+
+
+def check_fields(data: bytes, start: int, end: int, limits: FieldLimits) -> str:
     """Say what is wrong with the number and sizes of a message's fields; nothing if all is well."""
-    if data.count(b"\x01", start, end) > fields_max:
-        return f"more than {fields_max} fields"
-    if end - start > field_bytes_max:
+    if data.count(b"\x01", start, end) > limits.fields_max:
+        return f"more than {limits.fields_max} fields"
+    if end - start > limits.field_bytes_max:
         longest = max(map(len, data[start:end].split(b"\x01")))
-        if longest > field_bytes_max:
-            return f"a field of {longest} bytes; at most {field_bytes_max}"
+        if longest > limits.field_bytes_max:
+            return f"a field of {longest} bytes; at most {limits.field_bytes_max}"
     return ""
+
+
+def checked_number(data: bytes, body: int, end: int, limits: FieldLimits) -> tuple[int, str]:
+    """Return a live session's message's number; or zero, and what is wrong with the message."""
+    wrong = check_fields(data, body, end, limits)
+    number = number_value(data, b"\x0134=", body, end) or 0
+    if not number:
+        wrong = wrong or "MsgSeqNum (34) is missing or no number"
+    wrong = wrong or missing_in_header(data, body, end)
+    return (0, wrong) if wrong else (number, "")
 
 
 def missing_in_header(data: bytes, start: int, end: int) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from fix_gateway.guard.settings import Limits
 
 if TYPE_CHECKING:
+    from fix_gateway.guard.answers import Answers
     from fix_gateway.guard.connection import ClientConnection
 
 
@@ -23,6 +24,11 @@ class House(Protocol):
 
     limits: Limits
     comp_id: str
+    answers: "Answers"
+
+    def held(self) -> None:
+        """Count that a client is read no further until it is answered."""
+        ...
 
     def arrived(self, client: "ClientConnection") -> bool:
         """Say whether a connection may stay; it is cut off otherwise."""

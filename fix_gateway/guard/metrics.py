@@ -22,6 +22,11 @@ class GuardMetrics:
         self.sent = Gauge(
             "fix_guard_messages_sent", "Messages passed on to clients", registry=registry
         )
+        self.held = Counter(
+            "fix_guard_held_total",
+            "Times that a client was read no further until it was answered",
+            registry=registry,
+        )
         self.output = Gauge(
             "fix_guard_output_bytes", "Waiting for clients to read", registry=registry
         )

@@ -16,6 +16,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.guard import refusals
+from fix_gateway.guard.answers import Answers
 from fix_gateway.guard.book import Book, read_book, stamp_of, trusted_pem
 from fix_gateway.guard.connection import ClientConnection
 from fix_gateway.guard.failures import Failures
@@ -30,6 +32,7 @@ from fix_gateway.guard.framing import BEGIN_STRINGS
 from fix_gateway.guard.house import Stage
 from fix_gateway.guard.key_files import KeyFileError, KeyFiles
 from fix_gateway.guard.keys import Key
+from fix_gateway.guard.listeners import listen
 from fix_gateway.guard.logon import (
     Logon,
     LogonMalformedError,
@@ -62,7 +65,6 @@ _SESSIONS_PER_ADDRESS = 10
 
 _WORDS_PER_SWEEP = 4
 """Lines of the log about strangers; a flood is counted, not written down."""
-_BACKLOG = 256
 
 
 class Guard:
@@ -83,6 +85,7 @@ class Guard:
         )
         self._metrics = GuardMetrics(registry)
         self._loop = asyncio.get_running_loop()
+        self.answers = Answers(settings.doors)
         self._keys = KeyFiles(settings.keys)
         self._book: Book = {}
         self._trouble = ""
@@ -140,16 +143,19 @@ class Guard:
         await self._read_book()
         if self._trouble:
             raise KeyFileError(self._trouble)
-        servers, addresses = await self._listen()
+        servers, addresses = await listen(self._settings, partial(ClientConnection, self))
         self._is_open = True
         log.info("fix_guard_listening", **addresses)
         listening(addresses)
         self._loop.set_exception_handler(self._defect)
         stopping = asyncio.create_task(stop.wait(), name="fix_guard.stopping")
+        answers = asyncio.create_task(self.answers.run(), name="fix_guard.answers")
         try:
             look_at = 0.0
             while not stopping.done():
-                await asyncio.wait([stopping], timeout=_SWEEP_SECONDS)
+                await asyncio.wait([stopping, answers], timeout=_SWEEP_SECONDS)
+                if answers.done():
+                    answers.result()
                 self._sweep()
                 if self._loop.time() >= look_at:
                     stamp = await self._reload(stamp)
@@ -159,6 +165,7 @@ class Guard:
             for server in servers:
                 server.close()
             await self._log_everyone_out()
+            answers.cancel()
             self._is_open = False
         log.info("fix_guard_stopped")
 
@@ -254,6 +261,10 @@ class Guard:
                 session=client.session,
                 at=client.address,
             )
+
+    def held(self) -> None:
+        """Count that a client is read no further until it is answered."""
+        self._metrics.held.inc()
 
     def say_farewell(self, client: ClientConnection, text: str) -> None:
         """Have QuickFIX log a client out."""
@@ -431,28 +442,6 @@ class Guard:
         self._book = book
         self._trouble = "; ".join(known.trouble for known in book.values() if known.trouble)
         log.info("sessions_read", sessions=len(book))
-
-    async def _listen(self) -> tuple[list[asyncio.Server], dict[str, str]]:
-        settings, servers, addresses = self._settings, [], {}
-        places = [("fix", settings.host, settings.port)]
-        if settings.tls_host:
-            places.append(("fixs", settings.tls_host, settings.tls_port))
-        for name, host, port in places:
-            try:
-                server = await self._loop.create_server(
-                    lambda is_tls=name == "fixs": ClientConnection(self, is_tls=is_tls),  # type: ignore[misc]
-                    host,
-                    port,
-                    backlog=_BACKLOG,
-                    reuse_address=True,
-                )
-            except OSError as error:
-                raise SettingsError(
-                    f"config/venue.toml: [fix_guard] port {port} on {host}: {error.strerror}"
-                ) from error
-            servers.append(server)
-            addresses[name] = f"{host}:{server.sockets[0].getsockname()[1]}"
-        return servers, addresses
 
     async def _log_everyone_out(self) -> None:
         for client in list(self._clients):

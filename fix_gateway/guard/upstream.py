@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 import msgspec
 
@@ -20,6 +20,13 @@ class Farewell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credential: str
     session: str
     text: str
+
+
+class Follow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the guard asks of the gateway: answer questions about messages on this connection."""
+
+    credential: str
+    follow: Literal["answers"]
 
 
 class Downstream(Protocol):

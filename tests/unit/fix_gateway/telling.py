@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.metrics import Metrics
+from fix_gateway.progress import Progress
 from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import SessionFile
@@ -67,6 +68,7 @@ class Sessions:
                 sessions=self.sessions.values(),
                 signer=Signer(Ed25519PrivateKey.generate()),
             ),
+            progress=Progress({}),
             closing=set(),
             connection_refused=lambda session, code: pytest.fail(f"{session}: {code}"),
         )

@@ -14,6 +14,7 @@ from fix_gateway.guard.framing import (
     read_frame,
     read_trusted_frame,
 )
+from fix_gateway.guard.settings import Limits
 
 BYTES_MAX = 8192
 ORDER = frame(b"35=D\x0134=7\x0149=MM1\x0156=RIALTO\x0111=a\x01")
@@ -163,12 +164,12 @@ def test_another_begin_string_is_framed_for_quickfix_to_refuse() -> None:
 
 
 def test_too_many_and_too_long_fields_are_told() -> None:
-    limits = {"fields_max": 5, "field_bytes_max": 64}
-    assert check_fields(b"1=a\x01" * 5, 0, 20, **limits) == ""
-    assert "more than 5 fields" in check_fields(b"1=a\x01" * 6, 0, 24, **limits)
+    limits = Limits(fields_max=5, field_bytes_max=64)
+    assert check_fields(b"1=a\x01" * 5, 0, 20, limits) == ""
+    assert "more than 5 fields" in check_fields(b"1=a\x01" * 6, 0, 24, limits)
     long = b"58=" + b"x" * 61
-    assert check_fields(long + b"\x01", 0, 65, **limits) == ""
-    assert "a field of 65 bytes" in check_fields(long + b"x\x01", 0, 66, **limits)
+    assert check_fields(long + b"\x01", 0, 65, limits) == ""
+    assert "a field of 65 bytes" in check_fields(long + b"x\x01", 0, 66, limits)
 
 
 @pytest.mark.parametrize(

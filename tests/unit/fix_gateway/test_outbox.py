@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from fix_gateway.bridge import Request
 from fix_gateway.metrics import Metrics
 from fix_gateway.outbox import Outbox
+from fix_gateway.progress import Progress
 from fix_gateway.sessions import LiveSession, Sent
 from fix_gateway.settings import Doors, GatewaySettings, SessionFile
 from messages.trading.codes import RejectCode
@@ -73,6 +74,7 @@ class Fixture:
             SETTINGS,
             sessions=[self.live],
             metrics=Metrics(CollectorRegistry()),
+            progress=Progress({"MM1": self.live}),
             loop=asyncio.get_running_loop(),
             fail=lambda error: pytest.fail(str(error)),
         )

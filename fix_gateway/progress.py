@@ -1,0 +1,101 @@
+"""Which of a session's messages are answered, and who waits to hear of it.
+
+The guard lets a session have so many messages without an answer, and asks here when it may go on.
+A message is answered once everything that its command caused has been given to QuickFIX, or once
+it was refused on the way; what QuickFIX deals with by itself is answered when it is taken.
+
+On the loop, but for what ``LiveSession`` says of its own counts.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from fix_gateway.acceptor import Channel
+from fix_gateway.sessions import LiveSession
+
+_LOOK_SECONDS = 0.005
+"""Between looks at what no event tells us of: messages that never become commands."""
+
+
+class _Wait(NamedTuple):
+    number: int
+    tell: Callable[[], None]
+
+
+class Progress:
+    """Tells the guard how far the gateway has come with each session's messages."""
+
+    def __init__(self, sessions: Mapping[str, LiveSession]) -> None:
+        """Begin with nothing on its way.
+
+        Args:
+            sessions: by their comp id; others may come.
+        """
+        self._sessions = sessions
+        self.channels: Mapping[str, Channel] = {}
+        """QuickFIX's ends by comp id, once the acceptor is made."""
+        self._by_receipt: dict[int, tuple[LiveSession, int, int]] = {}
+        self._waits: dict[str, _Wait] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def sent(self, session: LiveSession, *, epoch: int, sequence: int, received_at_ns: int) -> None:
+        """Take note of a request that goes to the core; its events carry its receipt."""
+        self._by_receipt[received_at_ns] = session, epoch, sequence
+
+    def answered(self, received_at_ns: int) -> None:
+        """Take note of an event, by the receipt of its command.
+
+        A session's requests are sequenced in their order, so that those before this one are done
+        too; should the core have dropped one as a repeat, nothing else would say so.
+        """
+        found = self._by_receipt.pop(received_at_ns, None)
+        if found is not None:
+            session, epoch, sequence = found
+            session.forget_sent(epoch, through=sequence)
+
+    def forget(self) -> None:
+        """Forget what was on its way over a link that is lost."""
+        self._by_receipt.clear()
+        for session in self._sessions.values():
+            session.forget_all_sent()
+
+    def wait(self, name: str, number: int, tell: Callable[[], None]) -> None:
+        """Tell once all of a session's messages through a number are answered, maybe at once.
+
+        Args:
+            name: the session's comp id; of one that is not here nobody is told.
+            number: the MsgSeqNum. A later question about the same session takes its place.
+            tell: is called once.
+        """
+        if name in self._sessions:
+            self._waits[name] = _Wait(number, tell)
+            self.look()
+
+    def look(self) -> None:
+        """Tell those whose messages are answered by now."""
+        if not self._waits:
+            return
+        for name, wait in list(self._waits.items()):
+            if self._is_through(name, wait.number):
+                del self._waits[name]
+                wait.tell()
+        if self._waits and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_LOOK_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.look()
+
+    def _is_through(self, name: str, number: int) -> bool:
+        session = self._sessions.get(name)
+        if session is None:
+            return True
+        # In this order: what QuickFIX takes in between is then found in the next place.
+        channel = self.channels.get(name)
+        if channel is not None and channel.target_next <= number:
+            return False
+        if session.taken_through < number and session.handed_over != session.taken:
+            return False
+        return session.is_answered(number)
