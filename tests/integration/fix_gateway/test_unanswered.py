@@ -66,7 +66,7 @@ def passed(front: Front) -> float:
 
 def reports(client: FixClient, count: int) -> list[tuple[str, int]]:
     """Return the names and event numbers of so many reports."""
-    found = []
+    found: list[tuple[str, int]] = []
     for _ in range(count):
         report = client.receive(10.0)
         assert report is not None, f"{len(found)} of {count} reports came"
