@@ -104,20 +104,17 @@ class Gateway:
             loop=self._loop,
             fail=self._fail,
         )
-        self._bridge = Bridge(
+        self._bridge = self._make_bridge()
+        self._roster = Roster(
+            settings,
             sessions=self._sessions,
-            directory=self._directory,
-            loop=self._loop,
-            messages_max=settings.bridge_messages_max,
-            session_messages_max=settings.session_messages_max,
-            credential=self._credential,
-            keep_reset=self._resets.write,
-            skip_numbers=self._outbox.skip_numbers,
-            wake=self._woken,
-            answer=self._outbox.answer,
-            fail=self._fail,
+            callbacks=self._bridge,
+            dictionaries=self._dictionaries,
+            resets=self._resets,
+            checkpoint=self._checkpoint,
+            outbox=self._outbox,
+            start=self._start,
         )
-        self._roster = self._make_roster()
         self._failure: asyncio.Future[None] = self._loop.create_future()
         """Fails when a callback, of QuickFIX or of the loop, broke an invariant."""
         self._acceptor: FixAcceptor | None = None
@@ -134,16 +131,19 @@ class Gateway:
         )
         self._notices = Notices(self._bridge, self._farewells, settings.sequence_warning)
 
-    def _make_roster(self) -> Roster:
-        return Roster(
-            self._settings,
+    def _make_bridge(self) -> Bridge:
+        return Bridge(
             sessions=self._sessions,
-            callbacks=self._bridge,
-            dictionaries=self._dictionaries,
-            resets=self._resets,
-            checkpoint=self._checkpoint,
-            outbox=self._outbox,
-            start=self._start,
+            directory=self._directory,
+            loop=self._loop,
+            messages_max=self._settings.bridge_messages_max,
+            session_messages_max=self._settings.session_messages_max,
+            credential=self._credential,
+            keep_reset=self._resets.write,
+            skip_numbers=self._outbox.skip_numbers,
+            wake=self._woken,
+            answer=self._outbox.answer,
+            fail=self._fail,
         )
 
     def health(self) -> dict[str, object]:
