@@ -78,7 +78,7 @@ def crowded_case() -> Case:
         instrument=2, band_ppm=100_000, band_window_ns=1, halt_ns=SECOND, auction_ns=SECOND
     )
     market.create_instrument(3)
-    market.send(c.KeepTrades, trades_max=3)
+    market.send(c.KeepTrades, trades_max=4)
     market.grant(ALICE, cancel_on_disconnect=1, disconnect_grace_ns=5 * SECOND)
     for account, line in ((BOB, 1 << 50), (CAROL, 7)):
         market.send(c.SetAssetLimits, account=account, asset=BASE, credit_line_atoms=line)
@@ -99,6 +99,9 @@ def crowded_case() -> Case:
     market.place(instrument=2, side=2, price_ticks=99, quantity_lots=3, account=BOB)
     market.later(SECOND)
     _undo_trades(market)
+    market.mass_quote(entry((1, 100), name="done"), account=CAROL)
+    market.sell(1, at=100)
+    assert isinstance(market.records[-2], e.TradeExecuted)
     _ask_and_quote(market)
     pause = client_id("pause")
     market.mass_action(

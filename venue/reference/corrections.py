@@ -20,7 +20,7 @@ from venue.reference.event_writer import Shape, shape
 from venue.reference.kept_trades import KeptTrade
 from venue.reference.money import decide_reference
 from venue.reference.orders import Order
-from venue.reference.quote_requests import RfqQuote, end_all
+from venue.reference.quote_requests import QuoteRequest, RfqQuote, end_all
 from venue.reference.receivables import decide_receivables, raise_receivable, shortfall_of
 from venue.reference.rejections import reject_command
 from venue.reference.state import VenueState
@@ -293,17 +293,25 @@ def _quotes_of(venue: VenueState, account: Account) -> list[RfqQuote]:
     return [each for each in venue.rfq_quotes.values() if each.account is account]
 
 
+def _requests_of(venue: VenueState, account: Account) -> list[QuoteRequest]:
+    return [each for each in venue.quote_requests.values() if each.account is account]
+
+
 def _held_by_orders(account: Account, balance: Balance) -> int:
     return sum(each.held_atoms for each in account.open_orders.values() if each.holding is balance)
 
 
 def _cancel_orders(venue: VenueState, change: Change) -> int:
-    """Let a party's open orders and quotes go, where the change leaves it short beside them."""
+    """Let a party's open orders and quotes go, where the change leaves it short beside them.
+
+    If it still is short it will be killed, so nobody may answer its requests for quote either.
+    """
     if not change.must_cancel:
         return 0
     account = change.order.account
     cancelled = cancel_all(venue, list(account.open_orders.values()), reason=BUST)
-    end_all(venue, requests=(), quotes=_quotes_of(venue, account), reason=RFQ_KILL_SWITCH)
+    requests = _requests_of(venue, account) if change.is_short else []
+    end_all(venue, requests=requests, quotes=_quotes_of(venue, account), reason=RFQ_KILL_SWITCH)
     return cancelled
 
 

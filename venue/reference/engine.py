@@ -342,7 +342,7 @@ class ReferenceEngine:
         else:
             _refuse_unconfigured(venue, command)
         events.end_command(data_at)
-        if venue.done_quotes:
+        if venue.done_quotes or venue.kept_trades.quoted:
             forget_done_quotes(venue)
 
     def _admit(self, command: Any) -> bool:

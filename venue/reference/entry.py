@@ -337,7 +337,7 @@ def order_of(
     order.client_order_id = command.client_order_id
     order.client_ids = []
     order.quoted = None
-    order.protection_group = 0
+    order.protection_group = order.last_trade_id = 0
     order.shown_lots = 0
     order.level = order.previous = order.next = None
     return order

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from venue.reference.orders import Order
+
 
 class KeptTrade:
     """What undoing a trade exactly takes, beside its orders; without lots it was busted.
@@ -47,13 +53,18 @@ class KeptTrade:
 
 
 class KeptTrades:
-    """At most ``trades_max`` trades by id: always the last ones, without a gap."""
+    """At most ``trades_max`` trades by id: always the last ones, without a gap.
 
-    __slots__ = ("trades", "trades_max")
+    ``quoted`` are the sides of quotes that made them, each with its trade's id, the oldest trade
+    first: no client id keeps those orders known, so their trades do.
+    """
+
+    __slots__ = ("quoted", "trades", "trades_max")
 
     def __init__(self) -> None:
         self.trades_max = 0
         self.trades: dict[int, KeptTrade] = {}
+        self.quoted: deque[tuple[int, Order]] = deque()
 
     def keep(self, trade_id: int, trade: KeptTrade) -> None:
         """Keep the newest trade, and let go of the oldest where there is no room."""
@@ -62,8 +73,22 @@ class KeptTrades:
         self.trades.pop(trade_id - self.trades_max, None)
         self.trades[trade_id] = trade
 
+    def keep_side(self, trade_id: int, order: Order) -> None:
+        """Let the newest trade keep a side of a quote known."""
+        order.last_trade_id = trade_id
+        self.quoted.append((trade_id, order))
+
     def resize(self, trades_max: int, *, last_trade_id: int) -> None:
         """Keep as many from here on; the newest of those kept so far stay."""
         first_id = last_trade_id - trades_max + 1
         self.trades_max = trades_max
         self.trades = {number: each for number, each in self.trades.items() if number >= first_id}
+
+    def let_go(self) -> list[Order]:
+        """Return the done sides of quotes that no trade keeps known any more, each once."""
+        gone = []
+        while self.quoted and self.quoted[0][0] not in self.trades:
+            trade_id, order = self.quoted.popleft()
+            if order.last_trade_id == trade_id and not order.is_open:
+                gone.append(order)
+        return gone

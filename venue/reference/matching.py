@@ -42,6 +42,7 @@ from venue.reference.values import (
     MINIMUM_QUANTITY,
     PARTIALLY_FILLED,
     PRICE_BAND,
+    QUOTE,
     SELF_TRADE,
     UNFILLED_OR_KILLED,
 )
@@ -373,7 +374,7 @@ def record_trade(
             maker_ppm=maker_ppm,
             taker_ppm=taker_ppm,
         )
-        venue.kept_trades.keep(venue.last_trade_id, trade)
+        _keep(venue, trade, maker, taker)
     if maker.leaves_lots == 0:
         close_order(venue, maker, status=FILLED, reason=0)
     if taker.leaves_lots == 0:
@@ -381,6 +382,15 @@ def record_trade(
     base_atoms = lots * instrument.lot_atoms
     for order in (maker, taker):
         count_fill(venue, order, base_atoms=base_atoms, notional_atoms=notional_atoms)
+
+
+def _keep(venue: VenueState, trade: KeptTrade, maker: Order, taker: Order) -> None:
+    """Keep a trade, and let it keep those of its orders known that are sides of quotes."""
+    kept = venue.kept_trades
+    kept.keep(venue.last_trade_id, trade)
+    for order in (maker, taker):
+        if order.order_flags & QUOTE:
+            kept.keep_side(venue.last_trade_id, order)
 
 
 def _print(instrument: Instrument, price_ticks: int) -> None:

@@ -28,7 +28,8 @@ class Order:
     ``client_ids`` are all ids that name it, in the order they came. ``expires_at_ns`` is when its
     time ends, by date or by day, 0 for never. ``fee_credit`` is what its fees overpaid so far.
     ``cash_atoms`` is the amount that a cash-quantity order may come to, 0 for all others.
-    ``quoted`` is the quote that it is one side of, ``protection_group`` what counts its trades.
+    ``quoted`` is the quote that it is one side of while it is open, ``protection_group`` what
+    counts its trades, and ``last_trade_id`` the last trade of such a side that was kept, or 0.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Order:
         "held_atoms",
         "instrument",
         "instrument_number",
+        "last_trade_id",
         "leaves_lots",
         "level",
         "maker_ppm",
@@ -92,6 +94,7 @@ class Order:
     held_atoms: int
     instrument: Instrument
     instrument_number: int
+    last_trade_id: int
     leaves_lots: int
     level: Level | None
     maker_ppm: int

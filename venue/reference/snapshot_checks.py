@@ -248,9 +248,9 @@ def _is_expiry_in_range(record: OrderRecord) -> bool:
 
 
 def is_done_order_in_range(order: Order) -> bool:
-    """Say whether an order that is done ties nothing up any more; a quote's side is forgotten."""
+    """Say whether an order that is done ties nothing up any more."""
     is_idle = order.held_atoms == order.leaves_lots == order.shown_lots == 0
-    return is_idle and not order.order_flags & QUOTE
+    return is_idle and (not order.order_flags & QUOTE or _is_side_in_range(order))
 
 
 def is_open_order_in_range(order: Order) -> bool:
@@ -320,7 +320,10 @@ def _is_waiting_in_range(order: Order) -> bool:
 
 
 def check_orders(venue: VenueState) -> None:
-    """Require that each order is where it belongs, once, and is known by its ids."""
+    """Require that each order is where it belongs, once, and is known by its ids.
+
+    A done side of a quote has none: it is known by the kept trades, which were read before.
+    """
     orders = venue.client_ids.orders
     gone = [owner.order_id for _, owner in venue.client_ids.gone if isinstance(owner, Order)]
     forgotten = set(gone)
@@ -329,13 +332,15 @@ def check_orders(venue: VenueState) -> None:
     rates = set(venue.fee_schedules.values())
     for order in orders.values():
         number = order.order_id
-        is_somewhere = (
-            (order.is_pending or order.level is not None) if order.is_open else number in forgotten
-        )
+        is_quote = order.order_flags & QUOTE != 0
+        if order.is_open:
+            is_somewhere = order.is_pending or order.level is not None
+        else:
+            is_somewhere = order.last_trade_id != 0 if is_quote else number in forgotten
         require(is_somewhere, f"has order {number} in no queue")
         is_named = order.client_order_id in order.client_ids
-        if order.order_flags & QUOTE:
-            is_named = order.quoted is not None and not order.client_ids
+        if is_quote:
+            is_named = not order.client_ids and order.is_open == (order.quoted is not None)
         require(is_named, f"has order {number} without its id")
         require((order.maker_ppm, order.taker_ppm) in rates, f"has order {number} of no schedule")
         session = venue.sessions.get(order.session)

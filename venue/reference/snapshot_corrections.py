@@ -14,6 +14,7 @@ from venue.reference.orders import Order
 from venue.reference.snapshot_checks import is_amount, is_bound, require
 from venue.reference.state import VenueState
 from venue.reference.state_records import KeptTradeRecord, KeptTradesRecord, ReceivableRecord
+from venue.reference.values import QUOTE
 
 
 def read_kept_trades(venue: VenueState, record: KeptTradesRecord) -> None:
@@ -52,7 +53,10 @@ def read_receivable(venue: VenueState, record: ReceivableRecord) -> None:
 
 
 def check_kept_trades(venue: VenueState) -> None:
-    """Require that the last trades are kept, and that each can be undone."""
+    """Require that the last trades are kept, and that each can be undone.
+
+    The sides of quotes among their orders are remembered by them from here on.
+    """
     kept = venue.kept_trades
     count = len(kept.trades)
     newest = next(reversed(kept.trades), 0)
@@ -65,6 +69,9 @@ def check_kept_trades(venue: VenueState) -> None:
     for number, trade in kept.trades.items():
         require(_is_in_range(venue, trade), f"has trade {number} out of range")
         maker, taker = orders.get(trade.maker_order_id), orders.get(trade.taker_order_id)
+        for order in (maker, taker):
+            if order is not None and order.order_flags & QUOTE:
+                kept.keep_side(number, order)
         if maker is None or taker is None or trade.quantity_lots == 0:
             continue
         is_undoable = _is_pair(maker, taker) and _is_undoable(trade, maker, taker)

@@ -83,7 +83,7 @@ from venue.reference.state_records import (
     WithdrawalRecord,
 )
 from venue.reference.suspensions import decide_room
-from venue.reference.values import ACCOUNT, BUY, SELL, SESSION
+from venue.reference.values import ACCOUNT, BUY, QUOTE, SELL, SESSION
 
 
 def read_snapshot(data: bytes) -> VenueState:
@@ -103,10 +103,10 @@ def read_snapshot(data: bytes) -> VenueState:
         raise SnapshotMalformedError(f"refers to what it does not hold: {error}") from error
     require(bool(records) and isinstance(records[0], VenueRecord), "does not begin with the venue")
     require(isinstance(records[-1], EndRecord), "has no end")
+    check_kept_trades(venue)
     check_orders(venue)
     check_books(venue)
     check_money(venue)
-    check_kept_trades(venue)
     for order in venue.client_ids.orders.values():
         if order.is_pending:
             order.instrument.stops.add(order)
@@ -369,7 +369,7 @@ def _read_order(venue: VenueState, record: OrderRecord) -> None:
     order.quote = account.balance(instrument.definition.quote_asset)
     order.client_ids = []
     order.quoted = None
-    order.protection_group = 0
+    order.protection_group = order.last_trade_id = 0
     order.level = order.previous = order.next = None
     venue.client_ids.orders[record.order_id] = order
     is_valid = is_open_order_in_range(order) if order.is_open else is_done_order_in_range(order)
@@ -411,7 +411,8 @@ def _read_gone(venue: VenueState, record: GoneRecord) -> None:
     require(is_in_order, "forgets in another order than things went")
     if record.order_id:
         order = venue.client_ids.orders[record.order_id]
-        require(not order.is_open, "forgets an open order")
+        is_forgotten = not order.is_open and not order.order_flags & QUOTE
+        require(is_forgotten, "forgets an open order, or a side of a quote")
         gone.append((record.gone_at_ns, order))
         return
     account = venue.accounts[record.account]

@@ -1,7 +1,8 @@
 """Quotes that stand: up to two orders, a bid and an ask, under one name of the maker's.
 
 A quote's sides rest in the book like any order. No client id names them: ``<quote id>/<entry id>``
-is what they go by, and it may come again. So a side is forgotten as soon as it is done.
+is what they go by, and it may come again. So a side is forgotten as soon as it is done, unless it
+traded: then it is remembered as long as the last of its trades is kept.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def leave_quote(order: Order) -> None:
         quote.ask = None
     if quote.bid is None and quote.ask is None:
         del order.account.quotes[quote.key]
+    order.quoted = None
 
 
 def name_of_side(quote_id: bytes, entry_id: bytes) -> bytes:

@@ -52,8 +52,9 @@ class VenueState:
     ``steps_left`` is what the present command may still do. ``late_stops`` are the instruments
     in which a command could trigger no more of the stops that it reached. ``quote_requests`` and
     ``rfq_quotes`` are the open ones by number: that of their arrival. ``done_quotes`` are the
-    sides of quotes that the present command ended: they are forgotten with it. ``suspensions``
-    are (scope, target, instrument, side): what clients themselves stopped.
+    sides of quotes that the present command ended: unless a trade of theirs is kept, they are
+    forgotten with it. ``suspensions`` are (scope, target, instrument, side): what clients
+    themselves stopped.
     """
 
     __slots__ = (
@@ -184,7 +185,7 @@ def open_order(venue: VenueState, order: Order, *, client_order_id: bytes) -> No
 def close_order(venue: VenueState, order: Order, *, status: int, reason: int) -> None:
     """Make an order done: release what it held; its ids are remembered for a while.
 
-    It has left its queue already. A side of a quote has no ids, and is not remembered.
+    It has left its queue already. A side of a quote has no ids; its kept trades remember it.
     """
     if order.side == BUY:
         order.base.buying_atoms -= order.leaves_lots * order.instrument.lot_atoms
@@ -205,10 +206,17 @@ def close_order(venue: VenueState, order: Order, *, status: int, reason: int) ->
 
 
 def forget_done_quotes(venue: VenueState) -> None:
-    """Forget the sides of quotes that are done: no id of the client's names them."""
+    """Forget the sides of quotes that are done, and that could not be busted or corrected.
+
+    No id of the client's names them; a kept trade does.
+    """
+    orders, kept = venue.client_ids.orders, venue.kept_trades
     for order in venue.done_quotes:
-        del venue.client_ids.orders[order.order_id]
+        if order.last_trade_id not in kept.trades:
+            del orders[order.order_id]
     venue.done_quotes.clear()
+    for order in kept.let_go():
+        orders.pop(order.order_id, None)
 
 
 def leave_queue(venue: VenueState, order: Order) -> None:

@@ -158,14 +158,22 @@ std::int64_t shortfall_of(const Balance& balance, std::int64_t change_atoms,
   return std::max<std::int64_t>(std::min(-left_atoms, -change_atoms), 0);
 }
 
-// An account's quotes that stand.
-Negotiations quotes_of(const Venue& venue, std::uint32_t account) {
-  Negotiations found = find_negotiations(
-      venue, [account](std::uint32_t owner, std::uint32_t, std::uint32_t) {
-        return owner == account;
-      });
-  found.requests.clear();  // they hold nothing
-  return found;
+// An account's open requests for quote, and its quotes that stand.
+Negotiations negotiations_of(const Venue& venue, std::uint32_t account) {
+  return find_negotiations(venue, [account](std::uint32_t owner, std::uint32_t, std::uint32_t) {
+    return owner == account;
+  });
+}
+
+// Let what a party has open go. If it still is short it will be killed, so nobody may answer its
+// requests for quote either.
+void cancel_all_of(Venue& venue, PartyChange& change) {
+  change.cancelled = cancel_all(venue, venue.accounts[change.account].orders, cancel_reason::BUST);
+  Negotiations ending = negotiations_of(venue, change.account);
+  if (!change.is_short()) {
+    ending.requests.clear();
+  }
+  end_negotiations(venue, ending, rfq_end::KILL_SWITCH);
 }
 
 // What one party's open orders and quotes hold of base and quote.
@@ -182,7 +190,7 @@ std::pair<std::int64_t, std::int64_t> held_for_trading(Venue& venue, std::uint32
     const ColdOrder& cold = venue.orders.cold(index);
     add(order.is_buy() ? cold.quote : cold.base, order.held_atoms);
   });
-  for (const std::uint64_t number : quotes_of(venue, owner).quotes) {
+  for (const std::uint64_t number : negotiations_of(venue, owner).quotes) {
     const RfqQuote& quote = venue.rfq_quotes.at(number);
     const Instrument& instrument =
         *venue.instruments[venue.quote_requests.at(quote.request).instrument];
@@ -350,9 +358,7 @@ void put_terms(Venue& venue, const Command& command, const Found& found, const T
   venue.references.emplace(key_of(command.reference), false);
   for (PartyChange& change : changes) {
     if (change.must_cancel) {
-      change.cancelled =
-          cancel_all(venue, venue.accounts[change.account].orders, cancel_reason::BUST);
-      end_negotiations(venue, quotes_of(venue, change.account), rfq_end::KILL_SWITCH);
+      cancel_all_of(venue, change);
     }
   }
   for (const PartyChange& change : changes) {

@@ -308,7 +308,8 @@ void Engine::apply_one(const Prepared& prepared) {
       dispatch(command);
   }
   venue.events.end_command();
-  if (!venue.done_quotes.empty()) [[unlikely]] {
+  if (!venue.done_quotes.empty() || venue.kept_trades.lets_go(venue.last_trade_id))
+      [[unlikely]] {
     forget_done_quotes(venue);
   }
 }

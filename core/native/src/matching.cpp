@@ -388,6 +388,10 @@ void record_trade(Venue& venue, Instrument& instrument, std::uint32_t maker_inde
     venue.kept_trades.keep(venue.last_trade_id) = {
         venue.events.number, maker.order_id, taker.order_id, price_ticks, lots,
         maker_fee,           taker_fee,      maker_ppm,      taker_ppm};
+    if (((maker.order_flags | taker.order_flags) & QUOTE_SIDE) != 0) [[unlikely]] {
+      keep_side(venue, maker_index, venue.last_trade_id);
+      keep_side(venue, taker_index, venue.last_trade_id);
+    }
   }
   if (maker.leaves_lots == 0) {
     close_order(venue, maker_index, status::FILLED, 0);

@@ -375,7 +375,7 @@ void write_quoting(RecordStream& stream, const Venue& venue) {
     }
   }
   for (const std::uint32_t index : venue.order_ids.sorted()) {
-    if (venue.orders.hot(index).is_quoted()) {
+    if (venue.orders.hot(index).is_quoted() && venue.orders.hot(index).is_open()) {
       auto& record = stream.add<state::QuoteRecord>();
       record.order_id = venue.orders.hot(index).order_id;
       // The group at index 0 is none, and numbered so.

@@ -100,7 +100,7 @@ bool SnapshotReader::read(const state::ReceivableRecord& record) {
   return true;
 }
 
-// The last trades are kept, and each can be undone.
+// The last trades are kept, and each can be undone; sides of quotes are remembered by them.
 bool SnapshotReader::check_kept_trades() {
   Venue& venue = *venue_;
   const KeptTrades& kept = venue.kept_trades;
@@ -117,6 +117,11 @@ bool SnapshotReader::check_kept_trades() {
     }
     const std::uint32_t maker = venue.order_ids.find(trade.maker_order_id);
     const std::uint32_t taker = venue.order_ids.find(trade.taker_order_id);
+    for (const std::uint32_t index : {maker, taker}) {
+      if (index != 0) {
+        keep_side(venue, index, number);
+      }
+    }
     if (maker == 0 || taker == 0 || trade.quantity_lots == 0) {
       continue;
     }

@@ -155,9 +155,13 @@ bool SnapshotReader::read(const state::OrderRecord& record) {
   if (order.is_open()) {
     return read_open(record, index);
   }
+  if (order.is_quoted()) {
+    venue.orders.quoted(index) = {};
+    name_side(venue, index, record.client_order_id);
+  }
   return require(record.held_atoms == 0 && record.leaves_lots == 0 && record.shown_lots == 0 &&
-                     !order.is_quoted(),
-                 "the snapshot has a done order that holds something, or is of a quote");
+                     (!order.is_quoted() || is_side_in_range(record)),
+                 "the snapshot has a done order that holds something, or is no side of a quote");
 }
 
 bool SnapshotReader::read_open(const state::OrderRecord& record, std::uint32_t index) {
@@ -233,8 +237,9 @@ bool SnapshotReader::read(const state::GoneRecord& record) {
   last_gone_ns_ = record.gone_at_ns;
   if (record.order_id != 0) {
     const std::uint32_t index = venue.order_ids.find(record.order_id);
-    if (index == 0 || venue.orders.hot(index).is_open() || unfinished_[index].is_gone) {
-      return fail("the snapshot forgets no order, an open one, or one twice");
+    if (index == 0 || venue.orders.hot(index).is_open() || unfinished_[index].is_gone ||
+        venue.orders.hot(index).is_quoted()) {
+      return fail("the snapshot forgets no order, an open one, a side of a quote, or one twice");
     }
     unfinished_[index].is_gone = true;
     remember_done(venue, index, record.gone_at_ns);
@@ -268,7 +273,9 @@ bool SnapshotReader::check_orders() {
       return fail("the snapshot has an order without its client id");
     }
     const bool is_somewhere =
-        order.is_open() ? order.is_pending() || order.is_queued() : unfinished.is_gone;
+        order.is_open()     ? order.is_pending() || order.is_queued()
+        : order.is_quoted() ? venue_->orders.quoted(index).last_trade_id != 0
+                            : unfinished.is_gone;
     if (!is_somewhere) {
       return fail("the snapshot has an order in no queue");
     }

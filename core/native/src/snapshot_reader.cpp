@@ -35,7 +35,7 @@ bool SnapshotReader::read_all(std::span<const std::byte> data) {
   if (last_kind != state::EndRecord::KIND) {
     return fail("the snapshot has no end");
   }
-  return check_orders() && check_books() && check_money() && check_kept_trades();
+  return check_kept_trades() && check_orders() && check_books() && check_money();
 }
 
 bool SnapshotReader::read_record(const state::Header& header, const std::byte* at) {

@@ -96,13 +96,40 @@ void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::ui
   }
 }
 
+namespace {
+
+void forget_side(Venue& venue, std::uint32_t index) {
+  venue.client_ids.remove_unlisted(venue.orders.cold(index).ids.current);
+  venue.order_ids.remove(venue.orders.hot(index).order_id, index);
+  venue.orders.release(index);
+}
+
+}  // namespace
+
 void forget_done_quotes(Venue& venue) {
   for (const std::uint32_t index : venue.done_quotes) {
-    venue.client_ids.remove_unlisted(venue.orders.cold(index).ids.current);
-    venue.order_ids.remove(venue.orders.hot(index).order_id, index);
-    venue.orders.release(index);
+    if (!venue.kept_trades.is_kept(venue.orders.quoted(index).last_trade_id,
+                                   venue.last_trade_id)) {
+      forget_side(venue, index);
+    }
   }
   venue.done_quotes.clear();
+  while (venue.kept_trades.lets_go(venue.last_trade_id)) {
+    const KeptSide side = venue.kept_trades.take_oldest_side();
+    const std::uint32_t index = venue.order_ids.find(side.order_id);
+    if (index != 0 && !venue.orders.hot(index).is_open() &&
+        venue.orders.quoted(index).last_trade_id == side.trade_id) {
+      forget_side(venue, index);
+    }
+  }
+}
+
+void keep_side(Venue& venue, std::uint32_t index, std::uint64_t trade_id) {
+  const HotOrder& order = venue.orders.hot(index);
+  if (order.is_quoted()) {
+    venue.kept_trades.keep_side(trade_id, order.order_id);
+    venue.orders.quoted(index).last_trade_id = trade_id;
+  }
 }
 
 void join_quote(Venue& venue, std::uint32_t index, const QuoteKey& key, const Text<40>& name) {
@@ -112,10 +139,14 @@ void join_quote(Venue& venue, std::uint32_t index, const QuoteKey& key, const Te
     quote = venue.quotes.add(order.account, key);
   }
   venue.quotes[quote].side(order.side) = index;
-  venue.orders.quoted(index).quote = quote;
+  venue.orders.quoted(index) = {quote, 0, 0};
+  name_side(venue, index, name);
+}
+
+void name_side(Venue& venue, std::uint32_t index, const Text<40>& name) {
   ColdOrder& cold = venue.orders.cold(index);
   cold.ids = {};
-  cold.ids.current = venue.client_ids.add_unlisted(order.account, name, index);
+  cold.ids.current = venue.client_ids.add_unlisted(venue.orders.hot(index).account, name, index);
 }
 
 void leave_queue(Venue& venue, std::uint32_t index) {

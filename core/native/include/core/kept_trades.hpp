@@ -26,6 +26,12 @@ struct alignas(64) KeptTrade {
 };
 static_assert(sizeof(KeptTrade) == 64);
 
+// A side of a quote that made a kept trade: no client id keeps that order known, so its trades do.
+struct KeptSide {
+  std::uint64_t trade_id;
+  std::uint64_t order_id;
+};
+
 class KeptTrades {
  public:
   [[nodiscard]] std::uint32_t trades_max() const noexcept { return trades_max_; }
@@ -45,6 +51,24 @@ class KeptTrades {
   }
   [[nodiscard]] const KeptTrade& at(std::uint64_t trade_id) const noexcept {
     return trades_[trade_id & mask_];
+  }
+
+  [[nodiscard]] bool is_kept(std::uint64_t trade_id, std::uint64_t last_trade_id) const noexcept {
+    return last_trade_id - trade_id < count_;
+  }
+
+  // Let the newest trade keep a side of a quote known.
+  void keep_side(std::uint64_t trade_id, std::uint64_t order_id) {
+    sides_.push({trade_id, order_id});
+  }
+  // Whether the oldest side is one of a trade that is kept no more.
+  [[nodiscard]] bool lets_go(std::uint64_t last_trade_id) const noexcept {
+    return !sides_.empty() && !is_kept(sides_.front().trade_id, last_trade_id);
+  }
+  [[nodiscard]] KeptSide take_oldest_side() noexcept {
+    const KeptSide side = sides_.front();
+    sides_.pop();
+    return side;
   }
 
   // Keep as many from here on; the newest of those kept so far stay. Throws std::bad_alloc, and
@@ -68,6 +92,7 @@ class KeptTrades {
 
  private:
   MappedArray<KeptTrade> trades_;
+  Ring<KeptSide> sides_;  // the oldest trade's first
   std::uint64_t mask_ = 0;
   std::uint32_t trades_max_ = 0;
   std::uint32_t count_ = 0;

@@ -92,7 +92,8 @@ inline void change_hold(Venue& venue, HotOrder& order, const ColdOrder& cold,
 }
 
 // Make an order done: release what it held; its ids are remembered for a while. It has left its
-// queue already. A side of a quote leaves its quote, and is forgotten with the command.
+// queue already. A side of a quote leaves its quote; unless a trade of it is kept, it is forgotten
+// with the command.
 void close_order(Venue& venue, std::uint32_t index, std::uint8_t status, std::uint8_t reason);
 
 // Note that an order's level changes in this command.
@@ -151,11 +152,18 @@ inline void remember_done(Venue& venue, std::uint32_t index, std::int64_t gone_a
 // Forget what went at least the configured window ago.
 void forget_gone(Venue& venue);
 
-// Forget the sides of quotes that are done: no id of the client's names them.
+// Forget the sides of quotes that are done, and that could not be busted or corrected: no id of the
+// client's names them, but a kept trade does.
 void forget_done_quotes(Venue& venue);
+
+// Let a trade that is kept keep one of its orders known, if that is a side of a quote.
+void keep_side(Venue& venue, std::uint32_t index, std::uint64_t trade_id);
 
 // Let an order be a side of its account's quote of that name, which goes by `name`.
 void join_quote(Venue& venue, std::uint32_t index, const QuoteKey& key, const Text<40>& name);
+
+// Let a side of a quote go by a name.
+void name_side(Venue& venue, std::uint32_t index, const Text<40>& name);
 
 // Count a trade of a quote, and protect its maker when that reaches a limit.
 void count_fill(Venue& venue, std::uint32_t index, std::int64_t base_atoms,

@@ -120,11 +120,13 @@ struct alignas(128) ColdOrder {
 };
 static_assert(sizeof(ColdOrder) == 128);
 
-// What makes an order one side of a quote: the quote's index, and that of the protection group
-// which counts its trades, 0 for none. Of other orders it says nothing.
+// What makes an order one side of a quote: the quote's index, that of the protection group which
+// counts its trades, 0 for none, and the last of its trades that was kept, 0 for none. Of other
+// orders it says nothing.
 struct QuotedSide {
   std::uint32_t quote;
   std::uint32_t protection;
+  std::uint64_t last_trade_id;
 };
 
 // An order's two parts under one index.

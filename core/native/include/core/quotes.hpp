@@ -1,7 +1,8 @@
 // Quotes that stand, the groups that protect their makers, and the steps that all handlers share.
 //
 // A quote is up to two orders, a bid and an ask, under one name of the maker's. No client id names
-// its sides: what they go by may come again, so a side is forgotten as soon as it is done.
+// its sides: what they go by may come again, so a side is forgotten as soon as it is done, unless it
+// traded: then it is remembered as long as the last of its trades is kept.
 #pragma once
 
 #include <cstddef>
