@@ -196,6 +196,7 @@ class Standing:
         order.filled_lots, order.filled_value = record.filled_lots, record.filled_value
         order.leaves_lots, order.held_atoms = record.leaves_lots, record.held_atoms
         order.client_order_id = record.client_order_id.rstrip(b"\0")
+        order.session = record.session  # a quote renewed from another session is that one's
         order.hash = None
 
     def drop(self, record: events.OrderEvent) -> None:
