@@ -57,7 +57,7 @@ class Request(NamedTuple):
 class Inquiry(NamedTuple):
     """A request that is no command: the gateway answers it from what the venue has recorded.
 
-    A Logon is one too: of the orders that are open.
+    A Logon is one too: of the orders that are open. And a Logout, of a session that has subscribed.
     """
 
     session: LiveSession
@@ -67,6 +67,7 @@ class Inquiry(NamedTuple):
 
 
 _LOGGED_ON = Fields({tags.MSG_TYPE: tags.LOGON})
+_LOGGED_OUT = Fields({tags.MSG_TYPE: tags.LOGOUT})
 
 INQUIRIES = frozenset(
     {
@@ -230,6 +231,8 @@ class Bridge:
         if not session.is_open:
             return
         session.is_open = False
+        if session.is_subscribed:
+            self._inquiries.append(Inquiry(session, session.connection, 0, _LOGGED_OUT))
         record = close_session(session.closing(), is_graceful=session.is_graceful)
         self._hand_over(Request(session, session.epoch, 0, record))
         log.info(

@@ -352,6 +352,7 @@ class Gateway:
             directory=self._directory,
             metrics=self._metrics,
             publisher=publisher,
+            issuer=self._statements.issuer,
         )
         self._outbox.channels = self._progress.channels = acceptor.channels
         await self._write_checkpoint()
@@ -367,7 +368,8 @@ class Gateway:
         )
         assert self._publisher is not None
         digests = asyncio.create_task(
-            self._statements.run(self._publisher), name="fix_gateway.statements"
+            self._statements.run(self._publisher, self._inquiries.statements),
+            name="fix_gateway.statements",
         )
         assert self._acceptor is not None
         work = self._notices.run(self._acceptor.channels)

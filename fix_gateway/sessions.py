@@ -45,6 +45,8 @@ class LiveSession:
     epoch: int = 1
     connection: int = 0
     is_open: bool = False
+    is_subscribed: bool = False
+    """It is told captures as they happen, because it asked; the loop alone writes it."""
     is_removed: bool = False
     """It has no file any more."""
     is_graceful: bool = False

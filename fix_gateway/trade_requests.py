@@ -110,8 +110,8 @@ class TradeRequests:
             share=settings.time_percent_max / 100, messages_per_second=settings.messages_per_second
         )
 
-    def ask(self, session: LiveSession, connection: int, fields: Fields) -> None:
-        """Take a request (AD), or refuse it.
+    def ask(self, session: LiveSession, connection: int, fields: Fields) -> bool:
+        """Take a request (AD), or refuse it; say whether it was taken.
 
         Raises:
             StoreError: QuickFIX could not store the answer.
@@ -125,7 +125,7 @@ class TradeRequests:
         if fault is not None:
             self._metrics.rejects.labels(fault.code.name).inc()
             channel.send(refused(wanted, fault))
-            return
+            return False
         last = self._published()
         answer = Answer(session, channel, connection, wanted, 0, last)
         if wanted.event:
@@ -134,6 +134,23 @@ class TradeRequests:
         self._turns.append(answer)
         self._asked.set()
         channel.send(accepted(wanted))
+        return True
+
+    def end(self, session: LiveSession, fields: Fields, *, known: str) -> bool:
+        """Answer the end of a subscription (263=2); say whether it was the one that is known.
+
+        Raises:
+            StoreError: QuickFIX could not store the answer.
+        """
+        channel = self._channels[session.file.sender_comp_id]
+        wanted, fault = read_request(fields, self._directory, session=session.number)
+        if fault is None and wanted.name != known:
+            text = f"subscription {known} is there" if known else "there is no subscription"
+            fault = Fault(RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED, text)
+        if fault is not None:
+            self._metrics.rejects.labels(fault.code.name).inc()
+        channel.send(refused(wanted, fault) if fault else completed(wanted, sent=0))
+        return fault is None
 
     async def run(self, connect: LinkFactory) -> None:
         """Answer until cancelled, over links of its own.

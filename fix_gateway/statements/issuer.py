@@ -51,16 +51,37 @@ class Issuer:
 
     def receipt(self, fence: Fence) -> list[Outgoing]:
         """Return a fence's receipt, for its session and the drop copies that see all of it."""
-        session = self._sessions.get(fence.session)
-        wanted = session.file.disconnect_receipt if session is not None else "never"
-        if wanted == "never" or (wanted == "cancels" and not fence.cancelled):
+        if not self._is_told(fence):
             return []
-        pages = [self._signer.sign(page) for page in receipts.receipt(fence, self._directory)]
+        pages = list(self._signed_pages(fence))
         return [
             Outgoing(reader, fence.event, page, text)
             for reader in (fence.session, *self._watchers(fence))
             for page, text in enumerate(pages)
         ]
+
+    def receipts_again(self, reader: int, first: int, last: int) -> Iterator[str]:
+        """Yield the pages of the receipts that a session was given, as far as they are kept.
+
+        Args:
+            reader: the session.
+            first: the event of the first fence that is wanted.
+            last: of the last one.
+        """
+        kept = [fence for fences in self.standing.fences.values() for fence in fences]
+        for fence in sorted(kept, key=lambda each: each.event):
+            is_asked_for = first <= fence.event <= last and self._is_told(fence)
+            if is_asked_for and reader in {fence.session, *self._watchers(fence)}:
+                yield from self._signed_pages(fence)
+
+    def _is_told(self, fence: Fence) -> bool:
+        session = self._sessions.get(fence.session)
+        wanted = session.file.disconnect_receipt if session is not None else "never"
+        return wanted == "always" or (wanted == "cancels" and fence.cancelled > 0)
+
+    def _signed_pages(self, fence: Fence) -> Iterator[str]:
+        for page in receipts.receipt(fence, self._directory):
+            yield self._signer.sign(page)
 
     def last_receipts(self) -> list[Outgoing]:
         """Return the last receipt of every session: for who has lost all that it was told."""
@@ -96,7 +117,7 @@ class Issuer:
                 yield
 
     def digests(self, reader: int, *, now_ns: int, event: int) -> list[Outgoing]:
-        """Return a digest of each account that a drop-copy session sees."""
+        """Return a digest of each account that a session gets copies of or trades for."""
         found = []
         for number in self._seen_by(reader):
             pages = digests.digest(
@@ -110,8 +131,9 @@ class Issuer:
         return found
 
     def _seen_by(self, reader: int) -> list[int]:
-        seen = self._directory.copies_of_account.items()
-        return sorted(number for number, watchers in seen if reader in watchers)
+        copies = self._directory.copies_of_account.items()
+        watched = {number for number, watchers in copies if reader in watchers}
+        return sorted(watched.union(self._directory.trading_accounts.get(reader, {}).values()))
 
     def _watchers(self, fence: Fence) -> list[int]:
         """Return the drop copies that see every account which a fence speaks of."""

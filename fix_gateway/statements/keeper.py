@@ -12,6 +12,7 @@ from fix_gateway.publisher import Publisher
 from fix_gateway.sessions import LiveSession
 from fix_gateway.settings import GatewaySettings
 from fix_gateway.statements.issuer import Issuer
+from fix_gateway.statements.requests import StatementRequests
 from fix_gateway.statements.signing import read_signer
 from fix_gateway.statements.standing_file import encode_standing, read_standing, write_standing
 from fix_gateway.translation.directory import Directory
@@ -117,8 +118,8 @@ class Keeper:
         if reading:
             await asyncio.to_thread(write_standing, self._path, reading)
 
-    async def run(self, publisher: Publisher) -> None:
-        """Give digests when they are due, and receipts after a loss, until cancelled.
+    async def run(self, publisher: Publisher, requests: StatementRequests) -> None:
+        """Give digests when they are due or asked for, and receipts after a loss, until cancelled.
 
         Raises:
             StoreError: QuickFIX could not store one.
@@ -133,6 +134,7 @@ class Keeper:
                 await self._hash_changes(reader)
                 made = self.issuer.digests(reader, now_ns=time.time_ns(), event=publisher.position)
                 publisher.state(made)
+            await requests.answer(self._pace, lambda: publisher.position)
 
     async def _hash_changes(self, reader: int) -> None:
         """Do most of a digest's work in slices, so that nobody's orders wait for it."""

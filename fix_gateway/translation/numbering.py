@@ -8,7 +8,10 @@ from fix_gateway.translation import tags
 from fix_gateway.translation.outbound import Place
 
 STREAM = "ORDERS"
-"""ApplID (1180): the one stream of each session."""
+"""ApplID (1180): the one numbered stream of each session."""
+
+STATEMENTS = "STATEMENTS"
+"""RefApplID (1355) of the venue's signed statements: they have no numbers but their event's."""
 
 MESSAGES_PER_EVENT_MAX = 10
 """One event tells one session fewer messages than this: the number's last digit."""

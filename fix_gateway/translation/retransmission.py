@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.numbering import STREAM
+from fix_gateway.translation.numbering import STATEMENTS, STREAM
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Fault
 from fix_gateway.translation.text import printable, shown
@@ -56,12 +56,18 @@ def read_request(fields: Fields, *, answer: str) -> tuple[Asked, Fault | None]:
         printable(name)[:CLIENT_ID_LENGTH_MAX],
         kind,
         answer,
-        stream=entry.get(tags.REF_APPL_ID, STREAM),
+        stream=stream_of(fields),
         begin=_number(entry.get(tags.APPL_BEG_SEQ_NUM, "")),
         end=_number(entry.get(tags.APPL_END_SEQ_NUM, "")),
         reference=entry.get(tags.REF_APPL_REQ_ID, ""),
     )
     return asked, _fault(asked, name, len(entries), entry)
+
+
+def stream_of(fields: Fields) -> str:
+    """Return the stream that a request is about."""
+    entries = fields.groups.get(tags.NO_APPL_IDS, [])
+    return entries[0].get(tags.REF_APPL_ID, STREAM) if entries else STREAM
 
 
 def _number(text: str) -> int:
@@ -76,10 +82,10 @@ def _fault(asked: Asked, name: str, count: int, entry: dict[int, str]) -> Fault 
         code = RejectCode.GATEWAY_REQUEST_TYPE_UNSUPPORTED
         text = f"ApplReqType (1347) {shown(asked.kind)}: only 0, 2 and 5; all is sent unasked"
     elif count > 1:
-        text = "one entry of NoApplIDs (1351), for there is one stream"
-    elif asked.stream != STREAM:
+        text = "one entry of NoApplIDs (1351): one stream at a time"
+    elif asked.stream not in _STREAMS:
         code = RejectCode.GATEWAY_STREAM_UNKNOWN
-        text = f"RefApplID (1355) {shown(asked.stream)}: the stream is {STREAM}"
+        text = f"RefApplID (1355) {shown(asked.stream)}: the streams are {' and '.join(_STREAMS)}"
     elif asked.kind == tags.APPL_REQ_TYPE_RETRANSMISSION and tags.APPL_BEG_SEQ_NUM not in entry:
         code, text = RejectCode.GATEWAY_FIELD_MISSING, "ApplBegSeqNum (1182) is missing"
     elif bad := [tag for tag in _NUMBERS if not _NUMBER.fullmatch(entry.get(tag, "0"))]:
@@ -87,6 +93,7 @@ def _fault(asked: Asked, name: str, count: int, entry: dict[int, str]) -> Fault 
     return Fault(code, text) if text else None
 
 
+_STREAMS = (STREAM, STATEMENTS)
 _NUMBERS = (tags.APPL_BEG_SEQ_NUM, tags.APPL_END_SEQ_NUM)
 
 
@@ -102,7 +109,7 @@ def acknowledgement(asked: Asked, *, told: int, begin: int = 0, end: int = 0) ->
     ranged = f"1182={begin}\x011183={end}\x01" if end else ""
     return (
         f"{_answered(asked, tags.APPL_RESPONSE_TYPE_REQUEST_SUCCESSFULLY_PROCESSED)}"
-        f"1351=1\x011355={STREAM}\x01{_referred(asked)}{ranged}1357={told}\x01"
+        f"1351=1\x011355={asked.stream}\x01{_referred(asked)}{ranged}1357={told}\x01"
     )
 
 
@@ -149,7 +156,7 @@ def completion(asked: Asked, *, through: int, sent: int, why: str = "") -> str:
     return (
         f"35=BY\x011356={asked.answer}\x011346={asked.name}\x01"
         f"1426={tags.APPL_REPORT_TYPE_APPLICATION_MESSAGE_RESEND_COMPLETED}\x01"
-        f"1351=1\x011355={STREAM}\x011357={through}\x01"
+        f"1351=1\x011355={asked.stream}\x011357={through}\x01"
         f"58={sent} messages{f', {why}' if why else ''}\x01"
     )
 

@@ -26,6 +26,11 @@ _TYPES = (
     tags.TRADE_REQUEST_TYPE_ALL_TRADES,
     tags.TRADE_REQUEST_TYPE_MATCHED_TRADES,
 )
+_SUBSCRIPTIONS = (
+    tags.SUBSCRIPTION_REQUEST_TYPE_SNAPSHOT_AND_UPDATES,
+    tags.SUBSCRIPTION_REQUEST_TYPE_DISABLE_PREVIOUS,
+)
+_NARROWING = (tags.EXEC_ID, tags.ORDER_ID, tags.TRADE_ID, tags.SYMBOL, tags.SIDE)
 _DAY_NS = 86_400 * 10**9
 _COPY = "797=Y\x01"
 
@@ -91,8 +96,7 @@ def read_request(
         refuse(malformed, f"TradeRequestID is not 1 to {CLIENT_ID_LENGTH_MAX} characters")
     if wanted.kind not in _TYPES:
         refuse(unsupported, f"TradeRequestType (569) {shown(wanted.kind)} is not 0 or 1")
-    if fields.get(tags.SUBSCRIPTION_REQUEST_TYPE, "0") != "0":
-        refuse(unsupported, "SubscriptionRequestType (263): 0; captures are a session's setting")
+    _read_subscription(fields, refuse)
     _read_names(fields, wanted, refuse)
     if symbol := fields.get(tags.SYMBOL):
         unit = directory.instrument_by_symbol.get(symbol)
@@ -106,6 +110,20 @@ def read_request(
     wanted.accounts = _accounts(fields, directory, session, refuse)
     _read_dates(fields, wanted, refuse)
     return wanted, faults[0] if faults else None
+
+
+def _read_subscription(fields: Fields, refuse: Refuse) -> None:
+    """Require that a subscription is to all captures of the session: none are left out."""
+    unsupported = RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED
+    wish = fields.get(tags.SUBSCRIPTION_REQUEST_TYPE, tags.SUBSCRIPTION_REQUEST_TYPE_SNAPSHOT)
+    if wish == tags.SUBSCRIPTION_REQUEST_TYPE_SNAPSHOT:
+        return
+    if wish not in _SUBSCRIPTIONS:
+        refuse(unsupported, f"SubscriptionRequestType (263) {shown(wish)} is not 0, 1 or 2")
+    narrowed = [tag for tag in _NARROWING if tag in fields]
+    if narrowed or fields.groups.get(tags.NO_PARTY_IDS):
+        name = f"tag {narrowed[0]}" if narrowed else "a party"
+        refuse(unsupported, f"a subscription is to all captures of the session, without {name}")
 
 
 def _read_names(fields: Fields, wanted: Wanted, refuse: Refuse) -> None:

@@ -9,13 +9,16 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from prometheus_client import CollectorRegistry
 
+from fix_gateway.metrics import Metrics
 from fix_gateway.settings import Doors, DropCopyTable, GatewaySettings
 from fix_gateway.statements import keeper as keeper_module
 from fix_gateway.statements import receipts
 from fix_gateway.statements.digests import LINES_PER_MESSAGE, digest, order_text
 from fix_gateway.statements.keeper import Keeper
 from fix_gateway.statements.receipts import ORDERS_PER_PAGE, receipt
+from fix_gateway.statements.requests import StatementRequests
 from fix_gateway.statements.signing import SigningKeyError, read_signer
 from fix_gateway.statements.standing import (
     AccountStanding,
@@ -197,6 +200,14 @@ def keeper_of(directory: Path, fixture: Sessions) -> Keeper:
     return Keeper(settings, directory=market_directory(), sessions=fixture.sessions.values())
 
 
+def requests_of(keeper: Keeper, fixture: Sessions) -> StatementRequests:
+    return StatementRequests(
+        channels=fixture.channels,  # type: ignore[arg-type]
+        issuer=keeper.issuer,
+        metrics=Metrics(CollectorRegistry()),
+    )
+
+
 async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  # what is waited for says nothing by itself
@@ -216,7 +227,7 @@ async def test_after_the_loss_of_all_the_last_receipts_do_not_wait_for_the_next_
         number=2, sequence=1, account=11, session=TRADER, order_id=5, reason=CancelReason.DISCONNECT
     )
     fenced = events.SessionFenced.make(number=3, sequence=1, session=TRADER)
-    running = asyncio.create_task(keeper.run(fixture.publisher))
+    running = asyncio.create_task(keeper.run(fixture.publisher, requests_of(keeper, fixture)))
     records = [first, cancelled, fenced]
     if is_more_to_come:
         keeper.publish(EventBatch(1, 2, first.pack() + cancelled.pack()), fixture.publisher)
@@ -262,7 +273,7 @@ async def test_a_digest_waits_for_what_is_not_read_yet_and_nobody_waits_for_it(
     keeper.publish(EventBatch(1, last - 1, b"".join(accepted[:-1])), fixture.publisher)
     orders = keeper.issuer.standing.account(11).orders
     monkeypatch.setattr(keeper_module, "_LOOK_SECONDS", 0)
-    running = asyncio.create_task(keeper.run(fixture.publisher))
+    running = asyncio.create_task(keeper.run(fixture.publisher, requests_of(keeper, fixture)))
     for _ in range(100):
         await asyncio.sleep(0)
     assert orders[1].hash is None

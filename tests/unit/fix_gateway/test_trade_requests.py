@@ -6,15 +6,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from fix_gateway.adapters.in_memory import InMemoryCore
+from fix_gateway.bridge import Inquiry
+from fix_gateway.inquiries import Inquiries
 from fix_gateway.metrics import Metrics
 from fix_gateway.settings import RecoverySettings
+from fix_gateway.statements.issuer import Issuer
+from fix_gateway.statements.signing import Signer
 from fix_gateway.trade_requests import TradeRequests
+from fix_gateway.translation.outbound import told_by
 from fix_gateway.translation.raw import Entry, Fields
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
@@ -218,3 +225,84 @@ async def test_who_has_gone_is_told_nothing_more() -> None:
         assert len(await venue.answered(OTHER)) == 20
         await until(lambda: TRADER not in venue.requests._answers)
     assert [each[750] for each in venue.of(TRADER, "AQ")] == ["0"]
+
+
+class Subscribing(Venue):
+    """The same sessions, and all that answers inquiries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        names = {name: number for number, name in enumerate(self.sessions.channels, 1)}
+        self.directory = directory()
+        self.inquiries = Inquiries(
+            RecoverySettings(),
+            sessions=self.sessions.sessions.values(),
+            channels={name: self.told[number] for name, number in names.items()},  # type: ignore[misc]
+            directory=self.directory,
+            metrics=Metrics(CollectorRegistry()),
+            publisher=self.sessions.publisher,
+            issuer=Issuer(
+                directory=self.directory,
+                sessions=self.sessions.sessions.values(),
+                signer=Signer(Ed25519PrivateKey.generate()),
+            ),
+        )
+
+    def inquire(self, kind: str = "AD", *, connection: int = 5, **fields: str) -> None:
+        asked = Fields({35: kind, 34: "8", 568: "sub-1", 569: "1"})
+        asked |= {int(tag[1:]): value for tag, value in fields.items()}
+        session = self.sessions.sessions[TRADER]
+        self.inquiries.ask(Inquiry(session, connection, 8, asked))
+
+    def answer(self) -> dict[int, str]:
+        return self.of(TRADER, "AQ")[-1]
+
+
+def test_a_subscription_is_told_captures_until_it_ends() -> None:
+    venue = Subscribing()
+    venue.inquire(t263="1")
+    assert venue.answer()[750] == "0"
+    assert venue.directory.capturing == {TRADER}
+    told = told_by(msgspec.structs.replace(traded(maker=11, taker=21), number=7), venue.directory)
+    assert [each.session for each in told if each.text.startswith("35=AE")] == [TRADER]
+    venue.inquire(t263="2", t568="another")
+    assert venue.answer()[750] == "2"
+    assert venue.directory.capturing == {TRADER}
+    venue.inquire(t263="2")
+    assert (venue.answer()[750], venue.answer()[748]) == ("1", "0")
+    assert venue.directory.capturing == frozenset()
+    venue.inquire(t263="2")
+    assert venue.answer()[58].endswith("there is no subscription")
+
+
+def test_a_subscription_ends_with_its_connection_and_leaves_the_files_setting_alone() -> None:
+    venue = Subscribing()
+    session = venue.sessions.sessions[TRADER]
+    venue.inquire(t263="1")
+    venue.inquire("5", connection=4)
+    assert venue.directory.capturing == {TRADER}
+    session.file = msgspec.structs.replace(session.file, trade_captures=True)
+    venue.inquiries.tell_captures([session])
+    venue.inquire("5")
+    assert venue.directory.capturing == {TRADER}
+    assert not session.is_subscribed
+    session.file = msgspec.structs.replace(session.file, trade_captures=False)
+    venue.inquiries.tell_captures([session])
+    assert venue.directory.capturing == frozenset()
+
+
+def test_who_left_before_its_request_was_read_has_no_subscription() -> None:
+    venue = Subscribing()
+    venue.sessions.sessions[TRADER].is_open = False
+    venue.inquire(t263="1")
+    assert venue.directory.capturing == frozenset()
+
+
+@pytest.mark.parametrize("narrowed", ["t17", "t37", "t1003", "t55", "t54"])
+def test_a_subscription_to_some_captures_is_refused(narrowed: str) -> None:
+    narrowing: Any = {narrowed: {"t17": "7B", "t55": "I1"}.get(narrowed, "1")}
+    venue = Subscribing()
+    venue.inquire(t263="1", **narrowing)
+    unsupported = RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED
+    assert (venue.answer()[750], venue.answer()[5001]) == ("2", str(int(unsupported)))
+    assert venue.directory.capturing == frozenset()
