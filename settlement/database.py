@@ -2,6 +2,7 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
@@ -18,6 +19,9 @@ APPLICATION_ROLE = "rialto_settlement"
 
 READER_ROLE = "rialto_reader"
 """What reports and reconciliation work as: may read."""
+
+BOOKKEEPER_ROLE = "rialto_bookkeeper"
+"""What entries of the house are made as: may add those, and nothing else."""
 
 MIGRATIONS = "settlement:migrations"
 
@@ -72,8 +76,21 @@ def _migrate(connection: SqlConnection, revision: str) -> None:
     connection.execute(text(f"create schema if not exists {NAMESPACE}"))
     config = _config()
     config.attributes["connection"] = connection
-    is_down = revision == "base" or revision.startswith("-")
+    if revision == "base":
+        connection.execute(text("select set_config('rialto.remove_all', 'on', true)"))
+    is_down = revision == "base" or revision.startswith("-") or _is_before(connection, revision)
     (command.downgrade if is_down else command.upgrade)(config, revision)
+
+
+def _is_before(connection: SqlConnection, revision: str) -> bool:
+    """Say whether a version is older than the database's."""
+    stands = MigrationContext.configure(
+        connection, opts={"version_table_schema": NAMESPACE}
+    ).get_current_revision()
+    if stands is None:
+        return False
+    older = ScriptDirectory.from_config(_config()).iterate_revisions(stands, "base")
+    return revision in {script.revision for script in older if script.revision != stands}
 
 
 async def check(connection: Connection) -> None:

@@ -1,6 +1,8 @@
 """The ledger as a projection of the events: entries, trades, balances, definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
 
 from messages.trading.events import (
     AccountCreated,
@@ -16,18 +18,23 @@ from messages.trading.events import (
     TradeExecuted,
 )
 from runtime.postgres import Connection
-from settlement.chart import Consumer
+from settlement.chart import Consumer, LedgerAccountKind
 from settlement.ledger_batch import (
     CORRECTION_COLUMNS,
     DEFINITION_COLUMNS,
     ENTRY_COLUMNS,
     TRADE_COLUMNS,
+    EntryRow,
     LedgerBatch,
 )
 from settlement.ports import EventBatch
 from settlement.postings import Market
 from settlement.records import dispatch
 from settlement.schema import NAMESPACE
+
+MARK_EVENTS: Final = 20_000
+"""Balances are written down as of each event whose number is a multiple of this, if anything
+moved since the last time. Never changed: the ledger made again has the same marks."""
 
 # Referenced tables first. An asset must be there before a balance in it.
 _DEFINITIONS = ("assets", "instruments", "firms", "accounts")
@@ -55,6 +62,26 @@ where not exists (
 )
 """
 
+_LAST_ENTRY = """
+select event_number, time_ns,
+    coalesce((select max(event_number) from settlement.ledger_marks), 0) as marked
+from settlement.entries order by event_number desc limit 1
+"""
+
+# The ledger accounts that moved since the last mark; entries of the house are told apart, for
+# they are made at any time, and a mark is about events alone.
+_MARK_BALANCES = """
+insert into settlement.balance_marks
+select kind, account, asset, $1, balance_atoms - coalesce((
+    select sum(amount_atoms) from settlement.house_entries as own
+    where account = 0 and own.kind = balance.kind and own.asset = balance.asset), 0)
+from settlement.balances as balance
+join (
+    select distinct kind, account, asset from settlement.entries where event_number
+        > coalesce((select max(event_number) from settlement.ledger_marks), -9223372036854775808)
+) as moved using (kind, account, asset)
+"""
+
 
 class LedgerProjection:
     """Books events: decodes a batch without the database, then writes it in one transaction."""
@@ -63,17 +90,23 @@ class LedgerProjection:
 
     def __init__(self) -> None:
         self._markets: dict[int, Market] = {}
+        self._lines: dict[tuple[int, int], int] = {}
 
     async def load(self, connection: Connection) -> None:
-        """Learn the instruments that events before our position defined."""
+        """Learn the instruments and credit lines that events before our position defined."""
         rows = await connection.fetch(
             "select instrument, base_asset, quote_asset from settlement.instruments"
         )
         self._markets = {row[0]: Market(row[1], row[2]) for row in rows}
+        rows = await connection.fetch(
+            "select account, asset, balance_atoms from settlement.balances where kind = $1",
+            LedgerAccountKind.CREDIT_LINE,
+        )
+        self._lines = {(row[0], row[1]): row[2] for row in rows}
 
     def decode(self, batches: Sequence[EventBatch]) -> tuple[LedgerBatch, int]:
         """Make rows of contiguous batches; returns them and the last event's stamp."""
-        ready, time_ns = LedgerBatch(self._markets), 0
+        ready, time_ns = LedgerBatch(self._markets, self._lines), 0
         handlers = {
             TradeExecuted.KIND: ready.trade_executed,
             BalanceChanged.KIND: ready.balance_changed,
@@ -122,6 +155,31 @@ class LedgerProjection:
                 records=ready.corrections,
             )
         if ready.entries:
-            await connection.copy_records_to_table(
-                "entries", schema_name=NAMESPACE, columns=ENTRY_COLUMNS, records=ready.entries
-            )
+            await _write_entries(connection, ready.entries)
+
+
+async def _write_entries(connection: Connection, entries: list[EntryRow]) -> None:
+    """Add entries, writing balances down wherever they pass the place of a mark."""
+    last = await connection.fetchrow(_LAST_ENTRY)
+    passed, time_ns, marked = last or (0, 0, 0)
+    for interval, rows in _by_interval(entries):
+        place = interval * MARK_EVENTS
+        if 0 < passed <= place and marked < place:
+            await _mark(connection, place, time_ns)
+            marked = place
+        await connection.copy_records_to_table(
+            "entries", schema_name=NAMESPACE, columns=ENTRY_COLUMNS, records=rows
+        )
+        passed, *_, time_ns = rows[-1]
+
+
+def _by_interval(entries: list[EntryRow]) -> Iterator[tuple[int, list[EntryRow]]]:
+    for interval, rows in groupby(entries, lambda row: (row[0] - 1) // MARK_EVENTS):
+        yield interval, list(rows)
+
+
+async def _mark(connection: Connection, event_number: int, time_ns: int) -> None:
+    await connection.execute(_MARK_BALANCES, event_number)
+    await connection.execute(
+        "insert into settlement.ledger_marks values ($1, $2)", event_number, time_ns
+    )

@@ -28,6 +28,7 @@ from settlement.postings import (
     Market,
     balance_entries,
     correction_entries,
+    credit_line_entries,
     receivable_entries,
     transfer_entries,
 )
@@ -127,8 +128,10 @@ _TRADE = picker(
 # Plain numbers: an enum member costs more to look up and to encode than the whole row.
 _FUNDS = int(LedgerAccountKind.FUNDS)
 _FEE_INCOME = int(LedgerAccountKind.FEE_INCOME)
+_REBATES = int(LedgerAccountKind.REBATES)
 _BY_TRADE = int(EntryCause.TRADE)
 _BY_FEE = int(EntryCause.FEE)
+_BY_REBATE = int(EntryCause.REBATE)
 _SELL = int(Side.SELL)
 
 
@@ -136,10 +139,12 @@ _SELL = int(Side.SELL)
 class LedgerBatch:
     """Rows for one transaction, in the order of their events.
 
-    ``markets`` outlives the batch: it is the instruments known so far.
+    ``markets`` and ``lines`` outlive the batch: the instruments and credit lines so far, the
+    latter by (account, asset).
     """
 
     markets: dict[int, Market]
+    lines: dict[tuple[int, int], int] = field(default_factory=dict)
     entries: list[EntryRow] = field(default_factory=list)
     trades: list[TradeRow] = field(default_factory=list)
     corrections: list[TradeRow] = field(default_factory=list)
@@ -180,13 +185,18 @@ class LedgerBatch:
         add((number, 2, _FUNDS, _BY_TRADE, taker, base, -to_maker, time_ns))
         add((number, 3, _FUNDS, _BY_TRADE, maker, quote, -from_maker, time_ns))
         add((number, 4, _FUNDS, _BY_TRADE, taker, quote, from_maker, time_ns))
-        if maker_fee:
-            add((number, 5, _FUNDS, _BY_FEE, maker, quote, -maker_fee, time_ns))
-        if taker_fee:
-            add((number, 6, _FUNDS, _BY_FEE, taker, quote, -taker_fee, time_ns))
-        if maker_fee + taker_fee:
-            income = maker_fee + taker_fee
-            add((number, 7, _FEE_INCOME, _BY_FEE, VENUE, quote, income, time_ns))
+        paid = rebated = 0
+        for leg, account, fee in ((5, maker, maker_fee), (6, taker, taker_fee)):
+            if fee > 0:
+                add((number, leg, _FUNDS, _BY_FEE, account, quote, -fee, time_ns))
+                paid += fee
+            elif fee:
+                add((number, leg, _FUNDS, _BY_REBATE, account, quote, -fee, time_ns))
+                rebated += fee
+        if paid:
+            add((number, 7, _FEE_INCOME, _BY_FEE, VENUE, quote, paid, time_ns))
+        if rebated:
+            add((number, 8, _REBATES, _BY_REBATE, VENUE, quote, rebated, time_ns))
 
     def balance_changed(self, data: bytes, offset: int) -> None:
         """Add a BalanceChanged record: its entries."""
@@ -231,6 +241,9 @@ class LedgerBatch:
         """Add an AssetLimitsSet record: the line that a balance may go below zero by."""
         event = AssetLimitsSet.unpack(data, offset)
         key, line = (event.account, event.asset), event.credit_line_atoms
+        entries = credit_line_entries(event, previous_atoms=self.lines.get(key, 0))
+        self._add(event.number, event.time_ns, entries)
+        self.lines[key] = line
         _, widest, _ = self.limits.get(key, (0, 0, 0))
         self.limits[key] = line, max(line, widest), event.position_max_atoms
         if line:

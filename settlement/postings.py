@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from messages.trading.events import (
+    AssetLimitsSet,
     BalanceChanged,
     FundsTransferred,
     ReceivableChanged,
@@ -38,11 +39,30 @@ class Market(NamedTuple):
     quote_asset: int
 
 
+class Causes(NamedTuple):
+    """What the entries of a trade are caused by, or those that undo or replace one."""
+
+    trade: EntryCause
+    fee: EntryCause
+    rebate: EntryCause
+
+
+BOOKED = Causes(EntryCause.TRADE, EntryCause.FEE, EntryCause.REBATE)
+REVERSED = Causes(EntryCause.TRADE_REVERSED, EntryCause.FEE_REVERSED, EntryCause.REBATE_REVERSED)
+CORRECTED = Causes(
+    EntryCause.TRADE_CORRECTED, EntryCause.FEE_CORRECTED, EntryCause.REBATE_CORRECTED
+)
+
+TRADE_LEGS = 8
+"""Of a trade; a correction has as many to undo, and as many again for the present terms."""
+
+
 def trade_entries(trade: TradeExecuted, market: Market) -> list[Entry]:
     """Book a trade: base one way, notional the other, and each side's fee to the venue.
 
     A fee is an entry of its own, so that fees add up without looking at trades. A negative fee
-    is a rebate: the venue's income pays it. Legs keep their numbers whether or not others exist.
+    is a rebate: it comes from an account of its own, so that fees and rebates can both be seen.
+    Legs keep their numbers whether or not others exist.
 
     Args:
         trade: notional and fees in quote atoms, base in base atoms.
@@ -54,27 +74,22 @@ def trade_entries(trade: TradeExecuted, market: Market) -> list[Entry]:
     Source:
         docs/ledger.md, "A trade".
     """
-    maker, taker = trade.maker_account, trade.taker_account
-    maker_base = trade.base_atoms if trade.taker_side == Side.SELL else -trade.base_atoms
-    maker_quote = trade.notional_atoms if trade.taker_side == Side.BUY else -trade.notional_atoms
-    maker_fee, taker_fee = trade.maker_fee_atoms, trade.taker_fee_atoms
-    funds, income = LedgerAccountKind.FUNDS, LedgerAccountKind.FEE_INCOME
-    base, quote = market
     return _booked(
-        Entry(1, funds, EntryCause.TRADE, maker, base, maker_base),
-        Entry(2, funds, EntryCause.TRADE, taker, base, -maker_base),
-        Entry(3, funds, EntryCause.TRADE, maker, quote, maker_quote),
-        Entry(4, funds, EntryCause.TRADE, taker, quote, -maker_quote),
-        Entry(5, funds, EntryCause.FEE, maker, quote, -maker_fee),
-        Entry(6, funds, EntryCause.FEE, taker, quote, -taker_fee),
-        Entry(7, income, EntryCause.FEE, VENUE, quote, maker_fee + taker_fee),
+        *_legs(
+            trade,
+            market,
+            base_atoms=trade.base_atoms,
+            notional_atoms=trade.notional_atoms,
+            fees=(trade.maker_fee_atoms, trade.taker_fee_atoms),
+            causes=BOOKED,
+        )
     )
 
 
 def correction_entries(event: TradeChanged, market: Market) -> list[Entry]:
     """Book a bust or a correction: the previous terms go back, and the present ones come.
 
-    Legs 1 to 7 undo what legs 1 to 7 of a trade with the previous terms would be, legs 8 to 14
+    Legs 1 to 8 undo what legs 1 to 8 of a trade with the previous terms would be, legs 9 to 16
     are such a trade with the present terms; a bust has none.
 
     Returns:
@@ -86,48 +101,50 @@ def correction_entries(event: TradeChanged, market: Market) -> list[Entry]:
     previous = _legs(
         event,
         market,
-        base_atoms=-event.previous_base_atoms,
-        notional_atoms=-event.previous_notional_atoms,
-        maker_fee=-event.maker_previous_fee_atoms,
-        taker_fee=-event.taker_previous_fee_atoms,
-        causes=(EntryCause.TRADE_REVERSED, EntryCause.FEE_REVERSED),
+        base_atoms=event.previous_base_atoms,
+        notional_atoms=event.previous_notional_atoms,
+        fees=(event.maker_previous_fee_atoms, event.taker_previous_fee_atoms),
+        causes=REVERSED,
     )
     present = _legs(
         event,
         market,
         base_atoms=event.base_atoms,
         notional_atoms=event.notional_atoms,
-        maker_fee=event.maker_fee_atoms,
-        taker_fee=event.taker_fee_atoms,
-        causes=(EntryCause.TRADE_CORRECTED, EntryCause.FEE_CORRECTED),
+        fees=(event.maker_fee_atoms, event.taker_fee_atoms),
+        causes=CORRECTED,
     )
-    return _booked(*previous, *(entry._replace(leg=entry.leg + 7) for entry in present))
+    return _booked(
+        *(entry._replace(amount_atoms=-entry.amount_atoms) for entry in previous),
+        *(entry._replace(leg=entry.leg + TRADE_LEGS) for entry in present),
+    )
 
 
 def _legs(
-    event: TradeChanged,
+    event: TradeExecuted | TradeChanged,
     market: Market,
     *,
     base_atoms: int,
     notional_atoms: int,
-    maker_fee: int,
-    taker_fee: int,
-    causes: tuple[EntryCause, EntryCause],
+    fees: tuple[int, int],
+    causes: Causes,
 ) -> list[Entry]:
     maker, taker = event.maker_account, event.taker_account
     way = 1 if event.taker_side == Side.BUY else -1
     to_taker, to_maker = way * base_atoms, way * notional_atoms
-    funds, income = LedgerAccountKind.FUNDS, LedgerAccountKind.FEE_INCOME
+    funds = LedgerAccountKind.FUNDS
+    of_maker, of_taker = (causes.fee if fee > 0 else causes.rebate for fee in fees)
+    paid, rebated = sum(max(fee, 0) for fee in fees), sum(min(fee, 0) for fee in fees)
     base, quote = market
-    trade, fee = causes
     return [
-        Entry(1, funds, trade, maker, base, -to_taker),
-        Entry(2, funds, trade, taker, base, to_taker),
-        Entry(3, funds, trade, maker, quote, to_maker),
-        Entry(4, funds, trade, taker, quote, -to_maker),
-        Entry(5, funds, fee, maker, quote, -maker_fee),
-        Entry(6, funds, fee, taker, quote, -taker_fee),
-        Entry(7, income, fee, VENUE, quote, maker_fee + taker_fee),
+        Entry(1, funds, causes.trade, maker, base, -to_taker),
+        Entry(2, funds, causes.trade, taker, base, to_taker),
+        Entry(3, funds, causes.trade, maker, quote, to_maker),
+        Entry(4, funds, causes.trade, taker, quote, -to_maker),
+        Entry(5, funds, of_maker, maker, quote, -fees[0]),
+        Entry(6, funds, of_taker, taker, quote, -fees[1]),
+        Entry(7, LedgerAccountKind.FEE_INCOME, causes.fee, VENUE, quote, paid),
+        Entry(8, LedgerAccountKind.REBATES, causes.rebate, VENUE, quote, rebated),
     ]
 
 
@@ -148,6 +165,24 @@ def receivable_entries(event: ReceivableChanged) -> list[Entry]:
     return _booked(
         Entry(1, owed, cause, event.account, event.asset, -change),
         Entry(2, funds, cause, event.account, event.asset, change),
+    )
+
+
+def credit_line_entries(event: AssetLimitsSet, *, previous_atoms: int) -> list[Entry]:
+    """Book a change of a credit line: a memorandum, which moves no money.
+
+    Args:
+        event: the line from now on.
+        previous_atoms: the line until now.
+
+    Source:
+        docs/ledger.md, "Credit lines".
+    """
+    change, cause = event.credit_line_atoms - previous_atoms, EntryCause.CREDIT_LINE_SET
+    line, granted = LedgerAccountKind.CREDIT_LINE, LedgerAccountKind.CREDIT_GRANTED
+    return _booked(
+        Entry(1, line, cause, event.account, event.asset, change),
+        Entry(2, granted, cause, VENUE, event.asset, -change),
     )
 
 

@@ -21,6 +21,9 @@ from settlement.schema import orders as orders_table
 ROWS_MAX = 10_000
 """Of one answer, whatever is asked for."""
 
+_OWN = (LedgerAccountKind.FUNDS, LedgerAccountKind.WITHDRAWALS)
+"""What the engine's balance of an account is made of."""
+
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
@@ -250,7 +253,7 @@ async def positions_of_account(connection: Connection, account: int) -> list[Pos
             func.max(table.c.position_max_atoms).label("position_max_atoms"),
         )
         .join(assets, assets.c.asset == table.c.asset)
-        .where(table.c.account == account, table.c.kind < LedgerAccountKind.FEE_INCOME)
+        .where(table.c.account == account, table.c.kind.in_(_OWN))
         .group_by(table.c.account, table.c.asset, assets.c.symbol, assets.c.scale)
         .order_by(table.c.asset)
     )

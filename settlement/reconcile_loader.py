@@ -30,8 +30,12 @@ _BALANCES = """
 select kind, account, asset, (balance_atoms - coalesce(later.atoms, 0))::bigint as atoms
 from settlement.balances
 left join (
-    select kind, account, asset, sum(amount_atoms) as atoms
-    from settlement.entries where event_number > $1 group by kind, account, asset
+    select kind, account, asset, sum(amount_atoms) as atoms from (
+        select kind, account, asset, amount_atoms from settlement.entries where event_number > $1
+        union all
+        select kind, 0, asset, amount_atoms from settlement.house_entries
+            join settlement.house_postings using (posting) where after_event > $1
+    ) as after group by kind, account, asset
 ) as later using (kind, account, asset)
 order by kind, account, asset
 """
@@ -59,8 +63,10 @@ select coalesce(b.kind, e.kind) as kind, coalesce(b.account, e.account) as accou
     coalesce(b.balance_atoms, 0)::text as found
 from settlement.balances as b
 full join (
-    select kind, account, asset, sum(amount_atoms) as atoms
-    from settlement.entries group by kind, account, asset
+    select kind, account, asset, sum(amount_atoms) as atoms from (
+        select kind, account, asset, amount_atoms from settlement.entries
+        union all select kind, 0, asset, amount_atoms from settlement.house_entries
+    ) as made group by kind, account, asset
 ) as e on b.kind = e.kind and b.account = e.account and b.asset = e.asset
 where coalesce(b.balance_atoms, 0) <> coalesce(e.atoms, 0) limit $1
 """
@@ -79,10 +85,14 @@ select previous, trade_id from (
 """
 
 # What each trade must have moved, beside what its entries did move, per event and ledger account.
+# Up to event ``former`` rebates were paid out of fee income: a migration moved them, by posting 0.
 _TRADES_AND_ENTRIES = """
-with moved as (
+with former as (
+    select coalesce((select after_event from settlement.house_postings where posting = 0), 0)
+        as events
+), moved as (
     select trade.event_number, leg.kind, leg.account, leg.asset, sum(leg.atoms) as atoms
-    from settlement.trades as trade
+    from former cross join settlement.trades as trade
     join settlement.instruments as market using (instrument)
     cross join lateral (select
         case taker_side when 1 then 1 else -1 end as way) as direction
@@ -91,12 +101,16 @@ with moved as (
         (1, taker_account, market.base_asset, way * base_atoms),
         (1, maker_account, market.quote_asset, way * notional_atoms - maker_fee_atoms),
         (1, taker_account, market.quote_asset, -way * notional_atoms - taker_fee_atoms),
-        (10, 0, market.quote_asset, maker_fee_atoms + taker_fee_atoms)
+        (10, 0, market.quote_asset, case when trade.event_number <= former.events
+            then maker_fee_atoms + taker_fee_atoms
+            else greatest(maker_fee_atoms, 0) + greatest(taker_fee_atoms, 0) end),
+        (11, 0, market.quote_asset, case when trade.event_number <= former.events then 0
+            else least(maker_fee_atoms, 0) + least(taker_fee_atoms, 0) end)
     ) as leg (kind, account, asset, atoms)
     group by trade.event_number, leg.kind, leg.account, leg.asset having sum(leg.atoms) <> 0
 ), booked as (
     select event_number, kind, account, asset, sum(amount_atoms) as atoms
-    from settlement.entries where cause in (1, 2)
+    from settlement.entries where cause in (1, 2, 7)
     group by event_number, kind, account, asset having sum(amount_atoms) <> 0
 )
 select event_number, kind, account, asset,
@@ -107,25 +121,34 @@ where moved.atoms is distinct from booked.atoms order by event_number limit $1
 
 # The same of each bust and correction: what went back, and what came.
 _CORRECTIONS_AND_ENTRIES = """
-with moved as (
+with former as (
+    select coalesce((select after_event from settlement.house_postings where posting = 0), 0)
+        as events
+), moved as (
     select change.event_number, leg.kind, leg.account, leg.asset, sum(leg.atoms) as atoms
-    from settlement.trade_corrections as change
+    from former cross join settlement.trade_corrections as change
     join settlement.instruments as market using (instrument)
     cross join lateral (select case taker_side when 1 then 1 else -1 end as way,
         base_atoms - previous_base_atoms as base, notional_atoms - previous_notional_atoms as quote,
         maker_fee_atoms - maker_previous_fee_atoms as maker_fee,
-        taker_fee_atoms - taker_previous_fee_atoms as taker_fee) as by
+        taker_fee_atoms - taker_previous_fee_atoms as taker_fee,
+        greatest(maker_fee_atoms, 0) + greatest(taker_fee_atoms, 0)
+            - greatest(maker_previous_fee_atoms, 0) - greatest(taker_previous_fee_atoms, 0) as paid
+        ) as by
     cross join lateral (values
         (1, maker_account, market.base_asset, -by.way * by.base),
         (1, taker_account, market.base_asset, by.way * by.base),
         (1, maker_account, market.quote_asset, by.way * by.quote - by.maker_fee),
         (1, taker_account, market.quote_asset, -by.way * by.quote - by.taker_fee),
-        (10, 0, market.quote_asset, by.maker_fee + by.taker_fee)
+        (10, 0, market.quote_asset, case when change.event_number <= former.events
+            then by.maker_fee + by.taker_fee else by.paid end),
+        (11, 0, market.quote_asset, case when change.event_number <= former.events
+            then 0 else by.maker_fee + by.taker_fee - by.paid end)
     ) as leg (kind, account, asset, atoms)
     group by change.event_number, leg.kind, leg.account, leg.asset having sum(leg.atoms) <> 0
 ), booked as (
     select event_number, kind, account, asset, sum(amount_atoms) as atoms
-    from settlement.entries where cause in (3, 4, 5, 6)
+    from settlement.entries where cause in (3, 4, 5, 6, 8, 9)
     group by event_number, kind, account, asset having sum(amount_atoms) <> 0
 )
 select event_number, kind, account, asset,

@@ -125,20 +125,29 @@ balances = Table(
     # the engine alone knows the holds in it, so the database's bound never narrows.
     Column("credit_floor_atoms", BigInteger, nullable=False, server_default=text("0")),
     Column("position_max_atoms", BigInteger, nullable=False, server_default=text("0")),
-    CheckConstraint("kind in (1, 2, 3, 10, 20)", name="kind_is_known"),
+    CheckConstraint(
+        "kind in (1, 2, 3, 4, 10, 11, 12, 13, 20, 21, 30, 31, 32, 40, 41, 50, 51)",
+        name="kind_is_known",
+    ),
     CheckConstraint("(kind < 10) = (account <> 0)", name="account_fits_kind"),
     CheckConstraint(
-        "kind in (3, 10, 20) or balance_atoms >= -credit_floor_atoms",
+        "kind not in (1, 2, 4, 10, 40, 41) or balance_atoms >= -credit_floor_atoms",
         name="not_below_credit_floor",
     ),
-    CheckConstraint("kind <> 3 or balance_atoms <= 0", name="receivable_is_a_claim"),
+    CheckConstraint(
+        "kind not in (3, 11, 13, 21, 30, 31, 32) or balance_atoms <= 0",
+        name="never_above_zero",
+    ),
     CheckConstraint("credit_line_atoms between 0 and credit_floor_atoms", name="line_in_floor"),
     CheckConstraint("kind = 1 or credit_floor_atoms = 0", name="credit_is_for_funds"),
     Index(None, "account", "asset"),
     # Balances are updated all day, in place: room on the page keeps that from growing indexes.
     postgresql_with={"fillfactor": "50"},
 )
-"""One row per ledger account. Entries alone move ``balance_atoms``: a trigger does it."""
+"""One row per ledger account. Entries alone move ``balance_atoms``: a trigger does it.
+
+The signs that each kind may have are ``chart.SIGNS``.
+"""
 
 entries = Table(
     "entries",
@@ -152,8 +161,68 @@ entries = Table(
     _number("amount_atoms"),
     _number("time_ns"),
     CheckConstraint("amount_atoms <> 0", name="moves_something"),
+    CheckConstraint("(kind in (4, 21)) = (cause = 19)", name="memoranda_are_apart"),
 )
 """The journal. Append-only; the entries of an event sum to zero in each asset."""
+
+ledger_marks = Table(
+    "ledger_marks",
+    metadata,
+    _key("event_number"),
+    # Of the last entry up to here.
+    _number("time_ns"),
+    Index(None, "time_ns", "event_number"),
+)
+"""Events as of which balances were written down. At most so many entries lie between two."""
+
+balance_marks = Table(
+    "balance_marks",
+    metadata,
+    Column("kind", SmallInteger, primary_key=True, autoincrement=False),
+    _key("account"),
+    _key("asset"),
+    _key("event_number"),
+    _number("balance_atoms"),
+)
+"""The balance of each ledger account at each mark before which it had moved, by events alone."""
+
+house_postings = Table(
+    "house_postings",
+    metadata,
+    _key("posting"),
+    # Where the ledger stood: the posting lies after this event and before the next.
+    _number("after_event"),
+    _number("time_ns"),
+    _code("cause"),
+    _number("operator"),
+    _number("approver"),
+    Column("reference", Text, nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    CheckConstraint(
+        "posting = 0 or (operator > 0 and approver > 0 and operator <> approver)",
+        name="takes_two",
+    ),
+    CheckConstraint("posting = 0 or cause between 41 and 44", name="cause_is_the_houses"),
+    CheckConstraint("length(text) > 0 and length(reference) > 0", name="says_why"),
+)
+"""Who moved what the house has between its own accounts, who agreed, when and why. Append-only."""
+
+house_entries = Table(
+    "house_entries",
+    metadata,
+    Column("posting", BigInteger, ForeignKey(house_postings.c.posting), primary_key=True),
+    Column("leg", SmallInteger, primary_key=True, autoincrement=False),
+    _code("kind"),
+    Column("asset", BigInteger, ForeignKey(assets.c.asset), nullable=False),
+    _number("amount_atoms"),
+    CheckConstraint("amount_atoms <> 0", name="moves_something"),
+    CheckConstraint(
+        "kind in (12, 13, 20, 30, 31, 32, 40, 41, 50, 51) or (posting = 0 and kind in (10, 11))",
+        name="moves_the_houses_money",
+    ),
+    Index(None, "kind", "asset", "posting"),
+)
+"""The entries of ``house_postings``. Append-only; each posting sums to zero in each asset."""
 
 trades = Table(
     "trades",
@@ -324,6 +393,10 @@ LEDGER_TABLES = (
     accounts,
     balances,
     entries,
+    ledger_marks,
+    balance_marks,
+    house_postings,
+    house_entries,
     trades,
     trade_corrections,
 )

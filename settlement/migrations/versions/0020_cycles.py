@@ -8,7 +8,7 @@ instruction is settled beyond its amount.
 from alembic import op
 
 revision = "0020"
-down_revision = "0003"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

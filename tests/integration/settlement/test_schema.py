@@ -4,10 +4,13 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from runtime.postgres import Connection, connect
-from settlement import database
+from settlement import balances_as_of as as_of
+from settlement import database, reconcile_loader
+from settlement import database as database_module
 from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
 from settlement.schema import NAMESPACE, metadata
 from tests.integration.settlement.conftest import settle
@@ -90,15 +93,74 @@ async def test_migrations_go_down_and_up_again_to_the_same_shape(
 async def test_migrating_one_step_down_and_up_keeps_the_data(
     ledger_dsn: str, owner: Connection, chance: Any
 ) -> None:
-    flow = flow_of(chance, steps=30)
+    flow = flow_of(chance, steps=0)
     await settle(ledger_dsn, flow.batches(commands_max=5))
     counted = "select count(*), sum(abs(amount_atoms)) from settlement.entries"
     before = await owner.fetchrow(counted)
 
-    await database.migrate(ledger_dsn, revision="-1")
+    await database.migrate(ledger_dsn, revision="0003")
     await database.migrate(ledger_dsn)
 
     assert await owner.fetchrow(counted) == before
+
+
+async def test_a_migration_down_throws_no_entries_away(ledger_dsn: str, owner: Connection) -> None:
+    await owner.execute(
+        "insert into settlement.assets values (1, 'USD', 2, 1000, 1);"
+        "insert into settlement.entries values (5, 1, 4, 19, 7, 1, 100, 0),"
+        " (5, 2, 21, 19, 0, 1, -100, 0)"
+    )
+
+    with pytest.raises(DBAPIError, match="entries that schema version 0003 has no accounts for"):
+        await database.migrate(ledger_dsn, revision="0003")
+
+    assert await owner.fetchval("select count(*) from settlement.entries") == 2
+
+
+FORMER_LEDGER = """
+insert into settlement.assets values (1, 'USD', 2, 9000, 1), (2, 'BTC', 8, 9000, 2);
+insert into settlement.instruments values (1, 'BTC-USD', 2, 1, 1, 1, 1, 1, 0, 0, 3);
+insert into settlement.positions values ('ledger', 12, 1200);
+insert into settlement.balances (kind, account, asset, credit_line_atoms, credit_floor_atoms)
+    values (1, 7, 1, 300, 500), (1, 8, 1, 40, 40);
+insert into settlement.trades select 10, 1, 1000, 1, 100, 3, 300, 3, 1, false, 1, 7, -2, 'm', 2, 8,
+    5, 't';
+insert into settlement.entries values
+    (5, 1, 20, 11, 0, 1, -900, 500), (5, 2, 1, 11, 8, 1, 900, 500),
+    (6, 1, 20, 11, 0, 2, -9, 600), (6, 2, 1, 11, 7, 2, 9, 600),
+    (10, 1, 1, 1, 7, 2, -3, 1000), (10, 2, 1, 1, 8, 2, 3, 1000),
+    (10, 3, 1, 1, 7, 1, 300, 1000), (10, 4, 1, 1, 8, 1, -300, 1000),
+    (10, 5, 1, 2, 7, 1, 2, 1000), (10, 6, 1, 2, 8, 1, -5, 1000), (10, 7, 10, 2, 0, 1, 3, 1000);
+"""
+"""A ledger at schema version 0003: rebates were paid out of fee income."""
+
+
+async def test_an_older_ledger_is_carried_over(database: str) -> None:
+    await database_module.migrate(database, revision="0003")
+    owner = await connect(database)
+    await owner.execute(FORMER_LEDGER)
+
+    await database_module.migrate(database)
+
+    assert [tuple(row) for row in await owner.fetch(
+        "select kind, account, asset, balance_atoms from settlement.balances"
+        " where asset = 1 order by kind, account"
+    )] == [
+        (1, 7, 1, 302), (1, 8, 1, 595), (4, 7, 1, 300), (4, 8, 1, 40),
+        (10, 0, 1, 5), (11, 0, 1, -2), (20, 0, 1, -900), (21, 0, 1, -340),
+    ]  # fmt: skip
+    moment = await as_of.after_event(owner, 12)
+    for account in (7, 8, 0):
+        for row in await as_of.balances(owner, moment, account=account):
+            assert row.balance_atoms == await owner.fetchval(
+                "select balance_atoms from settlement.balances"
+                " where kind = $1 and account = $2 and asset = $3",
+                row.kind,
+                row.account,
+                row.asset,
+            )
+    assert (await reconcile_loader.load(owner, 12)).findings == []
+    await owner.close()
 
 
 async def test_migrating_twice_is_harmless(ledger_dsn: str) -> None:

@@ -348,7 +348,10 @@ async def test_trades_and_money_of_an_account(
     own = await queries.balances_of_account(owner, VENUES_OWN)
     assert {(row.kind, row.asset): row.balance_atoms for row in own} == {
         (LedgerAccountKind.CLEARING, asset): -flow.supply[asset] for asset in (QUOTE, *BASES)
-    } | {(LedgerAccountKind.FEE_INCOME, QUOTE): flow.fees[QUOTE]}
+    } | {
+        (LedgerAccountKind.FEE_INCOME, QUOTE): flow.fees[QUOTE] - flow.rebates[QUOTE],
+        (LedgerAccountKind.REBATES, QUOTE): flow.rebates[QUOTE],
+    }
     assert await queries.accounts_of_firm(owner, 5) == list(flow.accounts)
     (newest,) = await queries.trades_of_account(owner, flow.accounts[0], limit=1)
     lines = await queries.entries_of_event(owner, newest.event_number)

@@ -88,6 +88,7 @@ class Flow:
     withdrawals: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     supply: dict[int, int] = field(default_factory=dict)
     fees: dict[int, int] = field(default_factory=dict)
+    rebates: dict[int, int] = field(default_factory=dict)
     open: dict[int, ModelOrder] = field(default_factory=dict)
     trades: int = 0
     orders: int = 0
@@ -119,7 +120,7 @@ class Flow:
     def define(self) -> None:
         for asset in (QUOTE, *BASES):
             self.emit((AssetCreated, {"asset": asset, "scale": 6, "symbol": b"ASSET%d" % asset}))
-            self.supply[asset] = self.fees[asset] = 0
+            self.supply[asset] = self.fees[asset] = self.rebates[asset] = 0
         for instrument, base in enumerate(BASES, start=1):
             market = {"base_asset": base, "quote_asset": QUOTE, "lot_atoms": LOT_ATOMS}
             name = {"instrument": instrument, "symbol": b"MARKET%d" % instrument}
@@ -227,6 +228,7 @@ class Flow:
             self.balances[order.account, base] += way * base_atoms
             self.balances[order.account, QUOTE] -= way * notional + fee
         self.fees[QUOTE] += sum(fees)
+        self.rebates[QUOTE] += sum(min(fee, 0) for fee in fees)
         self.trades += 1
         values: dict[str, Any] = {
             "instrument": maker.instrument,

@@ -82,7 +82,7 @@ def test_a_bust_undoes_and_a_correction_replaces(
     assert is_balanced(corrected)
     assert moved([*trade_entries(trade, MARKET), *busted]) == Counter()
     assert moved([*trade_entries(trade, MARKET), *corrected]) == moved(trade_entries(other, MARKET))
-    assert {entry.leg for entry in busted} <= set(range(1, 8))
+    assert {entry.leg for entry in busted} <= set(range(1, 9))
     assert len({entry.leg for entry in corrected}) == len(corrected)
     assert not {entry.cause for entry in corrected} & {EntryCause.TRADE, EntryCause.FEE}
 

@@ -12,12 +12,19 @@ from messages.trading.events import (
 )
 from messages.trading.terms import BalanceCause, Side
 from settlement.adapters.memory import MemoryBatch
-from settlement.chart import VENUE, EntryCause, LedgerAccountKind
+from settlement.chart import MEMORANDA, VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import EventGapError, UnsettleableEventError
 from settlement.ledger import LedgerProjection
 from settlement.ledger_batch import LedgerBatch
 from settlement.order_rows import HistoryRow, fill_lines
-from settlement.postings import Entry, Market, balance_entries, is_balanced, trade_entries
+from settlement.postings import (
+    Entry,
+    Market,
+    balance_entries,
+    credit_line_entries,
+    is_balanced,
+    trade_entries,
+)
 from settlement.records import picker, stored_id, stored_text
 from tests.unit.settlement.flow import flow_of
 
@@ -84,7 +91,7 @@ def test_a_trade_gives_each_side_what_the_rules_of_money_say(trade: TradeExecute
     }
 
 
-def test_a_rebate_is_paid_out_of_fee_income() -> None:
+def test_a_rebate_comes_from_an_account_of_its_own() -> None:
     trade = TradeExecuted.make(
         taker_side=Side.SELL,
         notional_atoms=1_000,
@@ -95,13 +102,36 @@ def test_a_rebate_is_paid_out_of_fee_income() -> None:
         taker_fee_atoms=5,
     )
 
-    fees = [entry for entry in trade_entries(trade, MARKET) if entry.cause == EntryCause.FEE]
+    fees = [entry for entry in trade_entries(trade, MARKET) if entry.cause != EntryCause.TRADE]
 
     assert fees == [
-        Entry(5, LedgerAccountKind.FUNDS, EntryCause.FEE, 1, QUOTE, 2),
+        Entry(5, LedgerAccountKind.FUNDS, EntryCause.REBATE, 1, QUOTE, 2),
         Entry(6, LedgerAccountKind.FUNDS, EntryCause.FEE, 2, QUOTE, -5),
-        Entry(7, LedgerAccountKind.FEE_INCOME, EntryCause.FEE, VENUE, QUOTE, 3),
+        Entry(7, LedgerAccountKind.FEE_INCOME, EntryCause.FEE, VENUE, QUOTE, 5),
+        Entry(8, LedgerAccountKind.REBATES, EntryCause.REBATE, VENUE, QUOTE, -2),
     ]
+
+
+@given(trades())
+def test_fee_income_only_grows_and_rebates_only_fall(trade: TradeExecuted) -> None:
+    moved: Counter[LedgerAccountKind] = Counter()
+    for entry in trade_entries(trade, MARKET):
+        if entry.account == VENUE:
+            moved[entry.kind] += entry.amount_atoms
+
+    fees = trade.maker_fee_atoms, trade.taker_fee_atoms
+    assert moved[LedgerAccountKind.FEE_INCOME] == sum(fee for fee in fees if fee > 0)
+    assert moved[LedgerAccountKind.REBATES] == sum(fee for fee in fees if fee < 0)
+
+
+def test_a_credit_line_is_a_memorandum_of_its_change() -> None:
+    event = AssetLimitsSet.make(account=4, asset=QUOTE, credit_line_atoms=30)
+
+    assert credit_line_entries(event, previous_atoms=100) == [
+        Entry(1, LedgerAccountKind.CREDIT_LINE, EntryCause.CREDIT_LINE_SET, 4, QUOTE, -70),
+        Entry(2, LedgerAccountKind.CREDIT_GRANTED, EntryCause.CREDIT_LINE_SET, VENUE, QUOTE, 70),
+    ]
+    assert credit_line_entries(event, previous_atoms=30) == []
 
 
 MONEY = {
@@ -195,8 +225,8 @@ def test_a_decoded_stream_adds_up_to_what_the_model_says(chance) -> None:  # typ
     ready, time_ns = LedgerProjection().decode(flow.batches(commands_max=9))
 
     sums: Counter[tuple[int, int]] = Counter()
-    for _, _, _, _, account, asset, amount, _ in ready.entries:
-        if account != VENUE:
+    for _, _, kind, _, account, asset, amount, _ in ready.entries:
+        if account != VENUE and kind not in MEMORANDA:
             sums[account, asset] += amount
     assert {key: sums[key] for key in flow.balances} == flow.balances
     assert len(ready.trades) == flow.trades
@@ -254,6 +284,8 @@ def test_a_credit_line_is_as_wide_as_it_was_at_any_moment_of_the_batch() -> None
         ready.asset_limits_set(event.pack(), 0)
 
     assert ready.limits == {(1, 2): (20, 90, 0)}
+    assert ready.lines == {(1, 2): 20}
+    assert [entry[6] for entry in ready.entries if entry[4] == 1] == [5, 85, -70]
 
 
 def test_a_picker_reads_exactly_the_named_fields() -> None:
