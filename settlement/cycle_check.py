@@ -15,7 +15,7 @@ with {MODE_SPANS}, last as (
     from settlement.cycles where through_event <= $1
 ), booked as (
     select entry.account, entry.asset, entry.amount_atoms, entry.event_number,
-        entry.cause between 1 and 6 and span.mode is not distinct from 2 as is_netted
+        entry.cause between 1 and 9 and span.mode is not distinct from 2 as is_netted
     from settlement.entries as entry
     left join spans as span on span.account = entry.account
         and entry.event_number > span.after_event and entry.event_number <= span.through_event
@@ -46,11 +46,11 @@ with {MODE_SPANS}, netted as (
         sum(entry.amount_atoms) as atoms
     from settlement.cycles as cycle
     join settlement.entries as entry on entry.event_number > cycle.after_event
-        and entry.event_number <= cycle.through_event and entry.cause between 1 and 6
+        and entry.event_number <= cycle.through_event and entry.cause between 1 and 9
     left join spans as span on span.account = entry.account
         and entry.event_number > span.after_event and entry.event_number <= span.through_event
     cross join lateral (select case when span.mode = 2 then 1
-        when entry.account = 0 or entry.cause in (2, 4, 6) then 2 else 3 end as party) as party
+        when entry.account = 0 or entry.cause in (2, 4, 6, 7, 8, 9) then 2 else 3 end as party) as party
     group by 1, 2, 3, 4 having sum(entry.amount_atoms) <> 0
 )
 select cycle, party, account, asset, coalesce(netted.atoms, 0)::text as expected,

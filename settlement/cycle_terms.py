@@ -74,7 +74,14 @@ SCHEDULE = 0
 """The operator number of decisions that the venue's own schedule made."""
 
 TRADE_CAUSES = (EntryCause.TRADE, EntryCause.TRADE_REVERSED, EntryCause.TRADE_CORRECTED)
-FEE_CAUSES = (EntryCause.FEE, EntryCause.FEE_REVERSED, EntryCause.FEE_CORRECTED)
+FEE_CAUSES = (
+    EntryCause.FEE,
+    EntryCause.FEE_REVERSED,
+    EntryCause.FEE_CORRECTED,
+    EntryCause.REBATE,
+    EntryCause.REBATE_REVERSED,
+    EntryCause.REBATE_CORRECTED,
+)
 NETTED_CAUSES = TRADE_CAUSES + FEE_CAUSES
 """What cycles settle: trades, their fees, and what busts and corrections make of both. All other
 entries (money in and out, transfers, receivables) are settled when they are made."""

@@ -25,18 +25,18 @@ spans as (
 """
 """Modes as spans of events."""
 
-# Causes 2, 4 and 6 are fees; parties are those of cycle_terms.Party.
+# Causes 2, 4 and 6 are fees, 7 to 9 rebates; parties are those of cycle_terms.Party.
 # A line is part of an account's obligation when the account settles net at its event; otherwise
 # it was settled at once, and the venue stands in for it.
 NETTED_LINES = f"""
 {MODE_SPANS}, lines as (
     select entry.event_number, entry.account, entry.asset, entry.amount_atoms,
         case when span.mode = 2 then 1
-            when entry.account = 0 or entry.cause in (2, 4, 6) then 2 else 3 end as party
+            when entry.account = 0 or entry.cause in (2, 4, 6, 7, 8, 9) then 2 else 3 end as party
     from settlement.entries as entry
     left join spans as span on span.account = entry.account
         and entry.event_number > span.after_event and entry.event_number <= span.through_event
-    where entry.cause between 1 and 6
+    where entry.cause between 1 and 9
         and entry.event_number > $1 and entry.event_number <= $2
 ), netted as (
     select party, case party when 1 then account else 0 end as account, asset,
