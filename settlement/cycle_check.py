@@ -50,7 +50,8 @@ with {MODE_SPANS}, netted as (
     left join spans as span on span.account = entry.account
         and entry.event_number > span.after_event and entry.event_number <= span.through_event
     cross join lateral (select case when span.mode = 2 then 1
-        when entry.account = 0 or entry.cause in (2, 4, 6, 7, 8, 9) then 2 else 3 end as party) as party
+        when entry.account = 0 or entry.cause in (2, 4, 6, 7, 8, 9) then 2
+        else 3 end as party) as party
     group by 1, 2, 3, 4 having sum(entry.amount_atoms) <> 0
 )
 select cycle, party, account, asset, coalesce(netted.atoms, 0)::text as expected,

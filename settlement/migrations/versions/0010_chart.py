@@ -220,14 +220,19 @@ GRANTS = (
         settlement.follow_house_postings() from public""",
 )
 
-# A downgrade throws no entry away: the older program has no place for these. One down to nothing
-# is asked for in so many words (``database.migrate``).
+# A downgrade throws no entry away: the older program has no place for these. When all is to go
+# (``database.migrate`` to nothing, asked for in so many words), it goes here.
 REFUSE_LOSS = """
 do $$
 begin
-    if current_setting('rialto.remove_all', true) is distinct from 'on'
-        and (exists (select from settlement.house_entries)
-            or exists (select from settlement.entries where cause in (7, 8, 9, 19, 20, 21)))
+    if current_setting('rialto.remove_all', true) = 'on' then
+        alter table settlement.entries disable trigger user;
+        alter table settlement.balances disable trigger user;
+        truncate settlement.entries, settlement.balances;
+        alter table settlement.entries enable trigger user;
+        alter table settlement.balances enable trigger user;
+    elsif exists (select from settlement.house_entries)
+        or exists (select from settlement.entries where cause in (7, 8, 9, 19, 20, 21))
     then
         raise exception 'the ledger holds entries that schema version 0003 has no accounts for'
             using hint = 'keep this version, or make the ledger again from the event log';
@@ -236,7 +241,6 @@ end
 $$
 """
 
-# Not looked at again: what is kept was there under these rules, or all of it goes.
 DOWNGRADE = (
     REFUSE_LOSS,
     "revoke all on all tables in schema settlement from rialto_bookkeeper",
@@ -250,13 +254,13 @@ DOWNGRADE = (
     "alter table settlement.entries drop constraint entries_memoranda_are_apart",
     "alter table settlement.balances drop constraint balances_never_above_zero",
     """alter table settlement.balances add constraint balances_receivable_is_a_claim
-        check (kind <> 3 or balance_atoms <= 0) not valid""",
+        check (kind <> 3 or balance_atoms <= 0)""",
     "alter table settlement.balances drop constraint balances_not_below_credit_floor",
     """alter table settlement.balances add constraint balances_not_below_credit_floor
-        check (kind in (3, 10, 20) or balance_atoms >= -credit_floor_atoms) not valid""",
+        check (kind in (3, 10, 20) or balance_atoms >= -credit_floor_atoms)""",
     "alter table settlement.balances drop constraint balances_kind_is_known",
     """alter table settlement.balances add constraint balances_kind_is_known
-        check (kind in (1, 2, 3, 10, 20)) not valid""",
+        check (kind in (1, 2, 3, 10, 20))""",
 )
 
 
