@@ -2,13 +2,12 @@
 
 import asyncio
 import gc
+import importlib
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +18,7 @@ import venue.follower
 import venue.service
 from exchange.books import database_dsn
 from exchange.configuration import Configuration
+from exchange.places import Places
 from exchange.state import ProcessPage, State
 from exchange.venue_settings import (
     fix_doors,
@@ -38,15 +38,6 @@ from runtime.process import EXIT_OK
 from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
-
-
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Where a process finds what is not configuration."""
-
-    state: State
-    sessions: Path
-
 
 ProcessMain = Callable[[Configuration, Places, asyncio.Event], Awaitable[int]]
 """Runs a process until it is asked to stop; returns its exit code."""
@@ -237,6 +228,22 @@ async def _run_fix_guard(configuration: Configuration, places: Places, stop: asy
     return EXIT_OK
 
 
+async def _run_admin_api(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
+    # Only this process pays for an HTTP framework.
+    admin = importlib.import_module("exchange.admin.process")
+    registry = CollectorRegistry()
+    async with _page(
+        configuration,
+        places,
+        name="admin_api",
+        registry=registry,
+        health=lambda: {"healthy": True},
+        port=configuration.venue.observability.admin_api_port,
+    ) as announce:
+        await admin.run(configuration, places, stop, registry=registry, listening=announce)
+    return EXIT_OK
+
+
 @asynccontextmanager
 async def _page(
     configuration: Configuration,
@@ -275,4 +282,5 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,
     "fix_market_data": _run_fix_market_data,
+    "admin_api": _run_admin_api,
 }

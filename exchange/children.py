@@ -28,7 +28,15 @@ from runtime.process import EXIT_IN_USE, EXIT_UNAVAILABLE, exit_code_of
 log = structlog.get_logger()
 
 POSTGRES = "postgres"
-PROCESSES = ("core", "follower", "settlement", "fix_guard", "fix_gateway", "fix_market_data")
+PROCESSES = (
+    "core",
+    "follower",
+    "settlement",
+    "fix_guard",
+    "fix_gateway",
+    "fix_market_data",
+    "admin_api",
+)
 """Our own processes, as ``./rialto run`` knows them."""
 
 LOG_TAIL_BYTES = 65536

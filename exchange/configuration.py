@@ -78,6 +78,29 @@ class FixMarketDataTable(Strict, frozen=True):
     limits: MarketDataLimits = MarketDataLimits()
 
 
+class AloneTable(Strict, frozen=True):
+    """``[admin_api.alone]``: up to what one operator alone may set an account's limits."""
+
+    open_orders_max: Count = 10_000
+    messages_per_second_max: Count = 10_000
+    position_max: dict[SymbolText, Decimal] = {}
+
+
+class AdminApiTable(Strict, frozen=True):
+    """``[admin_api]``: where operators are served, and what they may take."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+    certificate_file: str = ""
+    key_file: str = ""
+    body_bytes_max: Annotated[int, msgspec.Meta(ge=256, le=65_536)] = 16_384
+    connections_max: Count = 64
+    request_seconds_max: Seconds = 60.0
+    window_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 30.0
+    nonces_max: Count = 100_000
+    alone: AloneTable = AloneTable()
+
+
 class SettlementTable(Strict, frozen=True):
     """``[settlement]``: the poster and the order-history projector."""
 
@@ -103,6 +126,7 @@ class ObservabilityTable(Strict, frozen=True):
     fix_guard_port: Port = 0
     fix_port: Port = 0
     fix_market_data_port: Port = 0
+    admin_api_port: Port = 0
 
 
 class SupervisorTable(Strict, frozen=True):
@@ -147,6 +171,7 @@ class VenueFile(Strict, frozen=True):
     fix: FixTable
     fix_guard: FixGuardTable
     fix_market_data: FixMarketDataTable
+    admin_api: AdminApiTable
     settlement: SettlementTable
     postgres: PostgresTable
     observability: ObservabilityTable

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 
@@ -20,6 +20,7 @@ from messages.trading.events import (
     EVENTS,
     BalanceChanged,
     CommandRejected,
+    Event,
     TradeChanged,
     TradeDisputed,
     TradeExecuted,
@@ -30,6 +31,7 @@ from runtime.link_frames import Answer, EventBatch, Refusal
 
 ADMIN = "admin"
 OUTCOME_SECONDS_MAX = 15.0
+URGENT_LANE = 1
 RETURN_SECONDS_MAX = 30.0
 """How long a core that its supervisor starts again is waited for."""
 
@@ -39,12 +41,20 @@ Outcome = Callable[[Record], bool]
 """Says whether an event is what a command was to bring about."""
 
 
+class Asking(Protocol):
+    """Somewhere to send commands to, such as ``OperatorLink``."""
+
+    async def ask(self, command: Command, outcome: Outcome) -> Record:
+        """Send a command and return the event that it brought about."""
+        ...
+
+
 class OperatorLink:
     """One operator at a time, holding a link to the core as the principal ``admin``."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, lane: int = 0) -> None:
         self._link = link
-        self._source = source_number(link.welcome.principal, 0)
+        self._source = source_number(link.welcome.principal, lane)
         here = [place for place in link.welcome.positions if place.source == self._source]
         self._epoch = here[0].epoch if here else 1
         self._sequence = here[0].source_sequence if here else 0
@@ -54,19 +64,24 @@ class OperatorLink:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, state: State) -> AsyncIterator[Self]:
+    async def open(cls, state: State, *, lane: int = 0) -> AsyncIterator[Self]:
         """Connect to the core of a state directory.
+
+        Args:
+            state: whose core.
+            lane: one at a time in each; ``URGENT_LANE`` is for what cannot wait for another.
 
         Raises:
             VenueAwayError: none answers there.
         """
         # Before the lock: a directory without a venue is left alone.
         await core_address(state)
-        with (state.run / "operator.lock").open("w") as lock:
+        name = f"operator-{lane}.lock" if lane else "operator.lock"
+        with (state.run / name).open("w") as lock:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             refused: list[Refusal] = []
             link = await connect(state, ADMIN, refused.extend)
-            operator = cls(link)
+            operator = cls(link, lane)
             operator.refused = refused
             try:
                 yield operator
@@ -189,6 +204,30 @@ async def trade_told(state: State, trade_id: int) -> TradeExecuted | TradeChange
     finally:
         await link.close()
     return told
+
+
+async def honoured(state: State, reference: bytes) -> int:
+    """Return the number of the first event that carries a reference; 0 when none does.
+
+    Raises:
+        VenueAwayError: no venue answers.
+    """
+    link = await connect(state, ADMIN)
+    try:
+        if link.welcome.last_event == 0:
+            return 0
+        async for batch in link.events(0):
+            if reference in batch.data:  # decoding what cannot be it would take minutes
+                for event in EVENTS.unpack(batch.data):
+                    is_refusal = isinstance(event, CommandRejected)
+                    if not is_refusal and getattr(event, "reference", b"") == reference:
+                        assert isinstance(event, Event)
+                        return event.number
+            if batch.last >= link.welcome.last_event:
+                return 0
+    finally:
+        await link.close()
+    return 0
 
 
 async def disputes(state: State) -> list[TradeDisputed]:

@@ -1,7 +1,10 @@
 """The options that say where things live, which every command takes."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+
+from exchange.state import State
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -10,6 +13,15 @@ _PLACES = (
     ("--config", "config", "what the operator wants of the venue"),
     ("--sessions", "sessions", "one file for each counterparty"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a process of the venue finds what it works on."""
+
+    state: State
+    config: Path
+    sessions: Path
 
 
 def places_parser(*, is_nested: bool = False) -> argparse.ArgumentParser:

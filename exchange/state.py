@@ -67,7 +67,7 @@ class State:
         self.secrets = self.root / "secrets"
         self.fix_keys = self.secrets / "fix"
         self.operators = self.secrets / "operators"
-        self.approvals = self.root / "approvals"
+        self.proposals = self.root / "admin" / "proposals"
         self.admin_record = self.root / "admin" / "record.jsonl"
         self.signing_key = self.secrets / "venue-signing.key"
         self.run = self.root / "run"

@@ -2,23 +2,21 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from exchange.certify.cast import Cast
-from exchange.certify.desk import Desk, Operator
+from exchange.certify.desk import Desk
+from exchange.certify.operators import operator_of
 from exchange.certify.party import Party, fresh_names
 from exchange.certify.stage import Stage
-from exchange.demo.temporary_venue import Places
 from fix_gateway.conformance.cases import ME, Act, Case, Step, read_folder
 from fix_gateway.conformance.names import Names
 from fix_gateway.conformance.verdicts import Verdict
 from fix_gateway.conformance.wire import Message
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "fix_gateway/conformance/certification"
-_ROOT: Final = Path(__file__).resolve().parents[2]
 OWN_SECONDS_MAX: Final = 20.0
 
 Told = Callable[[Verdict], None]
@@ -125,22 +123,6 @@ async def certify_own_client(
             await asyncio.gather(following, return_exceptions=True)
             await client.close()
     return verdicts
-
-
-def operator_of(places: Places) -> Operator:
-    """Return how an operator's actions are carried out on a venue."""
-
-    async def operate(words: list[str]) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "exchange", "admin", *words, *places.arguments()),
-            cwd=_ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        return said.decode(errors="replace") if process.returncode else ""
-
-    return operate
 
 
 def task_text(step: Step, names: Names) -> str:

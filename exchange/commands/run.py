@@ -6,6 +6,7 @@ import asyncio
 from exchange import bootstrap
 from exchange.children import PROCESSES
 from exchange.configuration import read_configuration
+from exchange.places import Places
 from exchange.state import State
 from runtime.logs import configure_logs
 from runtime.process import die_with_parent, run_process
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     die_with_parent()
     state = State(options.state)
     state.prepare()
-    places = bootstrap.Places(state=state, sessions=options.sessions)
+    places = Places(state=state, config=options.config, sessions=options.sessions)
 
     async def main(stop: asyncio.Event) -> int:
         return await bootstrap.PROCESS_MAINS[options.process](configuration, places, stop)

@@ -84,6 +84,7 @@ def _supervisor(
             ProcessChild("fix_guard", state, settings, arguments),
             ProcessChild("fix_gateway", state, settings, arguments),
             ProcessChild("fix_market_data", state, settings, arguments),
+            ProcessChild("admin_api", state, settings, arguments),
         ],
         seed=seed,
     )

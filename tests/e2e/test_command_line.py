@@ -12,7 +12,8 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     run.start()
     status = run.wait_healthy()
     assert set(status["processes"]) == {
-        "postgres", "core", "follower", "settlement", "fix_guard", "fix_gateway", "fix_market_data"
+        "postgres", "core", "follower", "settlement", "fix_guard", "fix_gateway", "fix_market_data",
+        "admin_api",
     }  # fmt: skip
     assert "already running" in run.done("up")
     assert "the venue agrees with it" in run.done("check")
@@ -34,24 +35,24 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
 
 
 def _move_money(run: VenueRun) -> None:
-    credit = ("admin", "credit", "--account", "INST1", "--asset", "USD", "--reference", "r1")
+    credit = ("credit", "--account", "INST1", "--asset", "USD", "--reference", "r1")
     for _ in range(2):
-        run.done(*credit, "--amount", "1000.5")
+        run.operated(*credit, "--amount", "1000.5")
     assert "1,000.500000 USD" in run.done("admin", "accounts")
     money = ("--account", "INST1", "--asset", "USD")
-    run.done("admin", "reserve", *money, "--amount", "300.5", "--reference", "w1")
+    run.operated("reserve", *money, "--amount", "300.5", "--reference", "w1")
     assert "held 300.500000 USD" in run.done("admin", "accounts")
-    run.done("admin", "commit", "--account", "INST1", "--reference", "w1")
-    run.done("admin", "debit", *money, "--amount", "200", "--reference", "d1")
+    run.operated("commit", "--account", "INST1", "--reference", "w1")
+    run.operated("debit", *money, "--amount", "200", "--reference", "d1")
     assert "500.000000 USD" in run.done("admin", "accounts")
-    refused = run.command("admin", "debit", *money, "--amount", "500.01", "--reference", "d2")
+    refused = run.tried("debit", *money, "--amount", "500.01", "--reference", "d2")
     assert refused.returncode == 1
     assert "INSUFFICIENT_FUNDS (210)" in refused.stderr
-    other = run.command(*credit, "--amount", "1000.6")
+    other = run.tried(*credit, "--amount", "1000.6")
     assert other.returncode == 64
     assert "used already: credit of 1,000.500000 USD for INST1" in other.stderr
     for amount, said in (("1e3", "not a decimal amount"), ("999999999999999999", "any venue")):
-        wrong = run.command("admin", "credit", *money, "--amount", amount, "--reference", "x")
+        wrong = run.tried("credit", *money, "--amount", amount, "--reference", "x")
         assert wrong.returncode == 64
         assert said in wrong.stderr
 
@@ -60,10 +61,11 @@ def _change_and_apply(run: VenueRun) -> None:
     instruments = run.config / "instruments.toml"
     _edit(instruments, 'notional_max = "50000000"', 'notional_max = "49000000"')
     assert "admin apply would set it" in run.done("check")
-    assert "1 applied, 0 left alone" in run.done("admin", "apply")
-    assert "the venue agrees with it" in run.done("admin", "apply")
+    assert "1 applied, 0 left alone" in run.operated("apply")
+    assert "0 applied, 0 left alone" in run.operated("apply")
     _edit(instruments, "fee_schedule = 1", "fee_schedule = 2")
-    conflict = run.command("admin", "apply")
+    assert "0 applied, 1 left alone" in run.operated("apply")
+    conflict = run.command("admin", "apply", "--dry-run", "--reason", "look")
     assert conflict.returncode == 78
     assert "cannot be changed" in conflict.stdout
     _edit(instruments, "fee_schedule = 2", "fee_schedule = 1")
@@ -87,21 +89,21 @@ def _change_and_apply(run: VenueRun) -> None:
 
 def _stop_and_go(run: VenueRun) -> None:
     for _ in range(2):
-        run.done("admin", "phase", "BTC-USD", "halted")
-    run.done("admin", "phase", "BTC-USD", "continuous")
+        run.operated("phase", "BTC-USD", "halted")
+    run.operated("phase", "BTC-USD", "continuous")
     for scope in (["venue"], ["account", "INST1"], ["instrument", "BTC-USD"], ["firm", "MM1"]):
         for _ in range(2):
-            run.done("admin", "kill", *scope, "--text", "drill")
+            run.operated("kill", *scope)
         for _ in range(2):
-            run.done("admin", "resume", *scope)
-    run.done("admin", "limits", "--account", "INST1", "--open-orders", "7")
-    assert "open_orders_max 7" in run.done("admin", "limits", "--account", "INST1")
-    assert run.command("admin", "limits", "--account", "INST1", "--burst", "-5").returncode == 64
+            run.operated("resume", *scope)
+    run.operated("limits", "--account", "INST1", "--open-orders", "7")
+    assert "open_orders_max 7" in run.done("admin", "show", "account-limits")
+    assert run.tried("limits", "--account", "INST1", "--burst", "-5").returncode == 64
     assert "may trade|quote requests for MM1" in run.done("admin", "sessions")
     for _ in range(2):
-        run.done("admin", "revoke", "INST1-DC", "INST1")
+        run.operated("revoke", "INST1-DC", "INST1")
     assert "admin apply would set it" in run.done("check")
-    run.done("admin", "apply")
+    run.operated("apply")
 
 
 def _edit(path: Path, old: str, new: str) -> None:

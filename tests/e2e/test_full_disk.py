@@ -35,7 +35,7 @@ async def test_a_full_disk_refuses_and_when_there_is_room_again_trading_goes_on(
     with venue_run(small_disk) as run:
         await asyncio.to_thread(run.start)
         money = ("--account", "MM1", "--asset", "BTC", "--amount", "1000", "--reference", "opening")
-        await asyncio.to_thread(run.done, "admin", "credit", *money)
+        await asyncio.to_thread(run.operated, "credit", *money)
         trader = Trader(run, "MM1", "2", "60000")
         stop = asyncio.Event()
         task = asyncio.create_task(trader.trade(stop, chance))

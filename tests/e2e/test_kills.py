@@ -166,7 +166,7 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
     "victims",
     [
         ["core", "fix_gateway", "fix_guard"],
-        ["postgres", "settlement", "follower", "fix_market_data"],
+        ["postgres", "settlement", "follower", "fix_market_data", "admin_api"],
         ["supervisor"],
     ],
     ids="+".join,
@@ -178,7 +178,7 @@ async def test_killed_in_mid_flow_nothing_acknowledged_is_lost(
     for account, asset, amount in (("MM1", "BTC", "1000"), ("INST1", "USD", "50000000")):
         reference = f"opening-{account}"
         money = ("--account", account, "--asset", asset, "--amount", amount)
-        await asyncio.to_thread(run.done, "admin", "credit", *money, "--reference", reference)
+        await asyncio.to_thread(run.operated, "credit", *money, "--reference", reference)
     traders = await flow_with_kills(run, chance, victims)
     clean = await asyncio.to_thread(run.done, "reconcile")
     assert clean.endswith("clean\n")
@@ -192,7 +192,7 @@ async def test_trading_goes_on_while_postgresql_is_away(
 ) -> None:
     await asyncio.to_thread(run.start)
     money = ("--account", "MM1", "--asset", "BTC", "--amount", "1000", "--reference", "opening")
-    await asyncio.to_thread(run.done, "admin", "credit", *money)
+    await asyncio.to_thread(run.operated, "credit", *money)
     data = run.state.postgres
     hidden = data.with_name("postgres.hidden")
     data.rename(hidden)

@@ -78,14 +78,14 @@ class Client:
 async def trade_beside(run: VenueRun) -> tuple[Client, Client]:
     """Let one come, go and come again beside one that trades on; return both."""
     funds = ("--account", "INST1", "--asset", "USD", "--amount", "100000")
-    run.done("admin", "credit", *funds, "--reference", "live-inst1")
+    run.operated("credit", *funds, "--reference", "live-inst1")
     old = Client(run, "INST1")
     await old.open()
     assert (await old.order("before"))[150] == "0"
     pids = run.pids()
     (run.sessions / "NEW1.toml").write_text(NEWCOMER)
     await until((run.state.fix_keys / "NEW1.json").exists)
-    assert "applied" in run.done("admin", "apply")
+    assert "applied" in run.operated("apply")
     new = Client(run, "NEW1")
     await new.open()
     assert (await new.order("first"))[150] == "0"

@@ -41,18 +41,19 @@ def executions(kind: str) -> object:
     return lambda message: message[35] == "8" and message.get(150) == kind
 
 
-def agreed(run: VenueRun, action: str, *arguments: str) -> str:
+def agreed(run: VenueRun, action: str, *arguments: str, reason: str) -> str:
     """Let one operator propose and the other approve; return what came of it."""
-    said = run.done("admin", action, "propose", "--as", "ann", *arguments)
+    said = run.done("admin", action, *arguments, "--reason", reason)
     found = re.search(r"proposal (\w+):", said)
     assert found is not None, said
-    alone = run.command("admin", action, "approve", found[1], "--as", "ann")
+    why = ("--reason", "looked at it")
+    alone = run.command("admin", "approve", found[1], *why)
     assert alone.returncode != 0
     assert "another operator" in alone.stdout + alone.stderr
-    done = run.done("admin", action, "approve", found[1], "--as", "ben")
-    again = run.command("admin", action, "approve", found[1], "--as", "ben")
+    done = run.done("admin", "approve", found[1], "--as", "ben", *why)
+    again = run.command("admin", "approve", found[1], "--as", "ben", *why)
     assert "executed as event" in again.stdout + again.stderr
-    assert "executed as event" in run.done("admin", action, "list")
+    assert "executed as event" in run.done("admin", "proposals")
     return done
 
 
@@ -63,9 +64,7 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     run.start()
     for account, asset, amount in (("MM1", "BTC", "1"), ("INST1", "USD", "1000")):
         money = ("--account", account, "--asset", asset, "--amount", amount)
-        run.done("admin", "credit", *money, "--reference", f"opening-{account}")
-    for number, name in enumerate(("ann", "ben"), start=1):
-        run.done("admin", "operators", "add", name, "--number", str(number))
+        run.operated("credit", *money, "--reference", f"opening-{account}")
     before = run.done("admin", "accounts").splitlines()[1:]
     maker, taker = Client(run, "MM1"), Client(run, "INST1")
     for client in (maker, taker):
@@ -76,14 +75,14 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     trade = ("--trade", fill[880])
 
     done = await asyncio.to_thread(
-        agreed, run, "correct", *trade, "--price", "59000", "--text", "too dear"
+        agreed, run, "correct", *trade, "--price", "59000", reason="too dear"
     )
-    assert "0.0100 at 59000.00: too dear: done" in done
+    assert "0.0100 at 59000.00: done" in done
     (correction,) = await taker.told(executions("G"))
     assert (correction[19], correction[31], correction[58]) == (fill[17], "59000.00", "too dear")
     assert "clean" in await asyncio.to_thread(run.done, "reconcile")
 
-    await asyncio.to_thread(agreed, run, "bust", *trade, "--text", "both agreed")
+    await asyncio.to_thread(agreed, run, "bust", *trade, reason="both agreed")
     (bust,) = await maker.told(executions("H"))
     (own,) = await taker.told(executions("H"))
     assert (own[19], own[14], bust[14]) == (correction[17], "0", "0")
@@ -103,5 +102,5 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     for client in (maker, taker):
         await client.session.close()
     await until(lambda: "never heard of it" in run.done("admin", "disputes"))
-    refused = run.command("admin", "bust", "propose", "--as", "ann", *trade)
+    refused = run.tried("bust", *trade)
     assert "was busted by event" in refused.stdout + refused.stderr

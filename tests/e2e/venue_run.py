@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from exchange.demo.temporary_config import write_configuration, write_sessions
 from exchange.state import State
 
 ROOT = Path(__file__).resolve().parents[2]
+OPERATORS = ("ann", "ben")
+"""Who operates a venue under test; each with every role."""
 HEALTHY_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 
@@ -44,7 +47,7 @@ class VenueRun:
             text=True,
             timeout=120,
             check=False,
-            env=os.environ | {"COLUMNS": "200"},
+            env=os.environ | {"COLUMNS": "200", "RIALTO_OPERATOR": OPERATORS[0]},
         )
 
     def done(self, *arguments: str) -> str:
@@ -52,6 +55,21 @@ class VenueRun:
         outcome = self.command(*arguments)
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         return outcome.stdout
+
+    def operated(self, *words: str) -> str:
+        """Have an action done that must succeed, by two operators where it takes two."""
+        outcome = self.tried(*words)
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+        return outcome.stdout
+
+    def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Ask for an action, with the other operator's approval where it takes two."""
+        asked = self.command("admin", *words, "--reason", "a test of the whole venue")
+        found = re.search(r"proposal (\w+):", asked.stdout)
+        if found is None:
+            return asked
+        agrees = ("--as", OPERATORS[1], "--reason", "looked at it")
+        return self.command("admin", "approve", found[1], *agrees)
 
     @contextmanager
     def begun(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -71,7 +89,9 @@ class VenueRun:
             process.kill()
 
     def start(self) -> None:
-        """Start the supervisor and wait until everything is healthy."""
+        """Start the supervisor and wait until everything is healthy; operators come first."""
+        if not self.state.operators.exists():
+            self.done("admin", "operators", "found", *OPERATORS)
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._line("up"), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output

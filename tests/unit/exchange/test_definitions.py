@@ -1,12 +1,11 @@
 """What configuration asks of a venue, and what is left to ask of one that knows part of it."""
 
-import argparse
 import shutil
 from pathlib import Path
 
 import pytest
 
-from exchange.commands import protection
+from exchange.admin.limits import DefineProtection
 from exchange.configuration import read_configuration
 from exchange.definitions import compare, grants_too_many, outcome_of
 from exchange.directory import Directory
@@ -197,18 +196,12 @@ def test_a_notional_of_no_asset_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_an_operator_changes_one_limit_and_leaves_the_others(tmp_path: Path) -> None:
     known = Directory(engine_after(in_order(protected(tmp_path, PROTECTION))))
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(operator=4)
-    protection.configure(parser.add_subparsers())
-    options = parser.parse_args(
-        ["protection", "define", "--account", "MM1", "--group", "7", "--delta-max", "0.25"]
-    )
-    command = protection.definition(known, options)
+    body = DefineProtection(account="MM1", group=7, delta_max="0.25", reason="less delta")
+    command = body.command(known)
     (now,) = [each for each in known.records if isinstance(each, events.ProtectionDefined)]
     scale = 10 ** known.asset("BTC").scale
     assert (command.delta_max_atoms, command.quantity_max_atoms) == (scale // 4, scale // 2)
     assert command.notional_max_atoms == now.notional_max_atoms != 0
-    assert (command.window_ns, command.trades_max, command.operator) == (1_500_000_000, 1000, 4)
-    options.group = 8
-    with pytest.raises(CommandError, match="needs --base"):
-        protection.definition(known, options)
+    assert (command.window_ns, command.trades_max) == (1_500_000_000, 1000)
+    with pytest.raises(CommandError, match="needs a base"):
+        DefineProtection(account="MM1", group=8, reason="another group").command(known)

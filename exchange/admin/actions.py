@@ -1,0 +1,146 @@
+"""What an action is: a body that somebody signs, a plan in words, and how it is carried out."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from exchange.admin.ports import Venue
+from exchange.configuration import AloneTable, Configuration
+from exchange.directory import Directory
+from exchange.errors import CommandError, CommandRefusedError
+from exchange.operator_link import Outcome
+from exchange.operators import Operators
+from exchange.state import State
+from exchange.venue_settings import read_and_check
+from fix_gateway.settings import SessionFile
+from messages.layout import padded_text
+from messages.trading import commands, events
+from messages.trading.codes import RejectCode
+
+REASON_LENGTH_MAX = 96
+
+Reason = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{3,96}$")]
+"""Why, for the record: at least a word, at most what a command carries."""
+Word = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}$")]
+"""A name or a number of something that the venue knows."""
+Reference = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,36}$")]
+Decimal = Annotated[str, msgspec.Meta(max_length=40)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where actions are planned: what the venue knows, and what was configured."""
+
+    state: State
+    config: Path
+    sessions: Path
+    alone: AloneTable
+    operators: Operators
+    now_ns: Callable[[], int]
+    known: Directory
+    """Empty for an action that needs no venue."""
+    venue: Venue | None
+
+    @property
+    def core(self) -> Venue:
+        """The way into the core."""
+        assert self.venue is not None, "an action that needs no venue asks nothing of one"
+        return self.venue
+
+    def read(self) -> tuple[Configuration, dict[str, SessionFile]]:
+        """Read what the operators wrote into files."""
+        return read_and_check(self.config, self.sessions, self.state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hands:
+    """What carries an action out: who it is for, and the way into the venue."""
+
+    venue: Venue | None
+    operator: int
+    approver: int = 0
+    reference: bytes = b""
+    """Made from the proposal; empty where one operator acts alone."""
+
+    async def send(self, command: commands.Command, outcome: Outcome) -> events.Event:
+        """Send a command in the operators' names and return what it brought about.
+
+        Raises:
+            CommandRefusedError: the venue said no. VenueAwayError: the outcome is not known.
+        """
+        assert self.venue is not None, "an action that needs no venue sends nothing"
+        signed = msgspec.structs.replace(command, operator=self.operator, approver=self.approver)
+        event = await self.venue.ask(signed, outcome)
+        assert isinstance(event, events.Event)
+        return event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What an action brought about, in words; ``event`` is its number, where there is one."""
+
+    said: str
+    event: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An action that can be carried out: what it will do, in words, and how."""
+
+    summary: str
+    perform: Callable[[Hands], Awaitable[Done]]
+    takes_two: bool = False
+    """For an action whose number of persons goes by amount."""
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every action carries: why."""
+
+    NEEDS_VENUE: ClassVar[bool] = True
+    reason: Reason
+
+    async def plan(self, desk: Desk) -> Plan:
+        """Say what the action would do now.
+
+        Raises:
+            CommandError: it cannot be done; the text says why.
+        """
+        raise NotImplementedError
+
+    @property
+    def note(self) -> bytes:
+        """The reason, as a command carries it."""
+        return padded_text(self.reason, REASON_LENGTH_MAX)
+
+
+async def once(hands: Hands, command: commands.Command, outcome: Outcome) -> events.Event | None:
+    """Send a command with a proposal's reference; None when it was honoured before."""
+    referenced = msgspec.structs.replace(command, reference=hands.reference)
+    try:
+        return await hands.send(referenced, outcome)
+    except CommandRefusedError as error:
+        if error.code is not RejectCode.DUPLICATE_REFERENCE:
+            raise
+        return None
+
+
+def executed(summary: str, event: events.Event | None) -> Done:
+    """Say that something with a reference was done, now or before."""
+    if event is None:
+        return Done(said=f"{summary}: was executed before; nothing changed")
+    return Done(said=f"{summary}: done, event {event.number}", event=event.number)
+
+
+def whole(text: str, units: int | None, unit: int) -> int:
+    """Return how many of a unit a decimal is.
+
+    Raises:
+        CommandError: it is no decimal, or no whole number of them.
+    """
+    if units is None or units % unit:
+        raise CommandError(f"{text} is not a whole number of ticks or lots")
+    return units // unit

@@ -1,0 +1,173 @@
+"""Answers to questions: what the venue knows, in names and decimals, for people and programs."""
+
+from typing import Any, Final
+
+from exchange.admin.plane import Plane
+from exchange.admin.refusals import AdminCode, AdminRefusedError
+from exchange.admin.roles import MATRIX, may
+from exchange.directory import Directory
+from exchange.operators import Operator
+from messages.layout import Record, plain_text
+from messages.trading import events
+from messages.trading.identity import execution_id
+from messages.trading.terms import CancelOnDisconnect, DisputeReason, SessionRight
+
+RECORD_PAGE: Final = 500
+
+_KINDS: Final[dict[str, type[Record]]] = {
+    "assets": events.AssetCreated,
+    "instruments": events.InstrumentCreated,
+    "instrument-limits": events.InstrumentLimitsSet,
+    "firms": events.FirmCreated,
+    "accounts": events.AccountCreated,
+    "account-limits": events.AccountLimitsSet,
+    "asset-limits": events.AssetLimitsSet,
+    "fee-schedules": events.FeeScheduleDefined,
+    "fee-assignments": events.FeeScheduleAssigned,
+    "protection": events.ProtectionDefined,
+    "kill-switches": events.Killed,
+    "phases": events.PhaseChanged,
+}
+"""What can be asked for by name, as the venue's own records, integers and all."""
+
+_HIDDEN: Final = frozenset(events.Event.__struct_fields__) | {"reserved"}
+
+Row = dict[str, Any]
+
+
+async def definitions(plane: Plane, kind: str) -> list[Row]:
+    """Return every definition of a kind.
+
+    Raises:
+        AdminRefusedError: there is no such kind. VenueAwayError: no core answers.
+    """
+    if kind not in _KINDS:
+        raise AdminRefusedError(AdminCode.PATH_UNKNOWN, f"there are {', '.join(sorted(_KINDS))}")
+    async with plane.venues(is_urgent=False) as venue:
+        known = await venue.definitions()
+    return [_row(record) for record in known if isinstance(record, _KINDS[kind])]
+
+
+async def accounts(plane: Plane) -> list[Row]:
+    """Return each account's money, and what the venue holds of each asset as ``all``."""
+    async with plane.venues(is_urgent=False) as venue:
+        known = Directory(await venue.definitions())
+        balances = await venue.balances()
+    rows: list[Row] = []
+    for account, asset_number, balance, held in balances.balances:
+        asset = known.asset(str(asset_number))
+        rows.append(
+            {
+                "account": known.name("account", account),
+                "balance": known.amount(asset, balance),
+                "held": known.amount(asset, held),
+            }
+        )
+    for asset_number, supply, fees in balances.assets:
+        asset = known.asset(str(asset_number))
+        rows.append(
+            {
+                "account": "all",
+                "balance": known.amount(asset, supply),
+                "fees": known.amount(asset, fees),
+            }
+        )
+    for account, asset_number, owed in balances.receivables:
+        amount = known.amount(known.asset(str(asset_number)), owed)
+        rows.append({"account": known.name("account", account), "owes": amount})
+    return rows
+
+
+async def sessions(plane: Plane) -> list[Row]:
+    """Return which rights each session has on which account."""
+    async with plane.venues(is_urgent=False) as venue:
+        known = Directory(await venue.definitions())
+    return [
+        {
+            "session": plain_text(record.name),
+            "number": record.session,
+            "account": known.name("account", record.account),
+            "rights": (SessionRight(record.rights).name or "none").lower().replace("_", " "),
+            "on_disconnect": CancelOnDisconnect(record.cancel_on_disconnect).name.lower(),
+            "grace_ns": record.disconnect_grace_ns,
+        }
+        for record in known.records
+        if isinstance(record, events.SessionGranted)
+    ]
+
+
+async def disputes(plane: Plane) -> list[Row]:
+    """Return the executions that clients do not know."""
+    async with plane.venues(is_urgent=False) as venue:
+        known = Directory(await venue.definitions())
+        found = await venue.disputes()
+    return [
+        {
+            "time_ns": event.time_ns,
+            "account": known.name("account", event.account),
+            "execution": execution_id(event.event_number, event.side),
+            "order_id": event.order_id,
+            "reason": DisputeReason(event.reason).name.lower().replace("_", " "),
+            "text": plain_text(event.text),
+        }
+        for event in found
+    ]
+
+
+def operators(plane: Plane) -> list[Row]:
+    """Return who there is; keys are public."""
+    return [_operator_row(each) for each in plane.operators.all()]
+
+
+def myself(operator: Operator) -> Row:
+    """Return who asks, and what that operator may do."""
+    actions = sorted(action for action in MATRIX if may(operator.roles, action))
+    persons = {action: MATRIX[action][1].value for action in actions}
+    return _operator_row(operator) | {"may": persons}
+
+
+def proposals(plane: Plane) -> list[Row]:
+    """Return every proposal, the oldest first, each with the digest that an approver signs."""
+    return [
+        {
+            "id": each.id,
+            "action": each.action,
+            "summary": each.summary,
+            "state": each.state,
+            "proposed_by": each.request.operator,
+            "proposed_at_ns": each.proposed_at_ns,
+            "approved_by": each.approval.operator if each.approval else "",
+            "digest": each.digest,
+            "body": each.request.body,
+        }
+        for each in plane.proposals.all()
+    ]
+
+
+def record(plane: Plane, after: int) -> list[Row]:
+    """Return a page of the record, from the entry after ``after``."""
+    rows: list[Row] = []
+    for number, entry in plane.record.entries(after=after):
+        if len(rows) == RECORD_PAGE:
+            break
+        rows.append({"number": number, "entry": entry})
+    return rows
+
+
+def _operator_row(operator: Operator) -> Row:
+    return {
+        "name": operator.name,
+        "number": operator.number,
+        "public_key": operator.public_key,
+        "roles": sorted(operator.roles),
+        "is_revoked": operator.is_revoked,
+    }
+
+
+def _row(record: Record) -> Row:
+    row: Row = {}
+    for field in record.FIELDS:
+        if field.name not in _HIDDEN and not field.name.startswith("spare"):
+            value = getattr(record, field.name)
+            row[field.name] = plain_text(value) if isinstance(value, bytes) else value
+    return row

@@ -1,0 +1,57 @@
+"""What the operators' plane needs of a venue."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from exchange.operator_link import Outcome
+from messages.layout import Record
+from messages.trading import commands, events
+from messages.trading.answers import Balances
+
+
+class Venue(Protocol):
+    """A way into the core, open while one action is planned and carried out."""
+
+    async def definitions(self) -> list[Record]:
+        """Return what the venue knows, as events."""
+        ...
+
+    async def balances(self) -> Balances:
+        """Return the engine's money."""
+        ...
+
+    async def ask(self, command: commands.Command, outcome: Outcome) -> Record:
+        """Send a command and return what it brought about.
+
+        Raises:
+            CommandRefusedError: the venue said no. VenueAwayError: the outcome is not known.
+        """
+        ...
+
+    async def trade_told(self, trade_id: int) -> events.TradeExecuted | events.TradeChanged | None:
+        """Return the event that told a trade's present terms."""
+        ...
+
+    async def movements(self, reference: bytes) -> list[events.BalanceChanged]:
+        """Return every movement of money that a reference was honoured for."""
+        ...
+
+    async def honoured(self, reference: bytes) -> int:
+        """Return the first event that carries a reference; 0 when none does."""
+        ...
+
+    async def disputes(self) -> list[events.TradeDisputed]:
+        """Return every dispute of an execution."""
+        ...
+
+
+class Venues(Protocol):
+    """Opens ways into the core."""
+
+    def __call__(self, *, is_urgent: bool) -> AbstractAsyncContextManager[Venue]:
+        """Open one; an urgent one waits for no other.
+
+        Raises:
+            VenueAwayError: no core answers.
+        """
+        ...

@@ -1,0 +1,193 @@
+"""What one operator proposed and another has to approve.
+
+A proposal is a file: what is asked, in the fields and in words, with the request that its proposer
+signed. Approving adds the other operator's signed request, which names the proposal's digest, and
+only then is anything done. Both signatures are proved once more right before that, so an operator
+who was revoked in between takes the proposal along. A crash between any two steps leaves a file
+that says where things stand, and approving again is harmless: whatever moves money carries a
+reference made from the proposal, which the venue honours once.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from exchange.admin.refusals import AdminCode, AdminRefusedError
+from exchange.admin.signing import SignedRequest
+from exchange.errors import CommandError
+from exchange.operators import Operator
+from messages.trading.identity import client_id
+
+OPEN_MAX: Final = 1000
+LIFETIME_NS: Final = 24 * 60 * 60 * 1_000_000_000
+"""A proposal that nobody approved within a day has to be made again: what it is about moved on."""
+
+
+class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An action that waits for a second operator.
+
+    ``request`` is the proposer's and ``approval`` the approver's, as they signed them. ``outcome``
+    is what became of it: ``executed ...``, ``refused ...`` or ``withdrawn ...``; empty while it
+    is open, or approved and not yet known to be done.
+    """
+
+    id: str
+    action: str
+    summary: str
+    request: SignedRequest
+    approval: SignedRequest | None = None
+    outcome: str = ""
+
+    @property
+    def proposed_at_ns(self) -> int:
+        """When its proposer signed it."""
+        return self.request.time_ns
+
+    @property
+    def digest(self) -> str:
+        """What an approver signs: the proposer's signature, and the words that it was shown in."""
+        said = (self.id, self.action, self.summary, self.request)
+        return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+
+    @property
+    def reference(self) -> bytes:
+        """The reference that the venue honours once, where the action has none of its own."""
+        return client_id(f"approval-{self.id}")
+
+    @property
+    def state(self) -> str:
+        """Say in a word or two where it stands."""
+        return self.outcome or ("approved" if self.approval is not None else "open")
+
+
+class Proposals:
+    """The proposals of one state directory; one process at a time changes them."""
+
+    def __init__(self, directory: Path, now_ns: Callable[[], int]) -> None:
+        self._directory = directory
+        self._now_ns = now_ns
+
+    def all(self) -> list[Proposal]:
+        """Return every proposal, the oldest first."""
+        found = [self._read(path) for path in self._directory.glob("[0-9a-f]*.json")]
+        return sorted(found, key=lambda each: (each.proposed_at_ns, each.id))
+
+    def add(self, request: SignedRequest, action: str, summary: str) -> Proposal:
+        """Put a proposal on the disk.
+
+        Raises:
+            AdminRefusedError: too many are open.
+        """
+        open_count = sum(not each.outcome and not self._is_old(each) for each in self.all())
+        if open_count >= OPEN_MAX:
+            raise AdminRefusedError(
+                AdminCode.BUSY, f"{open_count} proposals are open, {OPEN_MAX} may be"
+            )
+        proposal = Proposal(
+            id=secrets.token_hex(6),
+            action=action,
+            summary=summary,
+            request=request,
+        )
+        return self._write(proposal)
+
+    def approve(
+        self, seen: str, digest: str, approver: Operator, request: SignedRequest
+    ) -> Proposal:
+        """Add the second operator's request; a repeat by the same one changes nothing.
+
+        Args:
+            seen: the proposal's id.
+            digest: of the proposal as the approver read it.
+            approver: who approves.
+            request: as that operator signed it.
+
+        Raises:
+            AdminRefusedError: it is one's own, decided, too old, or not what was read.
+        """
+        proposal = self.find(seen)
+        if proposal.digest != digest:
+            raise AdminRefusedError(
+                AdminCode.PROPOSAL_NOT_OPEN, f"proposal {seen} is not the one that was read"
+            )
+        if proposal.outcome:
+            raise AdminRefusedError(
+                AdminCode.PROPOSAL_NOT_OPEN, f"proposal {seen} is {proposal.outcome}"
+            )
+        if proposal.request.operator == approver.name:
+            raise AdminRefusedError(
+                AdminCode.SECOND_OPERATOR_MISSING,
+                "nobody approves what they proposed: another operator must",
+            )
+        if proposal.approval is not None:
+            if proposal.approval.operator != approver.name:
+                raise AdminRefusedError(
+                    AdminCode.PROPOSAL_NOT_OPEN,
+                    f"{proposal.approval.operator} has approved it; it waits to be done",
+                )
+            return proposal
+        if self._is_old(proposal):
+            hours = LIFETIME_NS // 3_600_000_000_000
+            raise AdminRefusedError(
+                AdminCode.PROPOSAL_NOT_OPEN, f"it is older than {hours} hours: propose it again"
+            )
+        return self._write(msgspec.structs.replace(proposal, approval=request))
+
+    def withdraw(self, proposal_id: str, operator: Operator) -> Proposal:
+        """Take a proposal back, or turn it down, before anybody approved it."""
+        proposal = self.find(proposal_id)
+        if proposal.state != "open":
+            raise AdminRefusedError(
+                AdminCode.PROPOSAL_NOT_OPEN, f"proposal {proposal_id} is {proposal.state}"
+            )
+        return self.close(proposal, f"withdrawn by {operator.name}")
+
+    def close(self, proposal: Proposal, outcome: str) -> Proposal:
+        """Write what became of a proposal; what is written already stands."""
+        known = self.find(proposal.id)
+        if known.outcome:
+            return known
+        return self._write(msgspec.structs.replace(known, outcome=outcome))
+
+    def find(self, proposal_id: str) -> Proposal:
+        """Return a proposal by its id.
+
+        Raises:
+            AdminRefusedError: there is none.
+        """
+        is_id = proposal_id.isascii() and proposal_id.isalnum()
+        if not is_id or not (path := self._path(proposal_id)).exists():
+            raise AdminRefusedError(AdminCode.IMPOSSIBLE, f"no proposal {proposal_id[:40]}")
+        return self._read(path)
+
+    def _is_old(self, proposal: Proposal) -> bool:
+        return self._now_ns() - proposal.proposed_at_ns > LIFETIME_NS
+
+    def _path(self, proposal_id: str) -> Path:
+        return self._directory / f"{proposal_id}.json"
+
+    def _read(self, path: Path) -> Proposal:
+        try:
+            proposal = msgspec.json.decode(path.read_bytes(), type=Proposal)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {error}") from error
+        if path.stem != proposal.id:
+            raise CommandError(f"{path}: is proposal {proposal.id}")
+        return proposal
+
+    def _write(self, proposal: Proposal) -> Proposal:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(proposal.id)
+        unfinished = path.with_name(f".{path.name}")
+        with unfinished.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(msgspec.json.encode(proposal) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        return proposal

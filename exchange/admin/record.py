@@ -1,0 +1,69 @@
+"""The record of what operators did: who, when, why, with the request that they signed.
+
+Each entry is a line of ``admin/record.jsonl`` in the state directory, chained by hashes
+(``runtime/chained_lines.py``) and durable before what it says is done. So the record is complete:
+a command of an operator that has no ``asked`` or ``approved`` entry before it was not asked here.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from exchange.admin.signing import SignedRequest
+from runtime.chained_lines import ChainedLines, Head
+
+Step = Literal[
+    "founded",
+    "proposed",
+    "approved",
+    "withdrawn",
+    "asked",
+    "done",
+    "refused",
+    "failed",
+    "drill",
+]
+"""What an entry says became true. ``failed``: the outcome is not known, and a repeat finds out."""
+
+
+class Entry(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """One entry. ``request`` is there where an operator asked something, as it was signed."""
+
+    at_ns: int
+    step: Step
+    operator: str
+    action: str
+    reason: str
+    summary: str = ""
+    proposal: str = ""
+    outcome: str = ""
+    event: int = 0
+    request: SignedRequest | None = None
+
+
+class Record:
+    """The record of one state directory."""
+
+    def __init__(self, lines: ChainedLines) -> None:
+        self._lines = lines
+
+    def add(self, entry: Entry) -> Head:
+        """Write an entry, durably.
+
+        Raises:
+            OSError: the disk refused. ChainBrokenError: somebody changed the record's end.
+        """
+        return self._lines.append(entry)
+
+    def entries(self, *, after: int = 0) -> Iterator[tuple[int, Entry]]:
+        """Yield numbered entries, checked.
+
+        Raises:
+            ChainBrokenError: at the first line that does not fit.
+        """
+        for line in self._lines.read():
+            if line.number > after:
+                yield line.number, msgspec.json.decode(line.body, type=Entry)

@@ -1,0 +1,255 @@
+"""The API over a real socket: status codes, headers, bounds, TLS, and the client of the CLI."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from exchange.admin.client import AdminClient, RequestRefusedError
+from exchange.admin.http import application
+from exchange.admin.refusals import AdminCode
+from exchange.admin.server import serve
+from exchange.admin.signing import SignedRequest, sign
+from exchange.admin.tls import tls_context
+from exchange.configuration import AdminApiTable
+from exchange.errors import VenueAwayError
+from runtime.toml import SettingsError
+from tests.unit.exchange.plane_desk import REASON, PlaneDesk
+
+BODY_BYTES_MAX = 4096
+Returned = TypeVar("Returned")
+
+
+class Served:
+    """A plane behind its HTTP server, on a port of its own."""
+
+    def __init__(self, desk: PlaneDesk, url: str, refused: list[str]) -> None:
+        self.desk = desk
+        self.url = url
+        self.refused = refused
+
+    def client(self, name: str) -> AdminClient:
+        return AdminClient(self.url, self.desk.token(name))
+
+    async def raw(self, request: bytes) -> tuple[int, dict[str, Any]]:
+        """Send bytes, and return status and body of the answer."""
+        host, _, port = self.url.rpartition("/")[2].partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+    async def post(
+        self, request: SignedRequest, *, body: bytes | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        data = request.body.encode() if body is None else body
+        lines = [
+            f"{request.method} {request.path} HTTP/1.1",
+            "Host: localhost",
+            f"Content-Length: {len(data)}",
+            "Connection: close",
+            f"Rialto-Operator: {request.operator}",
+            f"Rialto-Time: {request.time_ns}",
+            f"Rialto-Nonce: {request.nonce}",
+            f"Rialto-Signature: {request.signature}",
+        ]
+        return await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+
+
+@asynccontextmanager
+async def serving(desk: PlaneDesk, table: AdminApiTable, secrets: Path) -> AsyncIterator[Served]:
+    refused: list[str] = []
+    asgi = application(
+        desk.plane,
+        body_bytes_max=table.body_bytes_max,
+        request_seconds_max=table.request_seconds_max,
+        refused=refused.append,
+    )
+    stop, listening = asyncio.Event(), asyncio.Queue[dict[str, str]]()
+    task = asyncio.create_task(
+        serve(asgi, table, tls_context(table, secrets), stop, listening=listening.put_nowait)
+    )
+    addresses = await listening.get()
+    try:
+        yield Served(desk, addresses["admin"], refused)
+    finally:
+        stop.set()
+        await task
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    desk = PlaneDesk(tmp_path)
+    desk.now_ns = time.time_ns()
+    desk.restarted()
+    table = AdminApiTable(body_bytes_max=BODY_BYTES_MAX, request_seconds_max=20.0)
+    async with serving(desk, table, tmp_path) as running:
+        desk.now_ns = time.time_ns()
+        yield running
+
+
+async def aside(work: Callable[..., Returned], *arguments: Any) -> Returned:
+    """Run what blocks beside the loop that serves it."""
+    return await asyncio.to_thread(work, *arguments)
+
+
+async def test_what_the_command_line_does_goes_over_the_wire(served: Served) -> None:
+    ann, ben = served.client("ann"), served.client("ben")
+    me = await aside(lambda: ann.get("/v1/me"))
+    assert (me["name"], me["may"]["credit"], me["may"]["kill"]) == ("ann", "two", "one")
+    killed = await aside(lambda: ann.act("kill", {"scope": "venue", "reason": REASON}))
+    assert killed["said"] == "venue killed, 0 orders cancelled"
+    body = {"account": "MM1", "asset": "USD", "amount": "5", "reference": "r", "reason": REASON}
+    proposed = await aside(lambda: ann.act("credit", body))
+    identity = proposed["proposal"]["id"]
+    shown = await aside(lambda: ben.proposal(identity))
+    assert shown["digest"] == proposed["digest"]
+    done = await aside(lambda: ben.approve(identity, shown["digest"], "looked at it"))
+    assert "it has 5.000000 USD" in done["said"]
+    rows = await aside(lambda: ann.get("/v1/accounts"))
+    assert {"account": "MM1", "balance": "5.000000 USD", "held": "0.000000 USD"} in rows
+    entries = await aside(lambda: ann.get("/v1/record/2"))
+    assert [row["entry"]["step"] for row in entries] == ["proposed", "approved", "done"]
+    for path in ("sessions", "disputes", "operators", "definitions/accounts"):
+        assert isinstance(await aside(ann.get, f"/v1/{path}"), list)
+    assert served.refused == []
+
+
+async def test_refusals_have_codes_and_the_command_line_their_exit_codes(served: Served) -> None:
+    ann = served.client("ann")
+    for action, fields, code, exit_code in (
+        ("phase", {"instrument": "NO", "phase": "halted"}, AdminCode.IMPOSSIBLE, 64),
+        ("phase", {"instrument": "BTC-USD"}, AdminCode.BODY_INVALID, 64),
+        ("dance", {}, AdminCode.PATH_UNKNOWN, 64),
+        ("release", {"account": "MM1", "reference": "none"}, 308, 1),
+    ):
+        body = {"reason": REASON} | fields
+        with pytest.raises(RequestRefusedError) as refused:
+            await aside(ann.act, action, body)
+        assert (refused.value.code, refused.value.exit_code) == (code, exit_code)
+    served.desk.venue.is_away = True
+    with pytest.raises(RequestRefusedError) as refused:
+        await aside(lambda: ann.act("kill", {"scope": "venue", "reason": REASON}))
+    assert (refused.value.code, refused.value.exit_code) == (AdminCode.BUSY, 69)
+    for path in ("/v1/nothing", "/", "/v1/record/x", "/v1/definitions/secrets"):
+        with pytest.raises(RequestRefusedError) as refused:
+            await aside(ann.get, path)
+        assert refused.value.code == AdminCode.PATH_UNKNOWN, path
+    with pytest.raises(VenueAwayError):
+        await aside(lambda: AdminClient("http://127.0.0.1:1", served.desk.token("ann")).get("/"))
+
+
+async def test_a_replayed_a_forged_and_an_unsigned_request_are_401(served: Served) -> None:
+    text = msgspec.json.encode({"scope": "venue", "reason": REASON}).decode()
+    path = "/v1/actions/kill"
+    request = sign(served.desk.token("ann"), "POST", path, text, now_ns=time.time_ns())
+    assert (await served.post(request))[0] == 200
+    for again in (
+        request,
+        msgspec.structs.replace(request, operator="ben"),
+        msgspec.structs.replace(request, signature="f" * 128),
+        msgspec.structs.replace(request, signature="short"),
+        msgspec.structs.replace(request, nonce="Z" * 32),
+        msgspec.structs.replace(request, path=path + "?more=1"),
+    ):
+        status, body = await served.post(again)
+        assert status == 401
+        assert body["code"] in (AdminCode.SIGNATURE_INVALID, AdminCode.REQUEST_REPEATED)
+    unsigned = b"POST /v1/actions/kill HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    status, _ = await served.raw(unsigned + b"Content-Length: 2\r\n\r\n{}")
+    assert status == 401
+    status, _ = await served.raw(b"GET /v1/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert status == 401
+    assert len(served.desk.venue.asked) == 1
+    assert len(served.refused) == 8
+
+
+async def test_what_is_too_large_or_no_text_is_refused(served: Served) -> None:
+    path = "/v1/actions/kill"
+    token = served.desk.token("ann")
+    largest = sign(token, "POST", path, "x" * BODY_BYTES_MAX, now_ns=time.time_ns())
+    status, body = await served.post(largest)
+    assert (status, body["code"]) == (400, AdminCode.BODY_INVALID), "as large as may be: it is read"
+    larger = sign(token, "POST", path, "x" * (BODY_BYTES_MAX + 1), now_ns=time.time_ns())
+    status, body = await served.post(larger)
+    assert (status, body["code"]) == (413, AdminCode.BODY_INVALID)
+    status, body = await served.post(largest, body=b"\xff\xfe")
+    assert (status, body["code"]) == (400, AdminCode.BODY_INVALID)
+    status, body = await served.post(msgspec.structs.replace(largest, method="PUT"))
+    assert (status, body["code"]) == (405, AdminCode.PATH_UNKNOWN)
+    assert served.desk.venue.asked == []
+
+
+async def test_a_body_that_does_not_come_is_waited_for_so_long_only(tmp_path: Path) -> None:
+    table = AdminApiTable(request_seconds_max=0.2)
+    async with serving(PlaneDesk(tmp_path), table, tmp_path) as served:
+        head = b"POST /v1/actions/kill HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        status, body = await served.raw(head + b"Content-Length: 100\r\n\r\n{")
+    assert (status, body["code"]) == (503, AdminCode.BUSY)
+
+
+def test_a_network_is_served_with_tls_only(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="loopback addresses only"):
+        tls_context(AdminApiTable(host="0.0.0.0"), tmp_path)  # noqa: S104  # what is refused
+    with pytest.raises(SettingsError, match="go together"):
+        tls_context(AdminApiTable(certificate_file="a.pem"), tmp_path)
+    with pytest.raises(SettingsError, match="No such file"):
+        tls_context(AdminApiTable(certificate_file="a.pem", key_file="b.pem"), tmp_path)
+
+
+async def test_over_tls_the_client_knows_whom_it_talks_to(tmp_path: Path) -> None:
+    certificate = _certificate(tmp_path)
+    desk = PlaneDesk(tmp_path)
+    desk.now_ns = time.time_ns()
+    desk.restarted()
+    table = AdminApiTable(certificate_file="certificate.pem", key_file="key.pem")
+    async with serving(desk, table, tmp_path) as served:
+        desk.now_ns = time.time_ns()
+        token = desk.token("ann")
+        trusting = AdminClient(served.url, token, trust=certificate)
+        assert (await aside(lambda: trusting.get("/v1/me")))["name"] == "ann"
+        with pytest.raises(VenueAwayError, match="CERTIFICATE_VERIFY_FAILED"):
+            await aside(lambda: AdminClient(served.url, token).get("/v1/me"))
+
+
+def _certificate(directory: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (directory / "key.pem").write_bytes(private)
+    return path
