@@ -144,6 +144,7 @@ async def _run_fix_gateway(
         signing_key=state.signing_key,
         sessions=places.sessions,
         sequence_warning=table.fix.sequence_warning,
+        resend_messages=table.fix.resend_messages,
         dictionaries=places.sessions / "dictionary",
         recovery=table.fix.recovery,
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
-from fix_gateway.settings import RecoverySettings
+from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
 from runtime.toml import SettingsError, read_toml
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
@@ -57,6 +57,7 @@ class FixTable(Strict, frozen=True):
     comp_id: str = "RIALTO"
     market: str = "XXXX"
     sequence_warning: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
+    resend_messages: Annotated[int, msgspec.Meta(ge=RESEND_MESSAGES_MIN, le=10_000_000)] = 50_000
     recovery: RecoverySettings = RecoverySettings()
 
 

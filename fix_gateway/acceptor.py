@@ -23,6 +23,7 @@ from fix_gateway.dictionary import Dictionaries
 from fix_gateway.more_doors import number_door
 from fix_gateway.pacemaker import is_pacemaker, pacemaker_id
 from fix_gateway.settings import GatewaySettings
+from fix_gateway.store_index import StoreIndex, trim_store
 from fix_gateway.translation.standard import Standard
 from runtime.process import EXIT_DISK
 from runtime.toml import SettingsError
@@ -184,6 +185,11 @@ class FixApplication(fix.Application):
                 raise fix.RejectLogon("logon refused")
         for channel in self.channels.values():
             channel.look_at_clock()
+        self._guarded(self._trim_a_store)
+
+    def _trim_a_store(self) -> None:
+        """Cut one session's store at most: everybody waits for it some milliseconds."""
+        next((channel for channel in self.channels.values() if channel.trim_store()), None)
 
 
 def _field(message: fix.Message, tag: int) -> str:
@@ -193,11 +199,16 @@ def _field(message: fix.Message, tag: int) -> str:
 class Channel:
     """QuickFIX's end of one session."""
 
-    def __init__(self, session_id: fix.SessionID) -> None:
+    def __init__(self, session_id: fix.SessionID, header: Path, *, resend_messages: int) -> None:
         session = fix.Session.lookupSession(session_id)
         assert session is not None, session_id.toString()
         self._session = session
         self._session_id = session_id  # the session refers to it
+        self._index = StoreIndex(
+            header, messages_max=resend_messages, sender_next=session.getExpectedSenderNum()
+        )
+        self._lock = threading.Lock()
+        """Nobody sends while the store is cut; see ``store_index``."""
         self._composers: dict[int, Composer] = {}
         """One for each thread: QuickFIX's own sends too, and both may be at it."""
 
@@ -211,12 +222,31 @@ class Channel:
         composer = self._composers.get(thread)
         if composer is None:
             composer = self._composers[thread] = Composer()
-        if not self._session.send(composer.compose(text)):
+        with self._lock:
+            is_stored = self._session.send(composer.compose(text))
+        if not is_stored:
             raise StoreError("QuickFIX could not store a message: is the disk full?")
 
     def look_at_clock(self) -> None:
         """Let QuickFIX do what is due in this session; on QuickFIX's own thread only."""
         self._session.next(fix.UtcTimeStamp.now())
+
+    def trim_store(self) -> bool:
+        """Cut the store if its time has come, and say so; on QuickFIX's own thread only.
+
+        Raises:
+            StoreError: the disk failed.
+        """
+        with self._lock:
+            try:
+                return self._index.look(self.sender_next, self._session.refresh)
+            except OSError as error:
+                raise StoreError(f"a store could not be cut: {error.strerror}") from error
+
+    @property
+    def stored(self) -> int:
+        """How many messages can be sent again, at most."""
+        return self._index.messages(self.sender_next)
 
     def close(self, reason: str) -> None:
         """Log the client out, and accept no Logon until ``open``."""
@@ -292,13 +322,19 @@ class FixAcceptor:
             _settings_text(settings, dialects, dictionaries, self._inner_port, pacemaker_id(number))
         )
         self._quickfix_settings = fix.SessionSettings(str(path))
+        most = settings.resend_messages
+        headers = {name: _header(settings, dialects[name], name) for name in dialects}
+        for header in headers.values():
+            trim_store(header, messages_max=most, refresh=lambda: None)
         self._store_factory = fix.FileStoreFactory(self._quickfix_settings)
         self._acceptor = fix.SocketAcceptor(
             self._application, self._store_factory, self._quickfix_settings
         )
         self.channels = {
             counterparty: Channel(
-                fix.SessionID(dialect.begin_string, settings.comp_id, counterparty)
+                fix.SessionID(dialect.begin_string, settings.comp_id, counterparty),
+                headers[counterparty],
+                resend_messages=most,
             )
             for counterparty, dialect in dialects.items()
         }
@@ -355,6 +391,11 @@ class FixAcceptor:
             channel.is_logged_on for channel in self.channels.values()
         ):
             time.sleep(0.01)
+
+
+def _header(settings: GatewaySettings, dialect: Dialect, counterparty: str) -> Path:
+    name = f"{dialect.begin_string}-{settings.comp_id}-{counterparty}.header"
+    return settings.state / "store" / name
 
 
 def _settings_text(

@@ -68,7 +68,7 @@ class Metrics:
         )
         self.store_messages = Gauge(
             "fix_store_messages",
-            "Messages kept for resending, each with an index entry in memory until a reset",
+            "Messages that can be sent again, each with an index entry in memory",
             registry=registry,
         )
         self.replays = Gauge(

@@ -421,7 +421,8 @@ class Gateway:
             )
             for name, session in self._sessions.items()
         }
-        self._metrics.store_messages.set(sum(mark.sender_next - 1 for mark in marks.values()))
+        channels = self._acceptor.channels.values()
+        self._metrics.store_messages.set(sum(channel.stored for channel in channels))
         checkpoint = Checkpoint(
             venue=self._venue.hex(),
             boot=self._boot,

@@ -208,6 +208,9 @@ class RecoverySettings(Strict, frozen=True, kw_only=True):
     """After which the next session that waits has its turn."""
 
 
+RESEND_MESSAGES_MIN = 20_000
+"""Fewer would not reach back to the last checkpoint (``fix_gateway.store``)."""
+
 RESERVED_COMP_IDS = "RIALTO-PACEMAKER"
 """How the gateway's own begin (``fix_gateway.pacemaker``)."""
 
@@ -240,6 +243,8 @@ class GatewaySettings(Strict, frozen=True, kw_only=True):
     """The sessions' files, to be read again when they change; None for never."""
     sequence_warning: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
     """Above this MsgSeqNum, of either side, a session is warned."""
+    resend_messages: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 50_000
+    """How many of its last messages a session can have sent again by FIX itself, at least."""
     reload_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 8.0
