@@ -16,9 +16,9 @@ import fix_gateway.service
 import settlement.service
 import venue.follower
 import venue.service
-from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.places import Places
+from exchange.settlement_setup import configured_modes, settlement_settings
 from exchange.state import ProcessPage, State
 from exchange.venue_settings import (
     fix_doors,
@@ -35,7 +35,6 @@ from runtime.link import DEFAULT_LIMITS, Link, LinkLimits
 from runtime.link_frames import Refusal
 from runtime.observability import Health, observability
 from runtime.process import EXIT_OK
-from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
 
@@ -103,10 +102,8 @@ def _from_samples(registry: CollectorRegistry, *names: str) -> Health:
 
 async def _run_settlement(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
     state = places.state
-    settings = SettlementSettings(
-        dsn=database_dsn(configuration, state),
-        batch_events_max=configuration.venue.settlement.batch_events_max,
-    )
+    settings = settlement_settings(configuration, state)
+    modes = configured_modes(read_sessions(places.sessions))
 
     def make_feed(known: bytes | None) -> LinkFeed:
         return LinkFeed(
@@ -114,7 +111,7 @@ async def _run_settlement(configuration: Configuration, places: Places, stop: as
         )
 
     registry = CollectorRegistry()
-    service = settlement.service.SettlementService(settings, make_feed, registry)
+    service = settlement.service.SettlementService(settings, make_feed, registry, modes=modes)
     port = configuration.venue.observability.settlement_port
     async with _page(
         configuration,
