@@ -262,11 +262,35 @@ class AssignmentTable(Strict, frozen=True):
     schedule: Identifier
 
 
+class TierTable(Strict, frozen=True):
+    """``[[tier]]``: the schedule of firms from a volume on."""
+
+    volume_min: Decimal
+    schedule: Identifier
+
+
+class OverrideTable(Strict, frozen=True):
+    """``[[override]]``: the schedule of a firm, whatever its volume."""
+
+    firm: NameText
+    schedule: Identifier
+
+
+class VolumeTable(Strict, frozen=True):
+    """``[volume]``: what counts as a firm's volume."""
+
+    asset: SymbolText
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 30
+
+
 class FeesFile(Strict, frozen=True):
     """``config/fees.toml``."""
 
     schedule: list[ScheduleTable]
     assignment: list[AssignmentTable] = []
+    volume: VolumeTable | None = None
+    tier: list[TierTable] = []
+    override: list[OverrideTable] = []
 
 
 class Configuration(Strict, frozen=True):
@@ -292,7 +316,36 @@ def read_configuration(directory: Path) -> Configuration:
     )
     _check_references(directory, configuration)
     _check_rebates(directory / "fees.toml", configuration.fees.schedule)
+    _check_tiers(directory / "fees.toml", configuration)
     return configuration
+
+
+def _check_tiers(path: Path, configuration: Configuration) -> None:
+    """Check that every volume has exactly one tier, and that what is named is there."""
+    fees = configuration.fees
+    _unique(path, "override", [each.firm for each in fees.override])
+    schedules = {schedule.id for schedule in fees.schedule}
+    named = [("tier", at, each.schedule) for at, each in enumerate(fees.tier)]
+    named += [("override", at, each.schedule) for at, each in enumerate(fees.override)]
+    for name, at, schedule in named:
+        if schedule not in schedules:
+            raise SettingsError(f"{path}: $.{name}[{at}].schedule: no schedule {schedule}")
+    if not fees.tier:
+        return
+    if fees.volume is None:
+        raise SettingsError(f"{path}: $.volume: missing; tiers are by volume")
+    scales = {asset.symbol: asset.scale for asset in configuration.assets}
+    if fees.volume.asset not in scales:
+        raise SettingsError(f"{path}: $.volume.asset: no asset {fees.volume.asset}")
+    last = -1
+    for at, tier in enumerate(fees.tier):
+        atoms = scaled(tier.volume_min, scales[fees.volume.asset])
+        if atoms is None or atoms <= last or (at == 0 and atoms):
+            raise SettingsError(
+                f"{path}: $.tier[{at}].volume_min: {tier.volume_min}; tiers begin at 0 and grow, "
+                f"in whole atoms of {fees.volume.asset}"
+            )
+        last = atoms
 
 
 def _check_rebates(path: Path, schedules: list[ScheduleTable]) -> None:

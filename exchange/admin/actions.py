@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from exchange.admin.ports import Venue
+from exchange.admin.ports import Ledger, Venue
 from exchange.configuration import AloneTable, Configuration
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
@@ -44,6 +44,7 @@ class Desk:
     known: Directory
     """Empty for an action that needs no venue."""
     venue: Venue | None
+    ledger: Ledger
 
     @property
     def core(self) -> Venue:
@@ -95,6 +96,7 @@ class Plan:
     perform: Callable[[Hands], Awaitable[Done]]
     takes_two: bool = False
     """For an action whose number of persons goes by amount."""
+    changes_nothing: bool = False
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

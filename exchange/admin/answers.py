@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from exchange.admin.fees import recomputed, say
 from exchange.admin.plane import Plane
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import MATRIX, may
@@ -112,6 +113,13 @@ async def disputes(plane: Plane) -> list[Row]:
         }
         for event in found
     ]
+
+
+async def fees(plane: Plane) -> list[str]:
+    """Return what recomputing the fees would change now, in words."""
+    async with plane.desk("fees.recompute") as desk:
+        found, _ = await recomputed(desk)
+    return [say(change) for change in found]
 
 
 def operators(plane: Plane) -> list[Row]:

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from exchange.admin import limits, money, notices, people, switches, trades
+from exchange.admin import fees, limits, money, notices, people, switches, trades
 from exchange.admin.actions import Body
 
 ACTIONS: Final = MappingProxyType[str, type[Body]](
@@ -25,6 +25,8 @@ ACTIONS: Final = MappingProxyType[str, type[Body]](
         "release": money.Release,
         "transfer": money.Transfer,
         "settle": money.Settle,
+        "fees.assign": fees.AssignFees,
+        "fees.recompute": fees.RecomputeFees,
         "keys.add": people.AddKey,
         "keys.rotate": people.RotateKey,
         "keys.revoke": people.RevokeKey,

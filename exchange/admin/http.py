@@ -144,6 +144,11 @@ def _questions(plane: Plane, door: _Door) -> list[Any]:
         await door.reader(request)
         return await answers.definitions(plane, kind)
 
+    @get("/v1/fees")
+    async def fees(request: AdminRequest) -> list[str]:
+        await door.reader(request)
+        return await answers.fees(plane)
+
     @get("/v1/operators")
     async def operators(request: AdminRequest) -> list[answers.Row]:
         await door.reader(request)
@@ -159,7 +164,7 @@ def _questions(plane: Plane, door: _Door) -> list[Any]:
         await door.reader(request)
         return await asyncio.to_thread(answers.record, plane, after)
 
-    return [me, listed, defined, operators, proposals, record]
+    return [me, listed, defined, fees, operators, proposals, record]
 
 
 def _actions(plane: Plane, door: _Door) -> list[Any]:

@@ -17,7 +17,7 @@ import structlog
 
 from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Reason
 from exchange.admin.catalogue import ACTIONS, URGENT
-from exchange.admin.ports import Venue, Venues
+from exchange.admin.ports import Ledger, Venue, Venues
 from exchange.admin.proposals import Proposal, Proposals
 from exchange.admin.record import Entry, Record, Step
 from exchange.admin.refusals import AdminCode, AdminRefusedError
@@ -33,6 +33,10 @@ from runtime.toml import SettingsError
 
 log = structlog.get_logger()
 Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+SCHEDULE = "(schedule)"
+"""Who does what is due by the clock; no operator's name has brackets."""
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -77,6 +81,7 @@ class Plane:
         proposals: Proposals,
         record: Record,
         venues: Venues,
+        ledger: Ledger,
         now_ns: Callable[[], int],
     ) -> None:
         """Describe where things are; nothing is read before a request comes."""
@@ -84,6 +89,7 @@ class Plane:
         self.proposals = proposals
         self.record = record
         self.venues = venues
+        self._ledger = ledger
         self._state = state
         self._config = config
         self._sessions = sessions
@@ -117,7 +123,7 @@ class Plane:
         if not may(operator.roles, action):
             await self._note("refused", request, action, body.reason, outcome="role missing")
             self._require_role(operator, action)
-        async with self._desk(action) as desk:
+        async with self.desk(action) as desk:
             plan = await _planned(body, desk)
             if self._takes_two(action, plan):
                 return await self._propose(request, action, body, plan)
@@ -173,6 +179,31 @@ class Plane:
         )
         return Outcome(said=f"proposal {proposal_id} is {proposal.outcome}")
 
+    async def scheduled(self, action: str, body: Body) -> Done:
+        """Do what is due by the clock: nobody's action, on the record where it changes something.
+
+        Raises:
+            CommandError: as in ``act``.
+        """
+        async with self.desk(action) as desk:
+            plan = await _planned(body, desk)
+            if plan.changes_nothing:
+                return Done(said=plan.summary)
+            entry = Entry(
+                at_ns=self._now_ns(),
+                step="asked",
+                operator=SCHEDULE,
+                action=action,
+                reason=body.reason,
+                summary=plan.summary,
+            )
+            await asyncio.to_thread(self.record.add, entry)
+            done = await plan.perform(Hands(venue=desk.venue, operator=0))
+            came = {"at_ns": self._now_ns(), "step": "done", "outcome": done.said}
+            entry = msgspec.structs.replace(entry, event=done.event, **came)
+            await asyncio.to_thread(self.record.add, entry)
+        return done
+
     async def _propose(
         self, request: SignedRequest, action: str, body: Body, plan: Plan
     ) -> Outcome:
@@ -187,7 +218,7 @@ class Plane:
         """Carry an approved proposal out, once, whatever happened before."""
         proposer, approver = self._signers(proposal)
         body = self._body(proposal.request, ACTIONS[proposal.action])
-        async with self._desk(proposal.action) as desk:
+        async with self.desk(proposal.action) as desk:
             if is_repeat and desk.venue is not None:
                 event = await desk.venue.honoured(proposal.reference)
                 if event:
@@ -284,7 +315,12 @@ class Plane:
         return done
 
     @asynccontextmanager
-    async def _desk(self, action: str) -> AsyncIterator[Desk]:
+    async def desk(self, action: str) -> AsyncIterator[Desk]:
+        """Open what an action is planned with.
+
+        Raises:
+            VenueAwayError: no core answers.
+        """
         if not ACTIONS[action].NEEDS_VENUE:
             yield self._make_desk(Directory(()), None)
             return
@@ -301,6 +337,7 @@ class Plane:
             now_ns=self._now_ns,
             known=known,
             venue=venue,
+            ledger=self._ledger,
         )
 
     @staticmethod

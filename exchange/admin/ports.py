@@ -7,6 +7,7 @@ from exchange.operator_link import Outcome
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.answers import Balances
+from settlement.volumes import FirmVolume
 
 
 class Venue(Protocol):
@@ -53,5 +54,17 @@ class Venues(Protocol):
 
         Raises:
             VenueAwayError: no core answers.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """What the plane reads of the books."""
+
+    async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
+        """Return what each firm traded in a time that is over.
+
+        Raises:
+            VenueAwayError: the database is away, or has not yet all that happened until then.
         """
         ...

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from exchange.admin.daily import DailyFees
 from exchange.admin.http import application
+from exchange.admin.live_ledger import LiveLedger
 from exchange.admin.live_venue import LiveVenues
 from exchange.admin.plane import Plane
 from exchange.admin.proposals import Proposals
@@ -38,6 +40,7 @@ async def run(
     await asyncio.to_thread(lines.verify)
     table = configuration.venue.admin_api
     plane = plane_of(places, table, Record(lines))
+    daily = DailyFees(plane, places.state.admin_record.with_name("fees.json"), time.time_ns)
     refusals = Counter(
         "admin_refusals_total", "Requests that were refused.", ["code"], registry=registry
     )
@@ -48,7 +51,9 @@ async def run(
         refused=lambda name: refusals.labels(name).inc(),
     )
     context = tls_context(table, places.state.secrets)
-    await serve(asgi, table, context, stop, listening=listening)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(daily.run(stop), name="admin_api.daily")
+        await serve(asgi, table, context, stop, listening=listening)
 
 
 def plane_of(places: Places, table: AdminApiTable, record: Record) -> Plane:
@@ -68,5 +73,6 @@ def plane_of(places: Places, table: AdminApiTable, record: Record) -> Plane:
         proposals=Proposals(places.state.proposals, time.time_ns),
         record=record,
         venues=LiveVenues(places.state),
+        ledger=LiveLedger(places.state, places.config),
         now_ns=time.time_ns,
     )

@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--reason", required=True, help="why, for the record")
         for flags, told in arguments:
             one.add_argument(*flags, **told)
-        if name == "apply":
+        if name in DRY_RUNS:
             one.add_argument("--dry-run", action="store_true", help="only say what would change")
     _configure_proposals(actions)
     for name, summary, asked in (
@@ -136,8 +136,8 @@ def _client(options: argparse.Namespace) -> AdminClient:
 
 
 def _act(options: argparse.Namespace) -> int:
-    if options.act == "apply" and options.dry_run:
-        return check.run(options)
+    if options.act in DRY_RUNS and options.dry_run:
+        return DRY_RUNS[options.act](options)
     names = [destination(argument) for argument in ACTIONS[options.act][1]]
     given = {name: getattr(options, name) for name in names}
     body = {name: value for name, value in given.items() if value is not None}
@@ -163,6 +163,12 @@ def _withdraw(options: argparse.Namespace) -> int:
 
 
 # --- questions ---
+
+
+def _fees(options: argparse.Namespace) -> int:
+    for said in _client(options).get("/v1/fees") or ["nothing would change"]:
+        console.print(said)
+    return EXIT_OK
 
 
 def _proposals(options: argparse.Namespace) -> int:
@@ -307,3 +313,7 @@ def _venue_key(options: argparse.Namespace) -> int:
     except (SigningKeyError, OSError) as error:
         raise CommandError(str(error)) from error
     return EXIT_OK
+
+
+DRY_RUNS: Final[dict[str, Run]] = {"apply": check.run, "fees.recompute": _fees}
+"""Actions that can say what they would do, and how."""

@@ -131,6 +131,15 @@ ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (_ACCOUNT, _of("--to", required=True, help="name or number"), _ASSET, _AMOUNT),
     ),
     "settle": ("let an account pay what it owes since a bust", (_ACCOUNT, _ASSET, _AMOUNT)),
+    "fees.assign": (
+        "let later orders of an account use a fee schedule",
+        (
+            _ACCOUNT,
+            _of("--schedule", type=_NUMBER, required=True, help="its number"),
+            _of("--instrument", help="symbol or number; default: all"),
+        ),
+    ),
+    "fees.recompute": ("give every account the schedule of its firm's volume", ()),
     "keys.add": ("give a FIX session a second key", _KEY),
     "keys.rotate": ("give a session a new key; of two live ones, the older goes", _KEY),
     "keys.revoke": (

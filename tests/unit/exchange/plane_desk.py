@@ -32,6 +32,7 @@ from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
 from messages.trading.terms import Phase
 from runtime.chained_lines import ChainedLines
+from settlement.volumes import FirmVolume
 from venue.reference.engine import ReferenceEngine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -115,6 +116,21 @@ class EngineVenue:
         return [event for event in self.told if isinstance(event, events.TradeDisputed)]
 
 
+class MemoryLedger:
+    """Volumes that a test decides."""
+
+    def __init__(self) -> None:
+        self.rows: list[FirmVolume] = []
+        self.asked: list[tuple[int, int]] = []
+        self.is_away = False
+
+    async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
+        if self.is_away:
+            raise VenueAwayError("the database is away")
+        self.asked.append((from_ns, until_ns))
+        return self.rows
+
+
 @cache
 def _seeded() -> tuple[bytes, int]:
     """Return the state of a venue that was seeded by the shipped files, and its last command."""
@@ -142,6 +158,7 @@ class PlaneDesk:
         self.operators.found(["ann", "ben", "cid"])
         self.venue.restore(*_seeded())
         self.alone = read_configuration(self.config).venue.admin_api.alone
+        self.ledger = MemoryLedger()
         self.lines = ChainedLines(self.state.admin_record)
         self.plane = self.restarted()
 
@@ -158,6 +175,7 @@ class PlaneDesk:
             proposals=Proposals(self.state.proposals, lambda: self.now_ns),
             record=Record(self.lines),
             venues=self._venues,
+            ledger=self.ledger,
             now_ns=lambda: self.now_ns,
         )
         return self.plane

@@ -37,6 +37,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "release": {"account": "MM1", "reference": "r-5"},
     "transfer": MONEY | {"to": "MM2"},
     "settle": MONEY,
+    "fees.assign": {"account": "INST1", "schedule": 2},
+    "fees.recompute": {},
     "keys.add": {"session": "MM1", "ed25519": KEY},
     "keys.rotate": {"session": "MM1", "ed25519": KEY},
     "keys.revoke": {"session": "MM1", "key": "MM1-1"},

@@ -1,0 +1,58 @@
+"""The books of a state directory, as the operators' plane reads them."""
+
+from pathlib import Path
+
+import msgspec
+
+from exchange.books import database_dsn
+from exchange.configuration import read_configuration
+from exchange.errors import VenueAwayError
+from exchange.operator_link import ADMIN, connect
+from exchange.state import State
+from messages.trading.answers import VenueStatus
+from runtime import postgres
+from settlement import database
+from settlement.chart import Consumer
+from settlement.queries import consumer_positions
+from settlement.volumes import FirmVolume, firm_volumes
+
+
+class LiveLedger:
+    """Connects anew for each question: there are few, and the database may come and go."""
+
+    def __init__(self, state: State, config: Path) -> None:
+        self._state = state
+        self._config = config
+
+    async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
+        """See ``Ledger``."""
+        dsn = database_dsn(read_configuration(self._config), self._state)
+        try:
+            connection = await postgres.connect(
+                dsn, application="admin_api", role=database.READER_ROLE
+            )
+        except Exception as error:
+            if not postgres.is_outage(error):
+                raise
+            raise VenueAwayError(f"the database is away: {error}") from error
+        try:
+            await self._require_caught_up(connection, until_ns)
+            return await firm_volumes(connection, from_ns=from_ns, until_ns=until_ns)
+        finally:
+            await connection.close()
+
+    async def _require_caught_up(self, connection: postgres.Connection, until_ns: int) -> None:
+        """Require that the ledger has all that happened before a time."""
+        ledger = (await consumer_positions(connection))[Consumer.LEDGER]
+        if ledger.time_ns >= until_ns:
+            return
+        link = await connect(self._state, ADMIN)
+        try:
+            answer = await link.query("status")
+        finally:
+            await link.close()
+        last = msgspec.msgpack.decode(answer.payload, type=VenueStatus).last_event
+        if ledger.event_number < last:
+            raise VenueAwayError(
+                f"the ledger is at event {ledger.event_number}, the venue at {last}: not yet"
+            )
