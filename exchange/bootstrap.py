@@ -16,9 +16,9 @@ import fix_gateway.service
 import settlement.service
 import venue.follower
 import venue.service
+from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.settlement_setup import configured_modes, settlement_settings
 from exchange.state import ProcessPage, State
 from exchange.venue_settings import (
     fix_doors,
@@ -35,6 +35,7 @@ from runtime.link import DEFAULT_LIMITS, Link, LinkLimits
 from runtime.link_frames import Refusal
 from runtime.observability import Health, observability
 from runtime.process import EXIT_OK
+from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
 
@@ -102,8 +103,10 @@ def _from_samples(registry: CollectorRegistry, *names: str) -> Health:
 
 async def _run_settlement(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
     state = places.state
-    settings = settlement_settings(configuration, state)
-    modes = configured_modes(read_sessions(places.sessions))
+    settings = SettlementSettings(
+        dsn=database_dsn(configuration, state),
+        batch_events_max=configuration.venue.settlement.batch_events_max,
+    )
 
     def make_feed(known: bytes | None) -> LinkFeed:
         return LinkFeed(
@@ -111,7 +114,7 @@ async def _run_settlement(configuration: Configuration, places: Places, stop: as
         )
 
     registry = CollectorRegistry()
-    service = settlement.service.SettlementService(settings, make_feed, registry, modes=modes)
+    service = settlement.service.SettlementService(settings, make_feed, registry)
     port = configuration.venue.observability.settlement_port
     async with _page(
         configuration,
@@ -182,6 +185,7 @@ async def _run_fix_market_data(
         doors=market_data_doors(state),
         limits=table.fix_market_data.limits,
         sessions=places.sessions,
+        sequence_warning=table.fix.sequence_warning,
     )
 
     async def dial(refused: Callable[[Sequence[Refusal]], None]) -> Link:

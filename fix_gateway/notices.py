@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the operator's command reads what an announcement is, witho
 
 log = structlog.get_logger()
 
+NUMBERS_HIGH = "SEQUENCE NUMBERS HIGH"
 EVERY_SECONDS = 10
 STOP_SECONDS_MAX = 86_400
 TEXT_LENGTH_MAX = 200
@@ -34,6 +35,43 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     stop_in_seconds: Annotated[int, msgspec.Meta(ge=0, le=STOP_SECONDS_MAX)] | None
     """None lets everybody in again."""
     text: Annotated[str, msgspec.Meta(max_length=TEXT_LENGTH_MAX)] = ""
+
+
+class Countdown:
+    """The way to a planned stop."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        self.text = ""
+        self._stop_at: float | None = None
+        self._next_at = 0.0
+
+    def take(self, announcement: Announcement, *, now: float) -> bool:
+        """Begin to count down, or leave off; say whether there is to be a stop."""
+        if announcement.stop_in_seconds is None:
+            self._stop_at = None
+            log.warning("stop_taken_back")
+            return False
+        text = safe_text(announcement.text.encode("utf-8", "replace"))
+        self.text = text or "the venue is stopping"
+        self._stop_at, self._next_at = now + announcement.stop_in_seconds, now
+        log.warning("stop_announced", in_seconds=announcement.stop_in_seconds)
+        return True
+
+    def has_come(self, *, now: float) -> bool:
+        """Say, once, that the moment has come."""
+        if self._stop_at is None or now < self._stop_at:
+            return False
+        self._stop_at = None
+        return True
+
+    def seconds_to_say(self, *, now: float) -> int | None:
+        """Return how many seconds are left, when that is to be said now."""
+        if self._stop_at is None or now < self._next_at:
+            return None
+        left = max(0, round(self._stop_at - now))
+        self._next_at += pause_after(left)
+        return left
 
 
 class Notices:
@@ -50,22 +88,14 @@ class Notices:
         self._bridge = bridge
         self._farewells = farewells
         self._sequence_warning = sequence_warning
-        self._stop_at: float | None = None
-        self._next_at = 0.0
-        self._text = ""
+        self._countdown = Countdown()
         self._warned: set[str] = set()
 
     def take(self, announcement: Announcement) -> None:
         """Begin to count down, or stop it and let everybody in again."""
         now = asyncio.get_running_loop().time()
-        if announcement.stop_in_seconds is None:
-            self._stop_at, self._bridge.closed_text = None, ""
-            log.warning("stop_taken_back")
-            return
-        text = safe_text(announcement.text.encode("utf-8", "replace"))
-        self._text = text or "the venue is stopping"
-        self._stop_at, self._next_at = now + announcement.stop_in_seconds, now
-        log.warning("stop_announced", in_seconds=announcement.stop_in_seconds)
+        if not self._countdown.take(announcement, now=now):
+            self._bridge.closed_text = ""
 
     async def run(self, channels: Mapping[str, Channel]) -> None:
         """Count down and warn until cancelled.
@@ -76,17 +106,15 @@ class Notices:
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
-            if self._stop_at is not None and now >= self._stop_at:
-                self._stop_at = None
-                self._bridge.closed_text = self._text
-                await self._farewells.log_out_all(channels, self._text)
+            countdown = self._countdown
+            if countdown.has_come(now=now):
+                self._bridge.closed_text = countdown.text
+                await self._farewells.log_out_all(channels, countdown.text)
                 for channel in channels.values():
                     channel.open()  # so that a Logon hears from the bridge why it is refused
                 log.warning("stopped_as_announced")
-            elif self._stop_at is not None and now >= self._next_at:
-                left = max(0, round(self._stop_at - now))
-                self._next_at += pause_after(left)
-                self._tell(channels, f"VENUE STOP in {left} s", self._text, is_urgent=True)
+            elif (left := countdown.seconds_to_say(now=now)) is not None:
+                self._tell(channels, stop_headline(left), countdown.text, is_urgent=True)
             self._warn(channels)
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -110,7 +138,12 @@ class Notices:
                     f"next MsgSeqNum ours {channel.sender_next}, yours {channel.target_next}, "
                     f"limit {limit}: agree with the venue on a Logon with 141=Y"
                 )
-                self._tell({name: channel}, "SEQUENCE NUMBERS HIGH", line, is_urgent=False)
+                self._tell({name: channel}, NUMBERS_HIGH, line, is_urgent=False)
+
+
+def stop_headline(left: int) -> str:
+    """Return the headline (148) of a stop in so many seconds."""
+    return f"VENUE STOP in {left} s"
 
 
 def pause_after(left: int) -> int:

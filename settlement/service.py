@@ -1,13 +1,10 @@
-"""The settlement process: the ledger's poster, the order history's projector, the closer."""
+"""The settlement process: the ledger's poster and the order history's projector, side by side."""
 
 import asyncio
-from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
 
-from settlement.closer import CycleCloser
 from settlement.consumer import FeedConsumer
-from settlement.cycle_terms import SettlementMode
 from settlement.ledger import LedgerProjection
 from settlement.metrics import SettlementMetrics
 from settlement.order_history import OrderHistoryProjection
@@ -16,17 +13,12 @@ from settlement.settings import SettlementSettings
 
 
 class SettlementService:
-    """Both consumers, each with its own feed, connection, position and lock, and the closer."""
+    """Both consumers, each with its own feed, connection, position and lock."""
 
     name = "settlement"
 
     def __init__(
-        self,
-        settings: SettlementSettings,
-        make_feed: FeedFactory,
-        metrics: CollectorRegistry,
-        *,
-        modes: Mapping[int, SettlementMode] | None = None,
+        self, settings: SettlementSettings, make_feed: FeedFactory, metrics: CollectorRegistry
     ) -> None:
         """Describe the service; nothing happens before ``run()``.
 
@@ -34,21 +26,16 @@ class SettlementService:
             settings: bounds and the database.
             make_feed: called once for each consumer, with the venue that the database holds.
             metrics: where the service's metrics are registered, once.
-            modes: how accounts are to settle that the ledger has not heard of yet.
         """
         self.metrics = shown = SettlementMetrics(metrics)
-        self.poster = FeedConsumer(
-            LedgerProjection(modes), make_feed, settings=settings, metrics=shown
-        )
-        self.closer = CycleCloser(settings, metrics)
+        self.poster = FeedConsumer(LedgerProjection(), make_feed, settings=settings, metrics=shown)
         self.projector = FeedConsumer(
             OrderHistoryProjection(), make_feed, settings=settings, metrics=shown
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until asked to stop; one that fails ends all."""
+        """Run until asked to stop; one that fails ends both."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.closer.run(stop), name=self.closer.name)
             for consumer in (self.poster, self.projector):
                 group.create_task(consumer.run(stop), name=consumer.name)
 

@@ -224,6 +224,7 @@ class Plane:
                 if event:
                     self.proposals.close(proposal, f"executed as event {event}")
                     return Done(said=f"{proposal.summary}: was executed before", event=event)
+            self.proposals.require_fresh(proposal)
             plan = await _planned(body, desk)
             if plan.summary != proposal.summary:
                 return self._moved_on(proposal, plan, is_repeat=is_repeat)

@@ -27,6 +27,10 @@ OPEN_MAX: Final = 1000
 LIFETIME_NS: Final = 24 * 60 * 60 * 1_000_000_000
 """A proposal that nobody approved within a day has to be made again: what it is about moved on."""
 
+DONE_WITHIN_NS: Final = 60 * 60 * 1_000_000_000
+"""An approved proposal that was not done is done within an hour of its approval, or never: its
+approver looked at another venue."""
+
 
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An action that waits for a second operator.
@@ -139,8 +143,11 @@ class Proposals:
         return self._write(msgspec.structs.replace(proposal, approval=request))
 
     def withdraw(self, proposal_id: str, operator: Operator) -> Proposal:
-        """Take a proposal back, or turn it down, before anybody approved it."""
+        """Take a proposal back, or turn it down: before it is approved, or when it is stale."""
         proposal = self.find(proposal_id)
+        if proposal.state == "approved" and self._is_stale(proposal):
+            outcome = f"withdrawn by {operator.name}, approved before and not known to be done"
+            return self.close(proposal, outcome)
         if proposal.state != "open":
             raise AdminRefusedError(
                 AdminCode.PROPOSAL_NOT_OPEN, f"proposal {proposal_id} is {proposal.state}"
@@ -164,6 +171,24 @@ class Proposals:
         if not is_id or not (path := self._path(proposal_id)).exists():
             raise AdminRefusedError(AdminCode.IMPOSSIBLE, f"no proposal {proposal_id[:40]}")
         return self._read(path)
+
+    def require_fresh(self, proposal: Proposal) -> None:
+        """Require that an approved proposal may still be done.
+
+        Raises:
+            AdminRefusedError: it was approved too long ago.
+        """
+        if self._is_stale(proposal):
+            minutes = DONE_WITHIN_NS // 60_000_000_000
+            raise AdminRefusedError(
+                AdminCode.PROPOSAL_NOT_OPEN,
+                f"it was approved more than {minutes} minutes ago and not done: "
+                "withdraw it, and propose it again",
+            )
+
+    def _is_stale(self, proposal: Proposal) -> bool:
+        approval = proposal.approval
+        return approval is not None and self._now_ns() - approval.time_ns > DONE_WITHIN_NS
 
     def _is_old(self, proposal: Proposal) -> bool:
         return self._now_ns() - proposal.proposed_at_ns > LIFETIME_NS

@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         """
         self.session: FixSession | None = None
         self.subscriber: Subscriber | None = None
+        self.is_warned = False
+        """Whether it was told that its numbers run high."""
         self.paused_at = 0.0
         """Since when the client takes nothing; zero while it does."""
         self._house = house
@@ -119,6 +121,16 @@ class Connection(asyncio.Protocol):
             transport.write(data)
         if session.is_over:
             self.close()
+
+    def tell(self, text: str) -> bool:
+        """Send a message that begins with its type; False when nothing can be taken now."""
+        session = self.session
+        if session is None or not session.is_live or self.paused_at or self._is_closing:
+            return False
+        kind, _, body = text.removeprefix("35=").partition("\x01")
+        session.say(kind, self._house.clock.now_ns, body)
+        self.write()
+        return True
 
     def write_later(self) -> None:
         """Write at the end of this turn."""

@@ -31,9 +31,11 @@ from fix_gateway.market_data.gallery import Gallery
 from fix_gateway.market_data.grammar import Grammar, Pairs
 from fix_gateway.market_data.market import Market
 from fix_gateway.market_data.metrics import MarketDataMetrics
+from fix_gateway.market_data.notices import MarketNotices
 from fix_gateway.market_data.session import FixSession
 from fix_gateway.market_data.settings import MarketDataSettings
 from fix_gateway.market_data.subscriber import Subscriber
+from fix_gateway.notices import Announcement
 from fix_gateway.ports import CommandLink, LinkFactory, is_transient
 from fix_gateway.session_watch import SessionWatch
 from fix_gateway.settings import SessionFile
@@ -101,6 +103,7 @@ class MarketDataService:
         self._failure: asyncio.Future[None] = self._loop.create_future()
         self._venue = b""
         self._is_available = False
+        self._notices = MarketNotices(settings.sequence_warning)
         self._someone_left = asyncio.Event()
 
     def health(self) -> dict[str, object]:
@@ -140,7 +143,7 @@ class MarketDataService:
         told = False
         try:
             async with (
-                control(self._settings.doors, self._credential, self._log_out),
+                control(self._settings.doors, self._credential, self._log_out, self._announce),
                 self._listening(),
             ):
                 while not stopping.done():
@@ -259,8 +262,10 @@ class MarketDataService:
         )
         while True:
             changes = await watch.next_changes()
-            # What changed holds from the session's next Logon on.
             self._files |= changes.added | changes.changed
+            for name in changes.changed.keys() & self._live.keys():
+                if (subscriber := self._live[name].subscriber) is not None:
+                    subscriber.take_file(changes.changed[name])
             for name in changes.removed:
                 del self._files[name]
                 self._log_out(name, "the session is removed")
@@ -314,6 +319,8 @@ class MarketDataService:
                 limit = self._settings.limits.slow_seconds_max
                 if connection.paused_at and now - connection.paused_at > limit:
                     connection.cut("slow_reader", f"nothing was read for {limit:g} s")
+            live = list(self._live.values())
+            self._notices.look(live, now=now, now_ns=self.clock.now_ns)
             metrics = self._metrics
             metrics.sessions.set(len(self._live))
             metrics.subscriptions.set(self._subscriptions())
@@ -382,9 +389,10 @@ class MarketDataService:
             counterparty=name,
         )
         now_ns = self.clock.now_ns
-        if not self._is_available:
+        why_not = self._notices.closed_text if self._is_available else _AWAY
+        if why_not:
             connection.begin(session, None)
-            session.refuse_logon(_AWAY, now_ns)
+            session.refuse_logon(why_not, now_ns)
             return
         bounds = file.heartbeat
         session.log_on(
@@ -452,6 +460,9 @@ class MarketDataService:
         self.clock.read()
         connection.log_out(text)
         return True
+
+    def _announce(self, announcement: Announcement) -> None:
+        self._notices.take(announcement, now=self._loop.time())
 
     async def _log_everyone_out(self, text: str) -> None:
         self._is_available = False

@@ -40,6 +40,8 @@ class MarketDataSettings(Strict, frozen=True, kw_only=True):
     """The sessions' files, to be read again whenever they change; None for those given alone."""
     reload_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     reconnect_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.2
+    sequence_warning: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
+    """The MsgSeqNum above which a connection is warned, once."""
     logout_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
     standards: Path | None = None
     """QuickFIX's dictionaries of the standard; the installed ones by default."""

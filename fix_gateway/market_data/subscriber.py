@@ -76,13 +76,13 @@ class Subscriber:
         self._venue_statuses: dict[str, None] = {}
         self._untold: dict[tuple[str, bool], None] = {}
         """Status subscriptions whose news came during a pause: name, and whether of the venue."""
-        throttle = file.throttle
-        self._throttle = TokenBucket(
-            burst=max(throttle.messages, 1),
-            interval_ns=throttle.seconds * _SECOND_NS // max(throttle.messages, 1)
-            if throttle.messages
-            else 0,
-        )
+        self._throttle = _throttle_of(file)
+
+    def take_file(self, file: SessionFile) -> None:
+        """Go by a changed file: its throttle from now on, its interval for new subscriptions."""
+        if file.throttle != self._file.throttle:
+            self._throttle = _throttle_of(file)
+        self._file = file
 
     @property
     def number(self) -> int:
@@ -347,3 +347,9 @@ class Subscriber:
 def _wants_updates(request: Request) -> bool:
     kind = request.get(tags.SUBSCRIPTION_REQUEST_TYPE)
     return kind == tags.SUBSCRIPTION_REQUEST_TYPE_SNAPSHOT_AND_UPDATES
+
+
+def _throttle_of(file: SessionFile) -> TokenBucket:
+    throttle = file.throttle
+    interval_ns = throttle.seconds * _SECOND_NS // throttle.messages if throttle.messages else 0
+    return TokenBucket(burst=max(throttle.messages, 1), interval_ns=interval_ns)

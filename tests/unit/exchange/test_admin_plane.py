@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exchange.admin.proposals import LIFETIME_NS, OPEN_MAX
+from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
 from exchange.admin.signing import Doorkeeper, SignedRequest, sign
@@ -349,6 +349,30 @@ async def test_a_crash_after_the_approval_and_before_the_command_leaves_it_to_be
     desk.restarted()
     desk.now_ns += 1
     assert (await desk.approve("ben", proposed)).said == "venue resumed"
+
+
+@pytest.mark.parametrize("late_ns", [0, 1])
+async def test_what_was_approved_is_done_within_an_hour_or_never(
+    desk: PlaneDesk, late_ns: int
+) -> None:
+    proposed = await desk.act("ann", "resume", scope="venue")
+    assert proposed.proposal is not None
+    path = f"/v1/proposals/{proposed.proposal.id}/withdraw"
+    desk.venue.is_away = True
+    with pytest.raises(VenueAwayError):
+        await desk.approve("ben", proposed)
+    desk.venue.is_away = False
+    desk.now_ns += DONE_WITHIN_NS + late_ns
+    withdrawing = desk.signed("ann", path, {"reason": "nobody knows"})
+    if not late_ns:
+        with pytest.raises(AdminRefusedError, match="is approved"):
+            await desk.plane.withdraw(withdrawing, proposed.proposal.id)
+        assert (await desk.approve("ben", proposed)).said == "venue resumed"
+        return
+    with pytest.raises(AdminRefusedError, match="approved more than 60 minutes ago"):
+        await desk.approve("ben", proposed)
+    gone = await desk.plane.withdraw(withdrawing, proposed.proposal.id)
+    assert gone.said.endswith("withdrawn by ann, approved before and not known to be done")
 
 
 async def test_what_may_have_been_done_without_a_reference_is_not_done_blindly(
