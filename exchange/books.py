@@ -12,6 +12,7 @@ from exchange.operator_link import connect
 from exchange.state import State
 from messages.trading.answers import Balances
 from runtime import postgres
+from services.surveillance.database import migrate as migrate_surveillance
 from settlement import database
 from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report, RfqHold
 from settlement.reconcile_loader import reconcile
@@ -40,12 +41,14 @@ def database_dsn(configuration: Configuration, state: State) -> str:
 
 
 async def prepare_database(configuration: Configuration, state: State) -> None:
-    """Bring the database to this program's schema.
+    """Bring the database to this program's schemas.
 
     Raises:
-        DatabaseError: it is not one that we may use.
+        DatabaseError: it is not one that we may use; settlement's or surveillance's.
     """
-    await database.migrate(database_dsn(configuration, state))
+    dsn = database_dsn(configuration, state)
+    await database.migrate(dsn)
+    await migrate_surveillance(dsn)
 
 
 async def reconcile_venue(

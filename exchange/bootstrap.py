@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 import fix_gateway.guard.service
 import fix_gateway.service
+import services.surveillance.service
 import settlement.service
 import venue.follower
 import venue.service
@@ -35,6 +36,7 @@ from runtime.link import DEFAULT_LIMITS, Link, LinkLimits
 from runtime.link_frames import Refusal
 from runtime.observability import Health, observability
 from runtime.process import EXIT_OK
+from services.surveillance.settings import SurveillanceSettings
 from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
@@ -123,6 +125,32 @@ async def _run_settlement(configuration: Configuration, places: Places, stop: as
         registry=registry,
         health=service.health,
         port=port,
+    ) as announce:
+        announce({})
+        await service.run(stop)
+    return EXIT_OK
+
+
+async def _run_surveillance(
+    configuration: Configuration, places: Places, stop: asyncio.Event
+) -> int:
+    state, name = places.state, "surveillance"
+    settings = SurveillanceSettings(
+        dsn=database_dsn(configuration, state), parameters=configuration.surveillance
+    )
+
+    def make_feed(known: bytes | None) -> LinkFeed:
+        return LinkFeed(core_address(configuration, state), name, state.token(name), venue=known)
+
+    registry = CollectorRegistry()
+    service = services.surveillance.service.SurveillanceService(settings, make_feed, registry)
+    async with _page(
+        configuration,
+        places,
+        name=name,
+        registry=registry,
+        health=service.health,
+        port=configuration.venue.observability.surveillance_port,
     ) as announce:
         announce({})
         await service.run(stop)
@@ -281,6 +309,7 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "core": _run_core,
     "follower": _run_follower,
     "settlement": _run_settlement,
+    "surveillance": _run_surveillance,
     "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,
     "fix_market_data": _run_fix_market_data,

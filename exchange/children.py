@@ -32,6 +32,7 @@ PROCESSES = (
     "core",
     "follower",
     "settlement",
+    "surveillance",
     "fix_guard",
     "fix_gateway",
     "fix_market_data",

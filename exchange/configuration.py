@@ -15,6 +15,7 @@ from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
 from runtime.toml import SettingsError, read_toml
+from services.surveillance.parameters import Parameters, read_parameters
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
     BatchSettings,
@@ -124,6 +125,7 @@ class ObservabilityTable(Strict, frozen=True):
     core_port: Port = 0
     follower_port: Port = 0
     settlement_port: Port = 0
+    surveillance_port: Port = 0
     fix_guard_port: Port = 0
     fix_port: Port = 0
     fix_market_data_port: Port = 0
@@ -291,10 +293,11 @@ class Configuration(Strict, frozen=True):
     assets: list[AssetTable]
     instruments: list[InstrumentTable]
     fees: FeesFile
+    surveillance: Parameters
 
 
 def read_configuration(directory: Path) -> Configuration:
-    """Read the four files of a configuration directory and check what they say of each other.
+    """Read the five files of a configuration directory and check what they say of each other.
 
     Raises:
         SettingsError: naming file, key and reason.
@@ -304,6 +307,7 @@ def read_configuration(directory: Path) -> Configuration:
         assets=read_toml(directory / "assets.toml", AssetsFile).asset,
         instruments=read_toml(directory / "instruments.toml", InstrumentsFile).instrument,
         fees=read_toml(directory / "fees.toml", FeesFile),
+        surveillance=read_parameters(directory / "surveillance.toml"),
     )
     _check_references(directory, configuration)
     _check_rebates(directory / "fees.toml", configuration.fees.schedule)

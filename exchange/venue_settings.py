@@ -14,7 +14,14 @@ from venue.errors import ConfigurationError
 from venue.settings import Principal, VenueSettings, check_settings
 
 CRASH_POINTS_VARIABLE = "RIALTO_ALLOW_CRASH_POINTS"
-REQUIRED_PRINCIPALS = ("admin", "fix_gateway", "fix_market_data", "settlement", "auditor")
+REQUIRED_PRINCIPALS = (
+    "admin",
+    "fix_gateway",
+    "fix_market_data",
+    "settlement",
+    "auditor",
+    "surveillance",
+)
 
 
 def venue_settings(configuration: Configuration, state: State) -> VenueSettings:

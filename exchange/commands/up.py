@@ -80,6 +80,7 @@ def _supervisor(
             postgres,
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
+            ProcessChild("surveillance", state, settings, arguments, after=postgres),
             # Stopped after the gateway, whose farewells go through it.
             ProcessChild("fix_guard", state, settings, arguments),
             ProcessChild("fix_gateway", state, settings, arguments),

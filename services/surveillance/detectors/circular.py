@@ -1,0 +1,122 @@
+"""The same quantity back and forth between two owners, by orders that met as if arranged."""
+
+import msgspec
+
+from messages.trading.terms import Side
+from services.surveillance.alerts import Alert, AlertKind, evidence
+from services.surveillance.market import Market, Remembered
+from services.surveillance.parameters import MILLION, NANOSECONDS, Circular
+from services.surveillance.records import SeenTrade
+
+LEGS_MAX = 64
+"""Trades of one pair that wait for their way back; of more, the oldest is forgotten."""
+
+
+class Leg(msgspec.Struct, array_like=True):
+    """A trade between two owners that filled both its orders; ``is_back`` if the higher bought."""
+
+    number: int
+    time_ns: int
+    is_back: bool
+    lots: int
+    value: int
+    accounts: list[int]
+    orders: list[int]
+
+
+class Pair(msgspec.Struct, array_like=True):
+    """Two owners in one market: ways that are still open, and ways there and back."""
+
+    open: list[Leg] = msgspec.field(default_factory=list)
+    rounds: list[tuple[Leg, Leg]] = msgspec.field(default_factory=list)
+
+
+class CircularState(msgspec.Struct):
+    """Pairs, by (instrument, lower owner, higher owner)."""
+
+    pairs: dict[tuple[int, ...], Pair] = msgspec.field(default_factory=dict)
+
+
+class CircularDetector:
+    """Finds for each trade of a pair the one that it takes back."""
+
+    def __init__(
+        self, parameters: Circular, market: Market, state: CircularState, *, owners_max: int
+    ) -> None:
+        self._parameters = parameters
+        self._window_ns = parameters.window_seconds * NANOSECONDS
+        self._rest_ns = parameters.rest_seconds * NANOSECONDS
+        self._market = market
+        self._pairs = Remembered(state.pairs, owners_max)
+
+    def state(self) -> CircularState:
+        """Return what to go on from."""
+        return CircularState(dict(self._pairs.table))
+
+    def on_trade(self, trade: SeenTrade) -> list[Alert]:
+        """See a trade, before the market takes its orders for filled."""
+        if not self._met_as_if_arranged(trade):
+            return []
+        maker = self._market.owner(trade.maker_account)
+        taker = self._market.owner(trade.taker_account)
+        if maker == taker:
+            return []
+        buyer = taker if trade.taker_side == Side.BUY else maker
+        low, high = sorted((maker, taker))
+        leg = Leg(
+            trade.number,
+            trade.time_ns,
+            buyer == high,
+            trade.quantity_lots,
+            trade.price_ticks * trade.quantity_lots,
+            [trade.maker_account, trade.taker_account],
+            [trade.maker_order_id, trade.taker_order_id],
+        )
+        key = (trade.instrument, low, high)
+        pair = self._pairs.get(key) or self._pairs.add(key, Pair())
+        self._match(pair, leg)
+        if len(pair.rounds) < self._parameters.rounds_min:
+            return []
+        del self._pairs.table[key]
+        return [self._alert(trade, pair.rounds, taker)]
+
+    def _met_as_if_arranged(self, trade: SeenTrade) -> bool:
+        if trade.is_auction:
+            return False
+        if trade.is_negotiated:
+            return True
+        lots = trade.quantity_lots
+        if trade.maker_quantity_lots != lots or trade.taker_quantity_lots != lots:
+            return False
+        rested = self._market.young.get(trade.maker_order_id)
+        return rested is not None and trade.time_ns - rested.time_ns <= self._rest_ns
+
+    def _match(self, pair: Pair, leg: Leg) -> None:
+        before_ns = leg.time_ns - self._window_ns
+        pair.open = [each for each in pair.open if each.time_ns >= before_ns][-LEGS_MAX:]
+        pair.rounds = [each for each in pair.rounds if each[0].time_ns >= before_ns]
+        for at, there in enumerate(pair.open):
+            slack = there.lots * self._parameters.quantity_tolerance_ppm // MILLION
+            if there.is_back != leg.is_back and abs(there.lots - leg.lots) <= slack:
+                pair.rounds.append((pair.open.pop(at), leg))
+                return
+        pair.open.append(leg)
+
+    def _alert(self, trade: SeenTrade, rounds: list[tuple[Leg, Leg]], owner: int) -> Alert:
+        legs = [leg for both in rounds for leg in both]
+        return Alert(
+            kind=AlertKind.CIRCULAR_TRADES,
+            event_number=trade.number,
+            time_ns=trade.time_ns,
+            instrument=trade.instrument,
+            owner=owner,
+            accounts=evidence([account for leg in legs for account in leg.accounts]),
+            events=evidence([leg.number for leg in legs]),
+            orders=evidence([order for leg in legs for order in leg.orders if order]),
+            figures={
+                "rounds": len(rounds),
+                "lots": sum(leg.lots for leg in legs),
+                "value_difference": sum(leg.value if leg.is_back else -leg.value for leg in legs),
+            },
+            parameters=self._parameters.numbers(),
+        )

@@ -1,0 +1,130 @@
+"""Prices far from the usual one in the direction that costs, and sizes far above one's own."""
+
+import msgspec
+
+from messages.trading.terms import OrderType, Side
+from services.surveillance.alerts import Alert, AlertKind
+from services.surveillance.market import Market, Remembered
+from services.surveillance.parameters import MILLION, FatFinger
+from services.surveillance.records import SeenOrder, SeenTrade
+
+SIZES_KEPT = 32
+RECKONED_EVERY = 16
+"""Orders after which the usual size is reckoned again."""
+
+_PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+
+
+class Sizes(msgspec.Struct, array_like=True):
+    """The last orders of an account in a market; ``usual_lots`` is zero before the first median."""
+
+    last: list[int] = msgspec.field(default_factory=list)
+    seen: int = 0
+    usual_lots: int = 0
+
+
+class FatFingerState(msgspec.Struct):
+    """Sizes by (instrument, account); the order that was last called out in each market."""
+
+    sizes: dict[tuple[int, ...], Sizes] = msgspec.field(default_factory=dict)
+    named: dict[int, int] = msgspec.field(default_factory=dict)
+
+
+class FatFingerDetector:
+    """Holds each order against the median of the market's trades, and of its account's orders."""
+
+    def __init__(
+        self, parameters: FatFinger, market: Market, state: FatFingerState, *, owners_max: int
+    ) -> None:
+        self._parameters = parameters
+        self._market = market
+        self._named = state.named
+        self._sizes = Remembered(state.sizes, owners_max)
+
+    def state(self) -> FatFingerState:
+        """Return what to go on from."""
+        return FatFingerState(dict(self._sizes.table), self._named)
+
+    def on_order(self, order: SeenOrder) -> list[Alert]:
+        """See an order that was accepted."""
+        alerts = []
+        usual = self._market.usual_price(order.instrument, self._parameters.trades_min)
+        if usual and order.order_type in _PRICED:
+            away = (
+                order.price_ticks - usual if order.side == Side.BUY else usual - order.price_ticks
+            )
+            if away * MILLION >= usual * self._parameters.price_ppm:
+                alerts.append(self._price_alert(order, usual, away))
+        usual_lots = self._usual_size(order)
+        if usual_lots and order.quantity_lots >= usual_lots * self._parameters.size_multiple:
+            figures = {"quantity_lots": order.quantity_lots, "usual_lots": usual_lots}
+            alerts.append(self._alert(AlertKind.FAT_FINGER_SIZE, order, figures))
+        return alerts
+
+    def on_trade(self, trade: SeenTrade) -> list[Alert]:
+        """See a trade, before the market takes its price for one of the last."""
+        usual = self._market.usual_price(trade.instrument, self._parameters.trades_min)
+        away = abs(trade.price_ticks - usual)
+        if not usual or away * MILLION < usual * self._parameters.price_ppm:
+            return []
+        if self._named.get(trade.instrument) == trade.taker_order_id:
+            return []
+        self._named[trade.instrument] = trade.taker_order_id
+        return [
+            Alert(
+                kind=AlertKind.FAT_FINGER_PRICE,
+                event_number=trade.number,
+                time_ns=trade.time_ns,
+                instrument=trade.instrument,
+                owner=self._market.owner(trade.taker_account),
+                accounts=tuple(sorted({trade.maker_account, trade.taker_account})),
+                events=(trade.number,),
+                orders=tuple(sorted({trade.maker_order_id, trade.taker_order_id} - {0})),
+                figures=_price_figures(trade.price_ticks, usual, away)
+                | {"quantity_lots": trade.quantity_lots},
+                parameters=self._parameters.numbers(),
+            )
+        ]
+
+    def _usual_size(self, order: SeenOrder) -> int:
+        """Return the usual size before this order, which counts for the next ones."""
+        key = (order.instrument, order.account)
+        sizes = self._sizes.table.get(key)
+        if sizes is None:
+            sizes = self._sizes.add(key, Sizes())
+        usual_lots = sizes.usual_lots
+        sizes.last.append(order.quantity_lots)
+        sizes.seen += 1
+        if len(sizes.last) > SIZES_KEPT:
+            del sizes.last[0]
+        enough = sizes.seen >= self._parameters.orders_min
+        if enough and (usual_lots == 0 or sizes.seen % RECKONED_EVERY == 0):
+            sizes.usual_lots = sorted(sizes.last)[len(sizes.last) // 2]
+        return usual_lots
+
+    def _price_alert(self, order: SeenOrder, usual: int, away: int) -> Alert:
+        self._named[order.instrument] = order.order_id
+        figures = _price_figures(order.price_ticks, usual, away)
+        return self._alert(AlertKind.FAT_FINGER_PRICE, order, figures)
+
+    def _alert(self, kind: AlertKind, order: SeenOrder, figures: dict[str, int]) -> Alert:
+        return Alert(
+            kind=kind,
+            event_number=order.number,
+            time_ns=order.time_ns,
+            instrument=order.instrument,
+            owner=self._market.owner(order.account),
+            accounts=(order.account,),
+            events=(order.number,),
+            orders=(order.order_id,),
+            figures={"side": order.side, **figures},
+            parameters=self._parameters.numbers(),
+        )
+
+
+def _price_figures(price_ticks: int, usual_ticks: int, away_ticks: int) -> dict[str, int]:
+    return {
+        "price_ticks": price_ticks,
+        "usual_ticks": usual_ticks,
+        "away_ppm": away_ticks * MILLION // usual_ticks,
+    }

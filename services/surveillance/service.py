@@ -1,0 +1,238 @@
+"""The surveillance process: from the feed through the detectors into the database, exactly once.
+
+Alerts and the position behind them commit together. Whatever fails, the way on is the same:
+connect, take the lock, and see from the stored position whether the last commit came through. A
+restart reads the events since the last checkpoint again; alerts up to the stored position are
+those that are there already, and are left out.
+"""
+
+import asyncio
+import time
+
+import asyncpg
+import structlog
+from prometheus_client import CollectorRegistry
+
+from runtime.postgres import Connection, connect, drop, is_outage
+from services.surveillance import database, store
+from services.surveillance.errors import (
+    ConsumerBusyError,
+    DatabaseError,
+    DatabaseRefusedError,
+    PositionMovedError,
+)
+from services.surveillance.metrics import SurveillanceMetrics
+from services.surveillance.ports import EventBatch, EventFeed, FeedFactory
+from services.surveillance.settings import SurveillanceSettings
+from services.surveillance.watch import Found, Watch, WatchState
+
+log = structlog.get_logger()
+
+_FAILURES = (
+    OSError,
+    TimeoutError,
+    EOFError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+_LOGIN_CLASSES = ("28", "3D")
+"""Refused passwords and rights to connect; databases that do not exist."""
+
+
+class SurveillanceService:
+    """Watches one feed until asked to stop."""
+
+    name = "surveillance"
+
+    def __init__(
+        self, settings: SurveillanceSettings, make_feed: FeedFactory, registry: CollectorRegistry
+    ) -> None:
+        """Describe the service; nothing happens before ``run()``."""
+        self.stored = 0
+        """The last event whose alerts are in the database, as far as we know."""
+        self._settings = settings
+        self._make_feed = make_feed
+        self._metrics = SurveillanceMetrics(registry)
+        self._connection: Connection | None = None
+        self._watch = Watch(settings.parameters)
+        self._pending = Found()
+        self._checkpoint = 0
+        self._stored_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database was there when we last needed it."""
+        return self._connection is not None and not self._connection.is_closed()
+
+    def health(self) -> dict[str, object]:
+        """Say where it stands; unhealthy while PostgreSQL is away."""
+        return {
+            "healthy": self.is_connected,
+            "seen_event": self._watch.number,
+            "stored_event": self.stored,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until asked to stop, and store what was seen by then.
+
+        Raises:
+            SurveillanceError, UnreadableEventsError: nothing that waiting would mend.
+            Exception: what the feed raises.
+        """
+        try:
+            kept = await self._begin(stop)
+            if kept is None:
+                return
+            self.stored, self._checkpoint = kept.position, kept.state.number
+            self._watch = Watch(self._settings.parameters, kept.state, kept.accounts)
+            log.info("surveillance_started", after=self._checkpoint, stored=self.stored)
+            feed = self._make_feed(kept.venue)
+            async for batch in feed.read(self._checkpoint, stop):
+                self._see(batch)
+                if self._is_time_to_store():
+                    await self._store(feed, stop)
+            await self._store(feed, stop, is_last=True)
+            log.info("surveillance_stopped", through=self.stored)
+        finally:
+            self._disconnect()
+
+    def _see(self, batch: EventBatch) -> None:
+        found = self._watch.see(batch.data)
+        pending = self._pending
+        # What we see again after a restart was stored before it.
+        pending.alerts += [each for each in found.alerts if each.event_number > self.stored]
+        pending.accounts += [each for each in found.accounts if each.event_number > self.stored]
+        pending.instruments += [
+            each for each in found.instruments if each.event_number > self.stored
+        ]
+        self._metrics.seen.set(self._watch.number)
+
+    def _is_time_to_store(self) -> bool:
+        if self._watch.number <= self.stored:
+            return False
+        return bool(
+            self._pending.alerts
+            or self._watch.number - self.stored >= self._settings.commit_events_max
+            or time.monotonic() - self._stored_at >= self._settings.commit_seconds_max
+        )
+
+    # --- the database ---
+
+    async def _store(self, feed: EventFeed, stop: asyncio.Event, *, is_last: bool = False) -> None:
+        """Store what is pending, however often it takes; not at all when stopped meanwhile."""
+        through = self._watch.number
+        is_due = is_last or through - self._checkpoint >= self._settings.checkpoint_events
+        checkpoint = self._watch.state() if is_due else None
+        pause = self._settings.pause_seconds_first
+        while self.stored < through:
+            try:
+                await self._reach(stop, through=through)
+                if self.stored < through:
+                    await self._transact(feed, through, checkpoint)
+            except _FAILURES as error:
+                self._disconnect()
+                self._judge(error, pause)
+                await _wait(stop, pause)
+                if stop.is_set():
+                    return  # it is read again at the next start
+                pause = min(2 * pause, self._settings.pause_seconds_last)
+        if checkpoint is not None:
+            self._checkpoint = through
+        for alert in self._pending.alerts:
+            self._metrics.alerts.labels(alert.kind).inc()
+            log.info("alert_raised", alert=alert.alert_id)
+        self._pending = Found()
+        self._stored_at = time.monotonic()
+        self._metrics.stored.set(self.stored)
+
+    async def _transact(self, feed: EventFeed, through: int, checkpoint: WatchState | None) -> None:
+        assert self._connection is not None
+        assert feed.venue is not None, "the feed yielded events of no venue"
+        await store.store(
+            self._connection,
+            self._pending,
+            venue=feed.venue,
+            after=self.stored,
+            through=through,
+            time_ns=self._watch.time_ns,
+            checkpoint=checkpoint,
+        )
+        self.stored = through
+
+    async def _begin(self, stop: asyncio.Event) -> store.Kept | None:
+        pause = self._settings.pause_seconds_first
+        while not stop.is_set():
+            try:
+                connection = await self._open()
+                return await store.load(connection)
+            except _FAILURES as error:
+                self._disconnect()
+                self._judge(error, pause)
+                await _wait(stop, pause)
+                pause = min(2 * pause, self._settings.pause_seconds_last)
+        return None
+
+    async def _reach(self, stop: asyncio.Event, *, through: int) -> None:
+        """Be connected, and know whether the transaction in hand came through before."""
+        if self.is_connected:
+            return
+        if stop.is_set():
+            raise TimeoutError("asked to stop while PostgreSQL is away")
+        stored = await store.read_position(await self._open())
+        if stored not in (self.stored, through):
+            raise PositionMovedError(
+                f"the database stands at event {stored}; we left it at {self.stored},"
+                f" or {through} if our last commit came through"
+            )
+        self.stored = stored
+
+    async def _open(self) -> Connection:
+        settings = self._settings
+        self._connection = connection = await connect(
+            settings.dsn, application=self.name, seconds_max=settings.connect_seconds_max
+        )
+        await database.check(connection)
+        await connection.execute(f"set role {database.SERVICE_ROLE}")
+        deadline = time.monotonic() + settings.takeover_seconds_max
+        while not await store.try_lock(connection):
+            if time.monotonic() > deadline:
+                raise ConsumerBusyError("another surveillance process watches into this database")
+            await asyncio.sleep(settings.pause_seconds_first)
+        self._metrics.connected.set(1)
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            drop(connection)
+        self._metrics.connected.set(0)
+
+    def _judge(self, error: Exception, pause: float) -> None:
+        """Note an outage; raise what is none."""
+        if is_outage(error):
+            self._metrics.outages.inc()
+            log.warning(
+                "postgres_away",
+                error=f"{type(error).__name__}: {error}",
+                through=self.stored,
+                pause_seconds=pause,
+            )
+            return
+        if not isinstance(error, asyncpg.PostgresError):
+            raise error
+        state = str(getattr(error, "sqlstate", ""))
+        if state[:2] in _LOGIN_CLASSES:
+            raise DatabaseError(f"the database does not let us in: {error}") from error
+        raise DatabaseRefusedError(
+            f"after event {self.stored} the database refused: {error} ({state})"
+        ) from error
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
