@@ -17,9 +17,9 @@ import services.surveillance.service
 import settlement.service
 import venue.follower
 import venue.service
-from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.places import Places
+from exchange.settlement_setup import configured_modes, settlement_settings
 from exchange.state import ProcessPage, State
 from exchange.venue_settings import (
     fix_doors,
@@ -37,7 +37,6 @@ from runtime.link_frames import Refusal
 from runtime.observability import Health, observability
 from runtime.process import EXIT_OK
 from services.surveillance.settings import SurveillanceSettings
-from settlement.settings import SettlementSettings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine
 
@@ -105,10 +104,8 @@ def _from_samples(registry: CollectorRegistry, *names: str) -> Health:
 
 async def _run_settlement(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
     state = places.state
-    settings = SettlementSettings(
-        dsn=database_dsn(configuration, state),
-        batch_events_max=configuration.venue.settlement.batch_events_max,
-    )
+    settings = settlement_settings(configuration, state)
+    modes = configured_modes(read_sessions(places.sessions))
 
     def make_feed(known: bytes | None) -> LinkFeed:
         return LinkFeed(
@@ -116,7 +113,7 @@ async def _run_settlement(configuration: Configuration, places: Places, stop: as
         )
 
     registry = CollectorRegistry()
-    service = settlement.service.SettlementService(settings, make_feed, registry)
+    service = settlement.service.SettlementService(settings, make_feed, registry, modes=modes)
     port = configuration.venue.observability.settlement_port
     async with _page(
         configuration,

@@ -103,10 +103,19 @@ class AdminApiTable(Strict, frozen=True):
     alone: AloneTable = AloneTable()
 
 
+class CyclesTable(Strict, frozen=True):
+    """``[settlement.cycles]``: when settlement cycles close."""
+
+    close: Literal["daily", "manual"] = "daily"
+    close_utc: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"
+    grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 60
+
+
 class SettlementTable(Strict, frozen=True):
-    """``[settlement]``: the poster and the order-history projector."""
+    """``[settlement]``: the poster, the order-history projector, and the closer of cycles."""
 
     batch_events_max: Count = 20_000
+    cycles: CyclesTable = CyclesTable()
 
 
 class PostgresTable(Strict, frozen=True):

@@ -89,6 +89,9 @@ class AccountTable(Strict, frozen=True, kw_only=True):
     name: Name
     owner_group: Identifier
     kind: Literal["client", "house"] = "client"
+    settlement: Literal["gross", "net"] | None = None
+    """How its trades are settled; unless the file says so, net once it has a credit line."""
+
     self_trade_prevention: Literal[
         "cancel_resting", "cancel_incoming", "cancel_both", "decrement_and_cancel"
     ] = "cancel_incoming"

@@ -1,6 +1,7 @@
 """The ledger as a projection of the events: entries, trades, balances, definitions."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -19,6 +20,7 @@ from messages.trading.events import (
 )
 from runtime.postgres import Connection
 from settlement.chart import Consumer, LedgerAccountKind
+from settlement.cycle_terms import SettlementMode
 from settlement.ledger_batch import (
     CORRECTION_COLUMNS,
     DEFINITION_COLUMNS,
@@ -27,6 +29,7 @@ from settlement.ledger_batch import (
     EntryRow,
     LedgerBatch,
 )
+from settlement.modes import seed_modes
 from settlement.ports import EventBatch
 from settlement.postings import Market
 from settlement.records import dispatch
@@ -88,12 +91,19 @@ class LedgerProjection:
 
     consumer = Consumer.LEDGER
 
-    def __init__(self) -> None:
+    def __init__(self, modes: Mapping[int, SettlementMode] | None = None) -> None:
+        """Describe the projection.
+
+        Args:
+            modes: how accounts are to settle that the ledger has not heard of yet.
+        """
         self._markets: dict[int, Market] = {}
         self._lines: dict[tuple[int, int], int] = {}
+        self._modes = modes or {}
 
     async def load(self, connection: Connection) -> None:
-        """Learn the instruments and credit lines that events before our position defined."""
+        """Learn the instruments and credit lines of events before our position; seed the modes."""
+        await seed_modes(connection, self._modes, decided_at_ns=time.time_ns())
         rows = await connection.fetch(
             "select instrument, base_asset, quote_asset from settlement.instruments"
         )

@@ -55,6 +55,8 @@ async def seed_modes(
         How many were new. An account that is there already is left to an operator.
     """
     fresh = 0
+    if not wanted:
+        return fresh
     async with deciding(connection, isolation="read_committed"):
         after_event = await ledger_position(connection, is_held=True)
         for account, mode in sorted(wanted.items()):

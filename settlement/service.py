@@ -1,10 +1,13 @@
-"""The settlement process: the ledger's poster and the order history's projector, side by side."""
+"""The settlement process: the ledger's poster, the order history's projector, the closer."""
 
 import asyncio
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
 
+from settlement.closer import CycleCloser
 from settlement.consumer import FeedConsumer
+from settlement.cycle_terms import SettlementMode
 from settlement.ledger import LedgerProjection
 from settlement.metrics import SettlementMetrics
 from settlement.order_history import OrderHistoryProjection
@@ -13,12 +16,17 @@ from settlement.settings import SettlementSettings
 
 
 class SettlementService:
-    """Both consumers, each with its own feed, connection, position and lock."""
+    """Both consumers, each with its own feed, connection, position and lock, and the closer."""
 
     name = "settlement"
 
     def __init__(
-        self, settings: SettlementSettings, make_feed: FeedFactory, metrics: CollectorRegistry
+        self,
+        settings: SettlementSettings,
+        make_feed: FeedFactory,
+        metrics: CollectorRegistry,
+        *,
+        modes: Mapping[int, SettlementMode] | None = None,
     ) -> None:
         """Describe the service; nothing happens before ``run()``.
 
@@ -26,16 +34,21 @@ class SettlementService:
             settings: bounds and the database.
             make_feed: called once for each consumer, with the venue that the database holds.
             metrics: where the service's metrics are registered, once.
+            modes: how accounts are to settle that the ledger has not heard of yet.
         """
         self.metrics = shown = SettlementMetrics(metrics)
-        self.poster = FeedConsumer(LedgerProjection(), make_feed, settings=settings, metrics=shown)
+        self.poster = FeedConsumer(
+            LedgerProjection(modes), make_feed, settings=settings, metrics=shown
+        )
+        self.closer = CycleCloser(settings, metrics)
         self.projector = FeedConsumer(
             OrderHistoryProjection(), make_feed, settings=settings, metrics=shown
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until asked to stop; one that fails ends both."""
+        """Run until asked to stop; one that fails ends all."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.closer.run(stop), name=self.closer.name)
             for consumer in (self.poster, self.projector):
                 group.create_task(consumer.run(stop), name=consumer.name)
 

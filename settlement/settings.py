@@ -29,3 +29,10 @@ class SettlementSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     pause_seconds_first: float = 0.05
     pause_seconds_last: float = 5.0
     """Between two attempts while PostgreSQL is away: doubling, between these."""
+    cycle_close_utc_minutes: int | None = None
+    """The minute of the day at which a settlement cycle closes; None for by operators only."""
+    cycle_grace_seconds: float = 60.0
+    """After that minute, for the ledger to have all that came before it. What comes later still
+    is in the next cycle."""
+    cycle_poll_seconds: float = 5.0
+    """Between looks at whether a cycle is due, and at how old what is unsettled is."""

@@ -1,0 +1,189 @@
+"""Closes settlement cycles by the clock, and shows how old what is unsettled has become.
+
+A cycle takes the entries that are stamped before its cutoff, so it does not matter when after the
+cutoff it closes, as long as the ledger has them all: it waits for the first later event, or for
+``cycle_grace_seconds``. What was missed while the process was away is closed cycle by cycle.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+from runtime.postgres import Connection, connect, drop, is_outage
+from settlement import database
+from settlement.chart import Consumer
+from settlement.cycle_decisions import Ask
+from settlement.cycle_terms import SCHEDULE
+from settlement.cycles import close_cycle
+from settlement.errors import LedgerRefusedError, LoginRefusedError
+from settlement.settings import SettlementSettings
+
+log = structlog.get_logger()
+
+_NANOSECONDS = 1_000_000_000
+_MINUTE_NS = 60 * _NANOSECONDS
+_DAY_NS = 24 * 60 * _MINUTE_NS
+
+_FAILURES = (OSError, TimeoutError, EOFError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# Without a cutoff so far, the first entry's stamp: before it there is nothing to settle.
+_SINCE = """
+select coalesce(
+    (select max(cutoff_ns) from settlement.cycles),
+    (select time_ns from settlement.entries order by event_number limit 1)
+)
+"""
+
+_STANDING = """
+with told as (
+    select instruction, sum(amount_atoms) as confirmed, bool_or(kind = 2) as has_failed
+    from settlement.instruction_events group by instruction
+), latest as (select coalesce(max(cycle), 0) as cycle from settlement.cycles)
+select coalesce((select cycle from latest), 0) as cycle,
+    count(*) as open, count(*) filter (where told.has_failed) as failed,
+    coalesce(max(latest.cycle - asked.cycle), 0) as oldest
+from settlement.instructions as asked
+left join told using (instruction) cross join latest
+where told.confirmed is distinct from asked.amount_atoms
+    and not exists (
+        select from settlement.instructions as later
+        where (later.cycle, later.party, later.account, later.asset)
+            = (asked.cycle, asked.party, asked.account, asked.asset)
+            and later.attempt > asked.attempt
+    )
+"""
+
+
+def next_cutoff_ns(after_ns: int, *, close_utc_minutes: int) -> int:
+    """Return the first closing time after a stamp; both in nanoseconds since 1970."""
+    close_ns = close_utc_minutes * _MINUTE_NS
+    return ((after_ns - close_ns) // _DAY_NS + 1) * _DAY_NS + close_ns
+
+
+class CycleCloser:
+    """One task with a connection of its own; ``clock`` gives nanoseconds since 1970."""
+
+    name = "settlement.closer"
+
+    def __init__(
+        self,
+        settings: SettlementSettings,
+        registry: CollectorRegistry,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._cycle = Gauge("settlement_cycle", "Last cycle closed", registry=registry)
+        self._open = Gauge(
+            "settlement_instructions_unsettled",
+            "Instructions that are not settled, failed ones included",
+            registry=registry,
+        )
+        self._failed = Gauge(
+            "settlement_instructions_failed", "Of these, failed", registry=registry
+        )
+        self._oldest = Gauge(
+            "settlement_oldest_unsettled_cycles",
+            "Cycles closed since the oldest obligation that is not settled",
+            registry=registry,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Close what is due until asked to stop; PostgreSQL may be away at any time.
+
+        Raises:
+            LedgerRefusedError: the database refused a cycle, which waiting does not mend.
+            DatabaseError: the database is not one that we may use.
+        """
+        pause = self._settings.pause_seconds_first
+        try:
+            while not stop.is_set():
+                try:
+                    async with asyncio.timeout(self._settings.post_seconds_max):
+                        await self._look()
+                    pause = self._settings.pause_seconds_first
+                    await _wait(stop, self._settings.cycle_poll_seconds)
+                except _FAILURES as error:
+                    self._disconnect()
+                    if not is_outage(error):
+                        raise _judged(error) from error
+                    log.warning(
+                        "cycles_wait_for_postgres", error=f"{type(error).__name__}: {error}"
+                    )
+                    await _wait(stop, pause)
+                    pause = min(2 * pause, self._settings.pause_seconds_last)
+        finally:
+            self._disconnect()
+
+    async def _look(self) -> None:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            self._connection = connection = await connect(
+                self._settings.dsn,
+                role=database.APPLICATION_ROLE,
+                application=self.name,
+                seconds_max=self._settings.connect_seconds_max,
+            )
+            await database.check(connection)
+        while (cutoff_ns := await self._due(connection)) is not None:
+            made = await close_cycle(
+                connection,
+                Ask(
+                    operator=SCHEDULE,
+                    reference=f"schedule-{cutoff_ns // _NANOSECONDS}",
+                    decided_at_ns=self._clock(),
+                    reason="the configured closing time",
+                ),
+                cutoff_ns=cutoff_ns,
+            )
+            log.info("cycle_closed", cycle=made.cycle, through=made.through_event)
+        found = await connection.fetchrow(_STANDING)
+        assert found is not None
+        for gauge, value in zip(
+            (self._cycle, self._open, self._failed, self._oldest), found, strict=True
+        ):
+            gauge.set(value)
+
+    async def _due(self, connection: Connection) -> int | None:
+        """Return the cutoff of the next cycle, once the ledger has all that came before it."""
+        if self._settings.cycle_close_utc_minutes is None:
+            return None
+        since_ns = await connection.fetchval(_SINCE)
+        if since_ns is None:
+            return None
+        cutoff_ns = next_cutoff_ns(
+            since_ns, close_utc_minutes=self._settings.cycle_close_utc_minutes
+        )
+        now_ns = self._clock()
+        if now_ns < cutoff_ns:
+            return None
+        stands_ns = await connection.fetchval(
+            "select time_ns from settlement.positions where consumer = $1", Consumer.LEDGER
+        )
+        grace_ns = int(self._settings.cycle_grace_seconds * _NANOSECONDS)
+        is_complete = (stands_ns or 0) >= cutoff_ns or now_ns >= cutoff_ns + grace_ns
+        return cutoff_ns if is_complete else None
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            drop(connection)
+
+
+def _judged(error: Exception) -> LedgerRefusedError | LoginRefusedError:
+    if str(getattr(error, "sqlstate", ""))[:2] in ("28", "3D"):
+        return LoginRefusedError(f"the database does not let us in: {error}")
+    return LedgerRefusedError(f"no cycle could be closed: {error}")
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
