@@ -37,6 +37,12 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     cycle: int | None = None
     account: int | None = None
 
+    def __str__(self) -> str:
+        if self.cycle is None:
+            return f"instruction {', '.join(map(str, self.numbers))}"
+        whose = "" if self.account is None else f" of account {self.account}"
+        return f"what is open of cycle {self.cycle}{whose}"
+
     def request(self) -> dict[str, Any]:
         """Return the choice as part of a decision's request."""
         if self.cycle is None:

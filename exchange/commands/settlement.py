@@ -3,14 +3,18 @@
 import argparse
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
+from exchange.admin.record import Entry, Record
+from exchange.admin.roles import Role
 from exchange.books import database_dsn
+from exchange.commands.admin import OPERATOR_VARIABLE
 from exchange.configuration import read_configuration
 from exchange.cycle_report import (
     CycleStatus,
@@ -35,9 +39,11 @@ from settlement import cycle_queries, database
 from settlement.cycle_decisions import Ask, ledger_position
 from settlement.cycle_terms import InstructionState, SettlementMode
 from settlement.cycles import close_cycle, last_cycle
+from settlement.errors import SettlementRefusedError
 from settlement.instructions import Chosen, Outcome, confirm, fail
 from settlement.modes import set_mode
 
+Decided = TypeVar("Decided")
 Action = Callable[[Connection, LedgerNames, argparse.Namespace], Awaitable[int]]
 
 
@@ -106,9 +112,11 @@ def _decision(
     action: Action,
 ) -> argparse.ArgumentParser:
     parser = _reading(under, name, about, action)
-    parser.add_argument("--operator", required=True, help="who decides")
-    parser.add_argument("--token", type=Path, help="where the operator's token is, unless here")
-    parser.set_defaults(role=database.APPLICATION_ROLE)
+    parser.add_argument(
+        "--as", dest="who", metavar="NAME", help=f"who decides; default: ${OPERATOR_VARIABLE}"
+    )
+    parser.add_argument("--token", type=Path, help="your token; default: in the state's secrets")
+    parser.set_defaults(role=database.APPLICATION_ROLE, decision=name)
     return parser
 
 
@@ -195,8 +203,7 @@ async def _modes(connection: Connection, names: LedgerNames, options: argparse.N
 
 async def _close(connection: Connection, names: LedgerNames, options: argparse.Namespace) -> int:
     ask = _ask(options, options.reference)
-    made = await close_cycle(connection, ask)
-    _put_on_record(options, ask, {"cycle": made.cycle, "through_event": made.through_event})
+    made = await _decided(options, ask, "close the open cycle", close_cycle(connection, ask))
     rows = await cycle_queries.obligations(connection, cycle=made.cycle)
     if options.json:
         return _as_json({"cycle": made, "obligations": rows})
@@ -216,8 +223,9 @@ async def _confirm(connection: Connection, names: LedgerNames, options: argparse
             raise CommandError("--amount is for one instruction, and needs a --reference")
         found = await cycle_queries.instructions(connection, numbers=chosen.numbers)
         amount = names.assets[found[0].asset].atoms(options.amount) if found else 0
-    outcome = await confirm(connection, ask, chosen, amount_atoms=amount)
-    _put_on_record(options, ask, chosen.request() | {"amount_atoms": amount})
+    what = f"confirm {chosen} for {options.amount or 'all that is left'}"
+    decision = confirm(connection, ask, chosen, amount_atoms=amount)
+    outcome = await _decided(options, ask, what, decision)
     return _done(options, "confirmed", outcome)
 
 
@@ -226,16 +234,16 @@ async def _fail(connection: Connection, names: LedgerNames, options: argparse.Na
         raise CommandError("a fail needs its --reason")
     chosen = _chosen(names, options)
     ask = _ask(options, options.reference or _reference(options, "fail"))
-    outcome = await fail(connection, ask, chosen)
-    _put_on_record(options, ask, chosen.request())
+    outcome = await _decided(options, ask, f"fail {chosen}", fail(connection, ask, chosen))
     return _done(options, "failed", outcome)
 
 
 async def _set_mode(connection: Connection, names: LedgerNames, options: argparse.Namespace) -> int:
     account, mode = names.account(options.account), SettlementMode[options.mode.upper()]
     ask = _ask(options, options.reference)
-    made = await set_mode(connection, ask, account=account, mode=mode)
-    _put_on_record(options, ask, {"account": account, "mode": mode.name})
+    what = f"let {names.account_name(account)} settle {options.mode}"
+    decision = set_mode(connection, ask, account=account, mode=mode)
+    made = await _decided(options, ask, what, decision)
     if options.json:
         return _as_json(made)
     print(
@@ -264,9 +272,18 @@ def _reference(options: argparse.Namespace, word: str) -> str:
 
 
 def _ask(options: argparse.Namespace, reference: str) -> Ask:
-    """Let the operator show the token, and say what is asked in the operator's name."""
+    """Let the operator show the token, and say what is asked in the operator's name.
+
+    Raises:
+        CommandError: nobody is named, or not an operator who may settle.
+    """
+    who = options.who or os.environ.get(OPERATOR_VARIABLE)
+    if not who:
+        raise CommandError(f"who decides? --as, or ${OPERATOR_VARIABLE}")
     operators = Operators(State(options.state).operators)
-    operator = operators.named(options.operator)
+    operator = operators.named(who)
+    if operator.is_revoked or Role.TREASURY not in operator.roles:
+        raise CommandError(f"operator {who} has not the role treasury, which decides settlement")
     Token.read(operator, options.token or operators.token_path(operator.name))
     return Ask(
         operator=operator.number,
@@ -276,19 +293,30 @@ def _ask(options: argparse.Namespace, reference: str) -> Ask:
     )
 
 
-def _put_on_record(options: argparse.Namespace, ask: Ask, what: dict[str, Any]) -> None:
-    """Add the decision to the chained record of what operators do; the ledger has it already."""
-    ChainedLines(State(options.state).admin_record).append(
-        {
-            "action": f"settlement {options.action.__name__.strip('_').replace('_', '-')}",
-            "operator": options.operator,
-            "number": ask.operator,
-            "at_ns": ask.decided_at_ns,
-            "reference": ask.reference,
-            "reason": ask.reason,
-            "what": what,
-        }
+async def _decided(
+    options: argparse.Namespace, ask: Ask, what: str, decision: Awaitable[Decided]
+) -> Decided:
+    """Have a decision made, with a line in the record of operators before it and one after."""
+    record = Record(ChainedLines(State(options.state).admin_record))
+    entry = Entry(
+        at_ns=ask.decided_at_ns,
+        step="asked",
+        operator=options.who or os.environ[OPERATOR_VARIABLE],
+        action=f"settlement.{options.decision}",
+        reason=ask.reason,
+        summary=f"{what}, reference {ask.reference}",
     )
+    record.add(entry)
+    try:
+        made = await decision
+    except SettlementRefusedError as error:
+        record.add(msgspec.structs.replace(entry, step="refused", outcome=str(error)))
+        raise
+    except Exception as error:
+        record.add(msgspec.structs.replace(entry, step="failed", outcome=repr(error)))
+        raise
+    record.add(msgspec.structs.replace(entry, step="done"))
+    return made
 
 
 def _done(options: argparse.Namespace, word: str, outcome: Outcome) -> int:

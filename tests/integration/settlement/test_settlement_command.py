@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from exchange.__main__ import main
+from exchange.admin.record import Record
+from exchange.admin.roles import Role
 from exchange.operators import Operators
 from exchange.state import State
 from runtime.chained_lines import ChainedLines
@@ -31,7 +34,7 @@ def places(tmp_path: Path, ledger_dsn: str) -> list[str]:
     venue.write_text(venue.read_text().replace('dsn = ""', f'dsn = "{ledger_dsn}"'))
     state = State(tmp_path / "state")
     state.prepare()
-    Operators(state.operators).add("mary", 7)
+    Operators(state.operators).found(["mary", "ben"])
     arguments = ["--state", str(state.root), "--config", str(config)]
     return [*arguments, "--sessions", str(ROOT / "sessions")]
 
@@ -68,7 +71,7 @@ async def test_a_cycle_from_its_close_to_a_fail_that_ages(
     code, out, _ = await run("settlement", "status")
     assert code == EXIT_OK
     assert "no cycle was closed yet" in out
-    close = ("settlement", "close-cycle", "--operator", "mary")
+    close = ("settlement", "close-cycle", "--as", "mary")
     made = await as_json(run, *close, "--reference", "monday", "--reason", "end of day")
     assert made["cycle"]["cycle"] == 1
     again = await as_json(run, *close, "--reference", "monday")
@@ -77,7 +80,7 @@ async def test_a_cycle_from_its_close_to_a_fail_that_ages(
     asked = await as_json(run, "settlement", "instructions", "--standing", "pending")
     assert asked
     receives = next(row["instruction"] for row in asked if row["amount_atoms"] > 1)
-    mary = ("--operator", "mary")
+    mary = ("--as", "mary")
     code, _, error = await run(
         "settlement", "confirm", str(receives), *mary, "--amount", "0.000001"
     )
@@ -103,22 +106,32 @@ async def test_a_cycle_from_its_close_to_a_fail_that_ages(
     assert told["last_cycle"]["cycle"] == 2
 
     state = State(Path(places[1]))
-    lines = [json.loads(bytes(line.body)) for line in ChainedLines(state.admin_record).read()]
-    assert [line["action"] for line in lines] == [
-        "settlement close", "settlement close", "settlement confirm", "settlement confirm",
-        "settlement fail", "settlement close",
+    entries = [entry for _, entry in Record(ChainedLines(state.admin_record)).entries()]
+    assert [(entry.step, entry.action.partition(".")[2]) for entry in entries] == [
+        ("asked", "close-cycle"), ("done", "close-cycle"),
+        ("asked", "close-cycle"), ("done", "close-cycle"),
+        ("asked", "confirm"), ("done", "confirm"), ("asked", "confirm"), ("done", "confirm"),
+        ("asked", "fail"), ("refused", "fail"), ("asked", "fail"), ("done", "fail"),
+        ("asked", "close-cycle"), ("done", "close-cycle"),
     ]  # fmt: skip
-    assert {line["operator"] for line in lines} == {"mary"}
+    assert {entry.operator for entry in entries} == {"mary"}
 
 
 async def test_nobody_decides_without_an_operators_token(
     run: Run, model: Model, places: list[str]
 ) -> None:
-    close = ("settlement", "close-cycle", "--reference", "x", "--operator")
+    close = ("settlement", "close-cycle", "--reference", "x", "--as")
     code, _, error = await run(*close, "nobody")
     assert (code, "no operator nobody" in error) == (EXIT_USAGE, True)
-    token = Operators(State(Path(places[1])).operators).token_path("mary")
-    token.unlink()
+    operators = Operators(State(Path(places[1])).operators)
+    ben = operators.named("ben")
+    operators.write(msgspec.structs.replace(ben, roles=(Role.RISK,)))
+    code, _, error = await run(*close, "ben")
+    assert (code, "not the role treasury" in error) == (EXIT_USAGE, True)
+    operators.write(msgspec.structs.replace(ben, revoked_at_ns=5))
+    code, _, error = await run(*close, "ben")
+    assert code == EXIT_USAGE
+    operators.token_path("mary").unlink()
     code, _, error = await run(*close, "mary")
     assert (code, "mary.key" in error) == (EXIT_USAGE, True)
     assert await model.connection.fetchval("select count(*) from settlement.decisions") == 0
@@ -129,7 +142,7 @@ async def test_obligations_of_a_cycle_are_listed_with_their_sum_of_zero(
 ) -> None:
     _, out, _ = await run("settlement", "obligations", "--cycle", "open")
     assert "venue, prefunded" in out
-    await run("settlement", "close-cycle", "--operator", "mary", "--reference", "monday")
+    await run("settlement", "close-cycle", "--as", "mary", "--reference", "monday")
     _, out, _ = await run("settlement", "obligations", "--cycle", "1")
     sums = [line.split() for line in out.splitlines() if "all listed" in line]
     assert sums
@@ -141,7 +154,7 @@ async def test_obligations_of_a_cycle_are_listed_with_their_sum_of_zero(
 async def test_modes_are_listed_and_set(run: Run, model: Model) -> None:
     _, out, _ = await run("settlement", "modes")
     assert "its credit line" in out
-    mode = ("settlement", "set-mode", "13", "gross", "--operator", "mary", "--reference", "m1")
+    mode = ("settlement", "set-mode", "13", "gross", "--as", "mary", "--reference", "m1")
     code, out, error = await run(*mode)
     assert (code, out) == (EXIT_OK, f"13 settles gross after event {model.event}\n"), error
     _, out, _ = await run("settlement", "modes")
