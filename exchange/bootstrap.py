@@ -17,6 +17,7 @@ import services.surveillance.service
 import settlement.service
 import venue.follower
 import venue.service
+from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.places import Places
 from exchange.settlement_setup import configured_modes, settlement_settings
