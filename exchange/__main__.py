@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "check configuration and sessions, and compare a running venue with them",
     "replay": "replay the journal from its beginning and print the state's digest",
     "settlement": "net settlement: close a cycle, obligations, instructions, confirm, fail",
+    "statement": "statements of accounts and firms, the trade blotter, the fee report",
     "reconcile": "compare engine, ledger and order history",
     "explain-digest": "say what differs between a FIX log and the state digests in it",
     "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",

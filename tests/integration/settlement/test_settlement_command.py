@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,21 +21,16 @@ from runtime.chained_lines import ChainedLines
 from runtime.postgres import Connection
 from runtime.process import EXIT_OK, EXIT_USAGE
 from tests.integration.settlement.cycle_model import Model
+from tests.integration.settlement.places import arguments_for
 
-ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 @pytest.fixture
 def places(tmp_path: Path, ledger_dsn: str) -> list[str]:
-    config = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
-    venue = config / "venue.toml"
-    venue.write_text(venue.read_text().replace('dsn = ""', f'dsn = "{ledger_dsn}"'))
-    state = State(tmp_path / "state")
-    state.prepare()
+    state, arguments = arguments_for(tmp_path, ledger_dsn)
     Operators(state.operators).found(["mary", "ben"])
-    arguments = ["--state", str(state.root), "--config", str(config)]
-    return [*arguments, "--sessions", str(ROOT / "sessions")]
+    return arguments
 
 
 @pytest.fixture
