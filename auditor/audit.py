@@ -23,6 +23,8 @@ class EventAudit:
         """Go on from a picture; the first event must be the one after it."""
         self.picture = picture
         self.findings = findings
+        self.answers: dict[int, list[Any]] = {}
+        """The events of each command since they were last taken, by its sequence."""
         self.books = Books(picture, findings)
         self._contiguity = Contiguity(picture, findings)
         self._rules = Rules(picture, findings)
@@ -40,28 +42,55 @@ class EventAudit:
             for kind, cls in EVENTS.by_kind.items()
         }
 
-    def see(self, data: bytes) -> None:
-        """Look at the events of whole commands."""
-        readers, prefix = self._readers, RECORD_PREFIX.unpack_from
-        offset, end = 0, len(data)
+    def take_answers(self) -> dict[int, list[Any]]:
+        """Return the events since the last time, by command."""
+        answers, self.answers = self.answers, {}
+        return answers
+
+    def see(
+        self, data: bytes, *, offset: int = 0, through: int = 0, bytes_max: int = 1 << 62
+    ) -> int:
+        """Look at the events of whole commands.
+
+        Args:
+            data: event records.
+            offset: where to begin.
+            through: stop behind this event, the last one of a command; zero for all.
+            bytes_max: stop behind the command that goes beyond so many bytes.
+
+        Returns:
+            The offset of what was not looked at.
+
+        Raises:
+            MalformedRecordError: what is there is no event of this version.
+        """
+        enough, end = offset + bytes_max, len(data)
         while offset < end:
-            length, kind = prefix(data, offset)
-            reader = readers.get(kind)
+            length, kind = RECORD_PREFIX.unpack_from(data, offset)
+            reader = self._readers.get(kind)
             if reader is None or length != reader[0].LENGTH or offset + length > end:
                 raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
             event: Any = reader[0].unpack(data, offset)
-            self._contiguity.see(event)
-            try:
-                for handle in reader[1]:
-                    handle(event)
-            except (KeyError, IndexError, ValueError) as error:
-                # An event that speaks of what never was: the picture cannot hold it.
-                self.findings.add(
-                    Check.CONTIGUITY,
-                    f"{reader[0].__name__} does not fit what came before: {error!r}",
-                )
-            if event.flags & LAST_OF_COMMAND:
-                self._rules.end_command()
-                self.books.end_command()
-                self._money.end_command()
             offset += length
+            self._look(event, reader[1])
+            is_enough = offset >= enough or event.number == through
+            if event.flags & LAST_OF_COMMAND and is_enough:
+                break
+        return offset
+
+    def _look(self, event: Any, handlers: tuple[Callable[[Any], None], ...]) -> None:
+        self._contiguity.see(event)
+        self.answers.setdefault(event.sequence, []).append(event)
+        try:
+            for handle in handlers:
+                handle(event)
+        except (KeyError, IndexError, ValueError) as error:
+            # An event that speaks of what never was: the picture cannot hold it.
+            self.findings.add(
+                Check.CONTIGUITY,
+                f"{type(event).__name__} does not fit what came before: {error!r}",
+            )
+        if event.flags & LAST_OF_COMMAND:
+            self._rules.end_command()
+            self.books.end_command()
+            self._money.end_command()

@@ -146,6 +146,8 @@ class Picture(msgspec.Struct, kw_only=True):
     trades: dict[int, Trade] = {}
     levels: dict[tuple[int, int, int], Level] = {}
     killed: set[tuple[int, int]] = set()
+    sources: dict[int, tuple[int, int]] = {}
+    """The last request of each source: what comes again was dropped, and has no answer."""
 
     def rates(self, account: int, instrument: int) -> tuple[int, int] | None:
         """Return the maker and taker rate that an account's orders get now, if there is one.

@@ -17,6 +17,7 @@ import services.surveillance.service
 import settlement.service
 import venue.follower
 import venue.service
+from exchange.auditing import make_auditor
 from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.places import Places
@@ -149,6 +150,23 @@ async def _run_surveillance(
         registry=registry,
         health=service.health,
         port=configuration.venue.observability.surveillance_port,
+    ) as announce:
+        announce({})
+        await service.run(stop)
+    return EXIT_OK
+
+
+async def _run_auditor(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
+    registry = CollectorRegistry()
+    address = core_address(configuration, places.state)
+    service = make_auditor(configuration, places, address=address, registry=registry)
+    async with _page(
+        configuration,
+        places,
+        name="auditor",
+        registry=registry,
+        health=service.health,
+        port=configuration.venue.observability.auditor_port,
     ) as announce:
         announce({})
         await service.run(stop)
@@ -307,6 +325,7 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "core": _run_core,
     "follower": _run_follower,
     "settlement": _run_settlement,
+    "auditor": _run_auditor,
     "surveillance": _run_surveillance,
     "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,

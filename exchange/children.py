@@ -32,6 +32,7 @@ PROCESSES = (
     "core",
     "follower",
     "settlement",
+    "auditor",
     "surveillance",
     "fix_guard",
     "fix_gateway",

@@ -118,6 +118,20 @@ class SettlementTable(Strict, frozen=True):
     cycles: CyclesTable = CyclesTable()
 
 
+class AuditorTable(Strict, frozen=True):
+    """``[auditor]``: how often it looks, and what it may do by itself."""
+
+    may_halt: bool = False
+    may_stop_withdrawals: bool = True
+    may_kill: bool = False
+    figures_seconds: Seconds = 60.0
+    ledger_seconds: Seconds = 1.0
+    picture_seconds: Seconds = 30.0
+    silence_seconds_max: Seconds = 5.0
+    heads_seconds: Seconds = 10.0
+    signing_key_file: str = ""
+
+
 class PostgresTable(Strict, frozen=True):
     """``[postgres]``: an embedded server, or the address of one."""
 
@@ -134,6 +148,7 @@ class ObservabilityTable(Strict, frozen=True):
     core_port: Port = 0
     follower_port: Port = 0
     settlement_port: Port = 0
+    auditor_port: Port = 0
     surveillance_port: Port = 0
     fix_guard_port: Port = 0
     fix_port: Port = 0
@@ -190,6 +205,7 @@ class VenueFile(Strict, frozen=True):
     supervisor: SupervisorTable
     bounds: BoundsTable
     principals: dict[PrincipalName, PrincipalTable]
+    auditor: AuditorTable = AuditorTable()
 
 
 class AssetTable(Strict, frozen=True):

@@ -8,6 +8,7 @@
     secrets/                                          one file each, readable by the owner only
     secrets/fix/                                      the keys of each FIX session
     secrets/operators/                                who operates, and their tokens
+    auditor/                                          its pictures and findings
     approvals/                                        what operators proposed to one another
     run/                                              sockets, locks, one page about each process
     logs/
@@ -68,6 +69,7 @@ class State:
         self.fix_keys = self.secrets / "fix"
         self.operators = self.secrets / "operators"
         self.proposals = self.root / "admin" / "proposals"
+        self.auditor = self.root / "auditor"
         self.admin_record = self.root / "admin" / "record.jsonl"
         self.signing_key = self.secrets / "venue-signing.key"
         self.run = self.root / "run"

@@ -79,6 +79,8 @@ class LinkFeed:
         try:
             while not stopping.done() and (link := await self._connected(stopping)) is not None:
                 live.add(link)
+                if stopping.done():  # while it connected, when there was no link to tell
+                    link.stop_events()
                 try:
                     async for batch in link.events(position):
                         position = batch.last

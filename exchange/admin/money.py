@@ -17,11 +17,21 @@ from exchange.admin.actions import (
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
 from exchange.operator_link import matching
+from exchange.withdrawal_gate import require_withdrawals
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.codes import RejectCode
 from messages.trading.identity import client_id
 from messages.trading.terms import BalanceCause
+
+_LEAVES = frozenset(
+    {
+        BalanceCause.DEBIT,
+        BalanceCause.WITHDRAWAL_RESERVED,
+        BalanceCause.WITHDRAWAL_COMMITTED,
+    }
+)
+"""What lets money leave the venue, and stands still while the auditor says so."""
 
 
 class _Money(Body, frozen=True):
@@ -48,6 +58,8 @@ class _Money(Body, frozen=True):
 
     async def plan(self, desk: Desk) -> Plan:
         """See ``Body.plan``."""
+        if self.CAUSE in _LEAVES:
+            require_withdrawals(desk.state.auditor)
         command = self.command(desk.known)
 
         async def perform(hands: Hands) -> Done:

@@ -81,6 +81,7 @@ def _supervisor(
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
             ProcessChild("surveillance", state, settings, arguments, after=postgres),
+            ProcessChild("auditor", state, settings, arguments),
             # Stopped after the gateway, whose farewells go through it.
             ProcessChild("fix_guard", state, settings, arguments),
             ProcessChild("fix_gateway", state, settings, arguments),

@@ -12,7 +12,8 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     run.start()
     status = run.wait_healthy()
     assert set(status["processes"]) == {
-        "postgres", "core", "follower", "settlement", "surveillance",
+        "postgres", "core", "follower", "settlement", "auditor",
+        "surveillance",
         "fix_guard", "fix_gateway", "fix_market_data", "admin_api",
     }  # fmt: skip
     assert "already running" in run.done("up")

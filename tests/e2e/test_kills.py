@@ -166,7 +166,7 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
     "victims",
     [
         ["core", "fix_gateway", "fix_guard"],
-        ["postgres", "settlement", "follower", "fix_market_data", "admin_api"],
+        ["postgres", "settlement", "follower", "auditor", "fix_market_data", "admin_api"],
         ["supervisor"],
     ],
     ids="+".join,

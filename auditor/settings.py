@@ -1,0 +1,27 @@
+"""What the operator may set of the auditor."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class AuditorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the auditor finds what it reads, how often it looks, and what it may do."""
+
+    directory: Path
+    """Where it keeps its pictures and findings."""
+    journal: Path | None = None
+    """The journal's folder; None where the core is on another machine."""
+    may_halt: bool = False
+    may_stop_withdrawals: bool = False
+    may_kill: bool = False
+    figures_seconds: float = 60.0
+    """Between two comparisons with the engine's own balances and books."""
+    ledger_seconds: float = 1.0
+    """Between two looks at the ledger."""
+    picture_seconds: float = 30.0
+    """Between two pictures written down."""
+    silence_seconds_max: float = 5.0
+    """After so long without a turn of its loops the auditor calls itself unhealthy."""
+    lag_seconds_max: float = 30.0
+    """Events older than this, still to be looked at, are unhealthy too."""
