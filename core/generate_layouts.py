@@ -112,6 +112,7 @@ def _constants() -> str:
         f"inline constexpr std::uint8_t GIVES_BID = {int(terms.QuoteFlag.GIVES_BID)};",
         f"inline constexpr std::uint8_t GIVES_ASK = {int(terms.QuoteFlag.GIVES_ASK)};",
         f"inline constexpr std::uint8_t MAY_TAKE = {int(terms.QuoteFlag.MAY_TAKE)};",
+        f"inline constexpr std::uint8_t UNREADABLE = {int(terms.QuoteFlag.UNREADABLE)};",
         f"inline constexpr std::uint16_t GROUP_MEMBERS_MAX = {GROUP_MEMBERS_MAX};",
         f"inline constexpr std::uint8_t RIGHT_TRADE = {int(terms.SessionRight.TRADE)};",
         f"inline constexpr std::uint8_t RIGHT_QUOTE_REQUESTS = {quote_requests};",

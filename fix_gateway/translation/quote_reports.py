@@ -10,7 +10,7 @@ from fix_gateway.translation import tags
 from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory
 from fix_gateway.translation.parts import account, sentence
-from fix_gateway.translation.reasons import Figures, refusal_text
+from fix_gateway.translation.reasons import Figures, code_name, refusal_text
 from fix_gateway.translation.rfq_reasons import quote_reject_reason
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
@@ -28,6 +28,7 @@ _CANCELLED: dict[int, str] = {
 }
 
 
+_GATEWAY_CODES_FROM = 1000
 _LEVELS = frozenset(QuoteResponse)
 
 
@@ -78,10 +79,12 @@ def _entry(entry: QuoteOutcome, directory: Directory) -> str:
         stands = tags.QUOTE_ENTRY_STATUS_ACCEPTED
         gone = tags.QUOTE_ENTRY_STATUS_REMOVED_FROM_MARKET
         return f"{name}1167={stands if entry.stands else gone}\x01"
-    # A sum of both sides' holds is in quote atoms, which the buy's side says.
-    text = refusal_text(
-        entry.code, Figures(entry.instrument, 1, entry.limit, entry.usage), directory
-    )
+    if entry.code >= _GATEWAY_CODES_FROM:
+        text = f"{code_name(entry.code)}: tag {entry.usage}"
+    else:
+        # A sum of both sides' holds is in quote atoms, which the buy's side says.
+        figures = Figures(entry.instrument, 1, entry.limit, entry.usage)
+        text = refusal_text(entry.code, figures, directory)
     return (
         f"{name}1167={tags.QUOTE_ENTRY_STATUS_REJECTED}\x01"
         f"368={quote_reject_reason(entry.code)}\x015010={entry.code}\x015011={text}\x01"

@@ -1,9 +1,12 @@
 """Mass quotes, cancels of quotes and questions about protection: i, Z, a and CA to records.
 
-A mass quote is one command of many records, and is refused whole where any of it cannot be read.
+A mass quote is one command of many records. Where an entry cannot be read, the core is told so and
+refuses that entry, in its place among the others; what all entries share refuses the whole.
 """
 
 import re
+from collections.abc import Callable
+from typing import Final
 
 from fix_gateway.translation import tags, terms
 from fix_gateway.translation.raw import Fields
@@ -58,12 +61,12 @@ def mass_quote(reader: Reader) -> bytes:
     may_take = QuoteFlag.MAY_TAKE if reader.fields.get(tags.QUOTE_MAY_TAKE) == "Y" else 0
     entries = reader.fields.groups.get(tags.NO_QUOTE_ENTRIES, [])
     _check_counts(reader)
-    fields = []
-    for entry in entries[:GROUP_MEMBERS_MAX]:
-        reader.fields = Fields(entry)
-        fields.append(_entry(reader, may_take))
     if reader.fault is not None:
         return _refusal(reader, GroupHeader.KIND, client_id=quote_id, account=account).pack()
+    fields = []
+    for entry in entries:
+        reader.fields, reader.instrument = Fields(entry), None
+        fields.append(_entry(reader, may_take))
     header = _header(reader, account)
     left = len(fields)
     records = [GroupHeader.make(**header, group_left=left, group_kind=GroupKind.MASS_QUOTE).pack()]
@@ -112,32 +115,38 @@ def _check_counts(reader: Reader) -> None:
 
 
 def _entry(reader: Reader, may_take: int) -> dict[str, int | bytes]:
-    """Read one entry, whose fields are the reader's now."""
-    entry_id = reader.client_order_id(tags.QUOTE_ENTRY_ID, "QuoteEntryID")
-    instrument = reader.symbol()
-    flags = may_take
-    bid_lots = _lots(reader, tags.BID_SIZE, "BidSize")
-    ask_lots = _lots(reader, tags.OFFER_SIZE, "OfferSize")
-    for size, px, flag in (
-        (tags.BID_SIZE, tags.BID_PX, QuoteFlag.GIVES_BID),
-        (tags.OFFER_SIZE, tags.OFFER_PX, QuoteFlag.GIVES_ASK),
-    ):
-        if size in reader.fields:
+    """Read one entry, whose fields are the reader's now; say why where it cannot be read."""
+    fields, bad_tag = reader.fields, 0
+    values: dict[str, int | bytes] = {}
+    for name, tag, read in _FIELDS:
+        values[name] = read(reader)
+        if reader.fault is not None and not bad_tag:
+            bad_tag = tag
+    flags = QuoteFlag(may_take)
+    for size, px, flag in _SIDES:
+        if size in fields or px in fields:
             flags |= flag
-        elif px in reader.fields:
+        if px in fields and size not in fields and not bad_tag:
             # Without a size the side would stay as it is, at its old price.
             reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, f"{px} is there without {size}")
+            bad_tag = size
+    fault, reader.fault = reader.fault, None
+    if fault is None:
+        return values | {"quote_flags": flags}
+    if bad_tag == tags.QUOTE_ENTRY_ID:
+        flags = QuoteFlag(0)  # nobody knows which quote is meant, so none goes
     return {
-        "instrument": instrument,
-        "protection_group": protection_group(reader),
-        "quote_flags": flags,
-        "bid_price_ticks": reader.price(tags.BID_PX, "BidPx"),
-        "bid_lots": bid_lots,
-        "ask_price_ticks": reader.price(tags.OFFER_PX, "OfferPx"),
-        "ask_lots": ask_lots,
-        "valid_until_ns": reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime"),
-        "entry_id": entry_id,
+        "instrument": values["instrument"],
+        "protection_group": values["protection_group"],
+        "entry_id": values["entry_id"],
+        "quote_flags": flags | QuoteFlag.UNREADABLE,
+        "valid_until_ns": int(fault.code),
+        "bid_price_ticks": bad_tag,
     }
+
+
+def _entry_id(reader: Reader) -> bytes:
+    return reader.client_order_id(tags.QUOTE_ENTRY_ID, "QuoteEntryID")
 
 
 def _lots(reader: Reader, tag: int, name: str) -> int:
@@ -266,3 +275,24 @@ def _refusal(
         original_client_order_id=original,
         text=padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
     )
+
+
+_SIDES: Final = (
+    (tags.BID_SIZE, tags.BID_PX, QuoteFlag.GIVES_BID),
+    (tags.OFFER_SIZE, tags.OFFER_PX, QuoteFlag.GIVES_ASK),
+)
+_FIELDS: Final[tuple[tuple[str, int, Callable[[Reader], int | bytes]], ...]] = (
+    ("entry_id", tags.QUOTE_ENTRY_ID, _entry_id),
+    ("instrument", tags.SYMBOL, Reader.symbol),
+    ("bid_lots", tags.BID_SIZE, lambda at: _lots(at, tags.BID_SIZE, "BidSize")),
+    ("ask_lots", tags.OFFER_SIZE, lambda at: _lots(at, tags.OFFER_SIZE, "OfferSize")),
+    ("protection_group", tags.QUOTE_SET_ID, protection_group),
+    ("bid_price_ticks", tags.BID_PX, lambda at: at.price(tags.BID_PX, "BidPx")),
+    ("ask_price_ticks", tags.OFFER_PX, lambda at: at.price(tags.OFFER_PX, "OfferPx")),
+    (
+        "valid_until_ns",
+        tags.VALID_UNTIL_TIME,
+        lambda at: at.time(tags.VALID_UNTIL_TIME, "ValidUntilTime"),
+    ),
+)
+"""What an entry says, in the order of checks: the record's field, its tag, and how it is read."""

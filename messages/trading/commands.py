@@ -267,6 +267,7 @@ class EnterQuote(Command, frozen=True, gc=False):
     ``entry_id`` names the maker's quote in an instrument, ``quote_id`` the message. A side that
     ``quote_flags`` gives takes the place of the standing one; without lots it only goes. A side
     that is not given stays as it is. ``response`` is a QuoteResponse, the same in all entries.
+    An entry that could not be read has the flag UNREADABLE, and is refused by itself.
     """
 
     instrument: U32

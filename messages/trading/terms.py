@@ -214,6 +214,9 @@ class QuoteFlag(IntFlag):
     GIVES_BID = 1
     GIVES_ASK = 2
     MAY_TAKE = 4  # without it both sides are post-only
+    UNREADABLE = 8
+    """The gateway could not read the entry: ``valid_until_ns`` is its RejectCode, and
+    ``bid_price_ticks`` the tag that it is about. Nothing else is said."""
 
 
 class QuoteResponse(IntEnum):

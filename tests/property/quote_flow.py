@@ -46,10 +46,12 @@ def _entry(chance: random.Random, *, mid: dict[int, int], now_ns: int) -> Place:
     shift = chance.choice((0, 0, 0, 1, -1, 5, -5))
     apart = rarely(chance, 2 * level + (0 if takes else 2), (-1, 0, 300))
     lots = (0, 1, 10, 10, 10, 20, 60)
+    if chance.random() < 0.02:
+        return _unreadable(chance, instrument, level)
     return {
         "instrument": instrument,
         "protection_group": rarely(chance, chance.choice((0, 1, 2)), (3, 4), 0.05),
-        "quote_flags": rarely(chance, chance.choice((3, 3, 3, 3, 1, 2)), (0, 8), 0.01)
+        "quote_flags": rarely(chance, chance.choice((3, 3, 3, 3, 1, 2)), (0, 8, 11, 16), 0.01)
         | (4 if takes else 0),
         "self_trade_prevention": rarely(chance, chance.choice((0, 0, 0, 1, 2, 3, 4)), (5,), 0.005),
         "trader": chance.randrange(3),
@@ -61,6 +63,18 @@ def _entry(chance: random.Random, *, mid: dict[int, int], now_ns: int) -> Place:
         "entry_id": rarely(
             chance, client_id(f"e{level}"), (bytes(40), client_id("a/b"), client_id("e" * 34))
         ),
+    }
+
+
+def _unreadable(chance: random.Random, instrument: int, level: int) -> Place:
+    """Return an entry of which the gateway says why it could not read it."""
+    return {
+        "instrument": instrument,
+        "quote_flags": 8 | chance.randrange(8),
+        "entry_id": client_id(f"e{level}"),
+        "valid_until_ns": chance.choice((999, 1001, 1002, 1003, 1013, 2000)),
+        "bid_price_ticks": chance.choice((132, 135, -1, 1 << 62)),
+        "ask_lots": rarely(chance, 0, (10,), 0.1),
     }
 
 

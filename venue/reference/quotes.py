@@ -72,6 +72,8 @@ _MASS_QUOTE_ACKNOWLEDGED: Final = shape(MassQuoteAcknowledged)
 _GIVES: Final = {BUY: int(QuoteFlag.GIVES_BID), SELL: int(QuoteFlag.GIVES_ASK)}
 _MAY_TAKE: Final = int(QuoteFlag.MAY_TAKE)
 _KNOWN_FLAGS: Final = int(QuoteFlag.GIVES_BID | QuoteFlag.GIVES_ASK | QuoteFlag.MAY_TAKE)
+_UNREADABLE: Final = int(QuoteFlag.UNREADABLE)
+_GATEWAY_CODES: Final = range(1000, 2000)
 _SIDES: Final = (BUY, SELL)
 
 
@@ -142,6 +144,13 @@ def _act(venue: VenueState, order: Order) -> None:
         cancel_order(venue, order, reason=WOULD_TAKE)
         return
     act(venue, order)
+
+
+def _is_unreadable(entry: EnterQuote) -> bool:
+    """Say whether the gateway says by its own code why it could not read an entry."""
+    flags = entry.quote_flags
+    is_known = not flags & ~(_KNOWN_FLAGS | _UNREADABLE)
+    return is_known and flags & _UNREADABLE != 0 and entry.valid_until_ns in _GATEWAY_CODES
 
 
 def _lots_of(entry: EnterQuote, side: int) -> int:
@@ -219,10 +228,14 @@ class _Quoting:
 
     def enter(self, entry: EnterQuote, key: QuoteKey | Refused) -> QuoteOutcome:
         """Accept an entry, both sides or none, and open what is new of it."""
-        found = self._decide(entry, key)
+        found: list[Order] | Refused | tuple[int, int, int]
+        if not isinstance(key, Refused) and _is_unreadable(entry):
+            found = (entry.valid_until_ns, 0, entry.bid_price_ticks)
+        else:
+            found = self._decide(entry, key)
         quote = None if isinstance(key, Refused) else self.account.quotes.get(key)
         given = [] if quote is None else self._given(entry, quote)
-        if isinstance(found, Refused):
+        if isinstance(found, tuple):
             for order in given:
                 self._withdraw(order, QUOTE_WITHDRAWN)
             return self._outcome(entry, key, found)
@@ -234,7 +247,7 @@ class _Quoting:
         return self._outcome(entry, key, None)
 
     def _outcome(
-        self, entry: EnterQuote, key: QuoteKey | Refused, refused: Refused | None
+        self, entry: EnterQuote, key: QuoteKey | Refused, refused: tuple[int, int, int] | None
     ) -> QuoteOutcome:
         quote = None if isinstance(key, Refused) else self.account.quotes.get(key)
         code, limit, usage = refused or (0, 0, 0)

@@ -30,6 +30,13 @@ constexpr std::array<std::uint8_t, 2> SIDES{side::BUY, side::SELL};
   return which == side::BUY ? entry.bid_price_ticks : entry.ask_price_ticks;
 }
 
+// Whether the gateway says by its own code why it could not read an entry.
+[[nodiscard]] bool is_unreadable(const Entry& entry) noexcept {
+  constexpr std::uint8_t KNOWN = GIVES_BID | GIVES_ASK | MAY_TAKE | UNREADABLE;
+  return (entry.quote_flags & ~KNOWN) == 0 && (entry.quote_flags & UNREADABLE) != 0 &&
+         entry.valid_until_ns >= 1000 && entry.valid_until_ns < 2000;
+}
+
 // What the sides of an entry's quote go by; both ids are in range.
 [[nodiscard]] Text<40> name_of(const Entry& entry) noexcept {
   Text<40> name{};
@@ -225,6 +232,10 @@ class Quoting {
 
   [[nodiscard]] bool refuses_entry(std::size_t place, NewSides& sides, Refused& refused) {
     const Entry& entry = entries_[place];
+    if (is_unreadable(entry)) {
+      return refused.because(static_cast<std::uint16_t>(entry.valid_until_ns), 0,
+                             entry.bid_price_ticks);
+    }
     constexpr std::uint8_t GIVES = GIVES_BID | GIVES_ASK;
     if ((entry.quote_flags & ~(GIVES | MAY_TAKE)) != 0 || (entry.quote_flags & GIVES) == 0 ||
         entry.self_trade_prevention > self_trade::DECREMENT_AND_CANCEL) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,21 +145,56 @@ def test_as_many_entries_as_a_group_holds_are_taken_and_one_more_refuses_all() -
         (quote(BID).replace("304=1", "304=2"), RejectCode.GATEWAY_FIELD_MALFORMED),
         (quote(BID).replace("304=1", "304=x"), RejectCode.GATEWAY_FIELD_MALFORMED),
         (quote(BID).replace("304=1|", ""), RejectCode.GATEWAY_FIELD_MALFORMED),
-        (quote(BID).replace("302=0", "302=x"), RejectCode.GATEWAY_FIELD_MALFORMED),
-        (quote(BID).replace("302=0", "302=-1"), RejectCode.GATEWAY_FIELD_MALFORMED),
-        (quote(BOTH, "299=b|134=1"), RejectCode.GATEWAY_FIELD_MISSING),
-        (quote(BOTH, BID.replace("BTC-USD", "X")), RejectCode.GATEWAY_SYMBOL_UNKNOWN),
-        (quote(BID.replace("99.95", "99.96")), RejectCode.GATEWAY_PRICE_OFF_TICK),
-        (quote(BID.replace("99.95", "1e3")), RejectCode.GATEWAY_PRICE_MALFORMED),
-        (quote(BID.replace("134=1", "134=0.00001")), RejectCode.GATEWAY_QUANTITY_OFF_LOT),
-        (quote(BID.replace("134=1", "134=-1")), RejectCode.GATEWAY_QUANTITY_MALFORMED),
-        (quote("299=a|55=BTC-USD|132=99.95"), RejectCode.GATEWAY_FIELD_MISSING),
-        (quote(f"{BID}|62=soon"), RejectCode.GATEWAY_FIELD_MALFORMED),
     ],
 )
 def test_a_mass_quote_that_cannot_be_read_is_refused_whole(text: str, code: RejectCode) -> None:
     record = refusal(text)
     assert (record.code, record.refused_kind) == (code, GroupHeader.KIND)
+
+
+OFF_TICK = BID.replace("99.95", "99.96")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "tag", "flags"),
+    [
+        (quote(BID).replace("302=0", "302=x"), RejectCode.GATEWAY_FIELD_MALFORMED, 302, 1),
+        (quote(BID).replace("302=0", "302=-1"), RejectCode.GATEWAY_FIELD_MALFORMED, 302, 1),
+        (quote("299=b|134=1"), RejectCode.GATEWAY_FIELD_MISSING, 55, 1),
+        (quote(BID.replace("BTC-USD", "X")), RejectCode.GATEWAY_SYMBOL_UNKNOWN, 55, 1),
+        (quote(OFF_TICK), RejectCode.GATEWAY_PRICE_OFF_TICK, 132, 1),
+        (quote(BID.replace("99.95", "1e3")), RejectCode.GATEWAY_PRICE_MALFORMED, 132, 1),
+        (quote(BID.replace("134=1", "134=0.00001")), RejectCode.GATEWAY_QUANTITY_OFF_LOT, 134, 1),
+        (quote(BID.replace("134=1", "134=-1")), RejectCode.GATEWAY_QUANTITY_MALFORMED, 134, 1),
+        (quote("299=a|55=BTC-USD|132=99.95"), RejectCode.GATEWAY_FIELD_MISSING, 134, 1),
+        (quote("299=a|55=BTC-USD|133=x|135=1"), RejectCode.GATEWAY_PRICE_MALFORMED, 133, 2),
+        (quote(f"{BID}|62=soon"), RejectCode.GATEWAY_FIELD_MALFORMED, 62, 1),
+        (
+            quote(BID.replace("299=b", f"299={'b' * 40}")),
+            RejectCode.GATEWAY_CLIENT_ORDER_ID_MALFORMED,
+            299,
+            0,
+        ),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_told_to_the_core(
+    text: str, code: RejectCode, tag: int, flags: int
+) -> None:
+    header, unread = records(text)
+    assert (header.group_kind, header.group_left) == (GroupKind.MASS_QUOTE, 1)
+    assert unread.quote_flags == flags | QuoteFlag.UNREADABLE
+    assert (unread.valid_until_ns, unread.bid_price_ticks) == (code, tag)
+    assert unread.bid_lots == unread.ask_lots == unread.ask_price_ticks == 0
+
+
+def test_the_entries_around_one_that_cannot_be_read_stay_as_they_are() -> None:
+    other = BID.replace("299=b", "299=c")
+    _, first, second = records(quote(OFF_TICK, other))
+    assert first.quote_flags & QuoteFlag.UNREADABLE
+    _, alone = records(quote(other))
+    assert msgspec.structs.replace(second, group_left=0) == alone
+    _, unread = records(quote(BID, BID.replace("BTC-USD", "X")))[1:]
+    assert unread.instrument == 0, "not the one of the entry before"
 
 
 FIELD = st.tuples(
@@ -306,6 +342,14 @@ def test_an_acknowledgement_says_what_became_of_each_entry() -> None:
     assert "|299=a|55=BTC-USD|1167=0|299=b|55=BTC-USD|1167=5|368=8|5010=150|" in text
     assert "|5011=PRICE_OUTSIDE_COLLAR: limit 105.00, requested 150.00|" in text
     assert "|299=c|55=BTC-USD|1167=6|5002=60|" in text
+
+
+def test_an_entry_that_the_gateway_could_not_read_is_told_with_its_tag() -> None:
+    code = RejectCode.GATEWAY_PRICE_OFF_TICK
+    taken = acknowledged(outcome("a", code=code, usage=132, stands=0))
+    (text,) = [each.text.replace("\x01", "|") for each in told_by(taken, directory())]
+    said = f"|299=a|55=BTC-USD|1167=5|368=8|5010={int(code)}|5011={code.name}: tag 132|"
+    assert said in text
 
 
 def test_an_acknowledgement_that_others_follow_says_so() -> None:

@@ -25,6 +25,7 @@ inline constexpr std::uint8_t QUOTE_SIDE = 128;
 inline constexpr std::uint8_t GIVES_BID = 1;
 inline constexpr std::uint8_t GIVES_ASK = 2;
 inline constexpr std::uint8_t MAY_TAKE = 4;
+inline constexpr std::uint8_t UNREADABLE = 8;
 inline constexpr std::uint16_t GROUP_MEMBERS_MAX = 100;
 inline constexpr std::uint8_t RIGHT_TRADE = 1;
 inline constexpr std::uint8_t RIGHT_QUOTE_REQUESTS = 4;
