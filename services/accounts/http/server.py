@@ -1,0 +1,68 @@
+"""Serves the accounts API: uvicorn on a socket of ours, in the process's own loop."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from litestar import Litestar
+
+from runtime.toml import SettingsError
+from services.accounts.settings import HttpSettings
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are the process's business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the process."""
+        yield
+
+
+async def serve(
+    application: Litestar,
+    settings: HttpSettings,
+    stop: asyncio.Event,
+    *,
+    listening: Callable[[str], None],
+) -> None:
+    """Serve until asked to stop, and answer what is in hand.
+
+    Args:
+        application: what answers.
+        settings: where to listen, and how much to take.
+        stop: ends it.
+        listening: told the address.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    try:
+        listener = socket.create_server(
+            (settings.host, settings.port), backlog=settings.connections_max
+        )
+    except OSError as error:
+        raise SettingsError(f"[accounts.http] {settings.host}:{settings.port}: {error}") from error
+    config = uvicorn.Config(
+        application,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.connections_max,
+        h11_max_incomplete_event_size=settings.header_bytes_max,
+        timeout_graceful_shutdown=settings.request_seconds_max,
+    )
+    server = _Server(config)
+    host, port = listener.getsockname()[:2]
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve([listener]), name="accounts.http")
+        listening(f"http://{host}:{port}")
+        await stop.wait()
+        server.should_exit = True
+        await serving
