@@ -75,6 +75,14 @@ class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
     unsettled: list[Unsettled]
     instructions: list[Standing]
 
+    def by_age(self) -> dict[int, int]:
+        """Count obligations that are not settled by the cycles closed since their own."""
+        last = {
+            (each.cycle, each.party, each.account, each.asset): each for each in self.instructions
+        }
+        ages = Counter(each.age_cycles for each in last.values() if each.rest_atoms)
+        return dict(sorted(ages.items()))
+
     def by_state(self) -> dict[str, int]:
         """Count instructions by state."""
         counts = Counter(each.state for each in self.instructions)
@@ -90,9 +98,8 @@ def status_lines(names: LedgerNames, status: CycleStatus) -> list[str]:
     lines = [f"{ended}; the ledger is at event {position}"]
     told = [f"{count} {state.replace('_', ' ')}" for state, count in status.by_state().items()]
     lines.append(f"instructions: {', '.join(told)}")
-    ages = Counter(each.age_cycles for each in status.instructions if each.rest_atoms)
-    if ages:
-        told = [f"{count} of {age} cycles" for age, count in sorted(ages.items())]
+    if ages := status.by_age():
+        told = [f"{count} of {age} cycles" for age, count in ages.items()]
         lines.append(f"not settled, by age: {', '.join(told)}")
     lines.append(f"the open cycle has {len(status.open_cycle)} amounts so far")
     lines += [

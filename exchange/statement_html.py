@@ -72,8 +72,14 @@ def _row(section: Section, row: tuple[str, ...]) -> str:
             cells.append(f"<td>{escape(value)}</td>")
             continue
         minus = " minus" if value.startswith("-") else ""
-        cells.append(f'<td class="number{minus}">{escape(value)}</td>')
+        cells.append(f'<td class="number{minus}">{escape(_grouped(value))}</td>')
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _grouped(value: str) -> str:
+    """Group the thousands of an amount; numbers of events and trades are left as they are."""
+    whole, point, fraction = value.partition(".")
+    return f"{int(whole):,}{point}{fraction}" if point and int(whole) else value
 
 
 def _anchor(section: Section) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from exchange.ledger_names import LedgerNames
 from messages.trading.terms import Side
-from settlement.chart import EntryCause, LedgerAccountKind
+from settlement.chart import MEMORANDA, EntryCause, LedgerAccountKind
 from settlement.cycle_terms import InstructionState
 from settlement.statement import AccountStatement, Period
 
@@ -107,6 +107,8 @@ class _Words:
         sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         for each in statements:
             for line in each.balances:
+                if line.kind in MEMORANDA:
+                    continue
                 sums[line.asset][0] += line.opening_atoms
                 sums[line.asset][1] += line.closing_atoms
         return Section(
@@ -134,7 +136,7 @@ class _Words:
                 (
                     self._names.account_name(each.account),
                     self._symbol(line.asset),
-                    LedgerAccountKind(line.kind).name.lower(),
+                    _kind(line.kind),
                     self._units(line.asset, line.opening_atoms),
                     self._units(line.asset, line.closing_atoms),
                     self._units(line.asset, line.closing_atoms - line.opening_atoms),
@@ -142,6 +144,7 @@ class _Words:
                 for each in statements
                 for line in each.balances
             ],
+            note="A credit line is what the account may go below zero by: no money.",
         )
 
     def movements(self, statements: Sequence[AccountStatement]) -> Section:
@@ -153,7 +156,7 @@ class _Words:
                 (
                     self._names.account_name(each.account),
                     self._symbol(line.asset),
-                    LedgerAccountKind(line.kind).name.lower(),
+                    _kind(line.kind),
                     cause.replace("_", " "),
                     self._units(line.asset, atoms),
                 )
@@ -300,7 +303,7 @@ class _Words:
                     str(line.event_number),
                     str(line.leg),
                     time_text(line.time_ns),
-                    LedgerAccountKind(line.kind).name.lower(),
+                    _kind(line.kind),
                     EntryCause(line.cause).name.lower().replace("_", " "),
                     self._symbol(line.asset),
                     self._units(line.asset, line.amount_atoms),
@@ -316,6 +319,10 @@ class _Words:
 
     def _units(self, asset: int, atoms: int) -> str:
         return self._names.assets[asset].text(atoms)
+
+
+def _kind(kind: int) -> str:
+    return LedgerAccountKind(kind).name.lower().replace("_", " ")
 
 
 def as_json(report: Report) -> str:

@@ -9,6 +9,7 @@ import uvloop
 from rich.console import Console
 
 from exchange.demo.recorded import read_rows
+from exchange.demo.settle import SETTLED_NET, SettlementDay
 from exchange.demo.show import Show
 from exchange.demo.stage import DemoError, Plan, prepare
 from exchange.demo.temporary_venue import Places, temporary_venue
@@ -42,6 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events", type=int, default=5000, help="of the replay: at most so many requests"
     )
+    parser.add_argument(
+        "--settle",
+        action="store_true",
+        help="afterwards net and settle the day: cycles, a fail, a bust, a statement, the books",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the temporary state directory")
 
 
@@ -52,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
             raise DemoError(f"--{name} must be above zero")
     if options.recorded and options.use_running:
         raise DemoError("--recorded needs a venue of its own: its ticks and lots are the file's")
+    if options.settle and (options.use_running or options.recorded):
+        raise DemoError("--settle needs a venue of its own, and the seeded flow")
     if options.recorded and not options.recorded.is_file():
         raise DemoError(f"{options.recorded}: no such file")
     if options.recorded:
@@ -84,10 +92,16 @@ async def _demonstrate(options: argparse.Namespace) -> bool:
         options.sessions,
         is_recorded=plan.recorded is not None,
         is_kept=options.keep,
+        net=SETTLED_NET if options.settle else (),
     ) as places:
         if options.keep:
             console.print(f"its state is in {places.state}")
-        return await Show(await prepare(places, plan), plan, console).run(stop)
+        stage = await prepare(places, plan)
+        is_proved = await Show(stage, plan, console).run(stop)
+        if not options.settle or not is_proved:
+            return is_proved
+        page = places.state / "statement.html"
+        return await SettlementDay(stage, console, page).run()
 
 
 def _stop_on_signals() -> asyncio.Event:

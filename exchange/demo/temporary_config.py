@@ -3,7 +3,7 @@
 import re
 import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,17 @@ def write_configuration(source: Path, target: Path, *, is_recorded: bool = False
         _change(target / "instruments.toml", _recorded_instruments)
 
 
-def write_sessions(source: Path, target: Path, *, is_recorded: bool = False) -> None:
-    """Copy the session files; for a recording without throttles and with room for its orders."""
+def write_sessions(
+    source: Path, target: Path, *, is_recorded: bool = False, net: Sequence[str] = ()
+) -> None:
+    """Copy the session files.
+
+    Args:
+        source: the counterparties' files.
+        target: made.
+        is_recorded: without throttles and with room for a recording's orders.
+        net: sessions whose accounts are to settle net.
+    """
     target.mkdir()
     for path in source.iterdir():
         if path.is_dir():
@@ -42,6 +51,13 @@ def write_sessions(source: Path, target: Path, *, is_recorded: bool = False) -> 
     if is_recorded:
         for path in target.glob("*.toml"):
             _change(path, _unthrottled)
+    for name in net:
+        _change(target / f"{name}.toml", _settles_net)
+
+
+def _settles_net(session: Table) -> None:
+    for account in session["account"]:
+        account["settlement"] = "net"
 
 
 def _free_ports(venue: Table) -> None:

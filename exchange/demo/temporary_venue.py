@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,12 @@ class Places:
 
 @asynccontextmanager
 async def temporary_venue(
-    config: Path, sessions: Path, *, is_recorded: bool = False, is_kept: bool = False
+    config: Path,
+    sessions: Path,
+    *,
+    is_recorded: bool = False,
+    is_kept: bool = False,
+    net: Sequence[str] = (),
 ) -> AsyncIterator[Places]:
     """Run a venue for as long as the context lasts.
 
@@ -61,6 +66,7 @@ async def temporary_venue(
         sessions: the counterparties' files, which are copied.
         is_recorded: fit it for the replay of a recording.
         is_kept: leave the directory, for a look at its logs.
+        net: sessions whose accounts are to settle net, beside those with credit lines.
 
     Raises:
         TemporaryVenueError: as the module says.
@@ -69,7 +75,7 @@ async def temporary_venue(
     places = Places(root / "state", root / "config", root / "sessions")
     try:
         write_configuration(config, places.config, is_recorded=is_recorded)
-        write_sessions(sessions, places.sessions, is_recorded=is_recorded)
+        write_sessions(sessions, places.sessions, is_recorded=is_recorded, net=net)
         async with running_venue(places, log_file=root / "up.log"):
             yield places
     finally:

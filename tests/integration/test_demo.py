@@ -57,6 +57,18 @@ def test_the_demo_trades_and_proves_that_all_books_agree(temporary: Path, seed: 
     assert "INST1-DC lost its connection" in said
 
 
+def test_the_demo_nets_and_settles_its_day(temporary: Path, seed: int) -> None:
+    said = demonstrate(temporary, "--settle", "--seconds", "4", "--seed", str(seed))
+    assert said.rstrip().endswith("clean")
+    sums = [line.split() for line in said.splitlines() if "all listed" in line]
+    assert {(words[0], float(words[3])) for words in sums} == {("1", 0.0), ("2", 0.0)}
+    assert "of the settled day was busted" in said
+    assert "pending           1 cycles" in said
+    assert "0 pending, 0 partially settled" in said
+    assert "1 failed" in said
+    assert "unsettled  " not in said
+
+
 def test_the_demo_replays_a_recording(temporary: Path, tmp_path: Path) -> None:
     recording = tmp_path / "flow.csv"
     recording.write_text(ROWS)

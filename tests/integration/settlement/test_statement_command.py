@@ -25,6 +25,7 @@ DAY = f"{datetime.fromtimestamp(START_NS // 10**9, UTC):%Y-%m-%d}"
 @pytest.fixture
 async def flow(ledger_dsn: str, chance: object) -> Flow:
     made = flow_of(chance, steps=120)  # type: ignore[arg-type]
+    made.limits(11, 1, 5_000)  # no money, and so in no total
     await settle(ledger_dsn, made.batches(commands_max=9))
     return made
 
