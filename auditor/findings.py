@@ -35,6 +35,7 @@ class Check(StrEnum):
     LEDGER_BALANCES = "ledger_balances"
     LEDGER_TRADES = "ledger_trades"
     LEDGER_POSITION = "ledger_position"
+    TRAIL = "trail"
 
 
 class Consequence(IntEnum):
@@ -68,6 +69,7 @@ CONSEQUENCES: dict[Check, Consequence] = {
     Check.LEDGER_BALANCES: Consequence.STOP_WITHDRAWALS,
     Check.LEDGER_TRADES: Consequence.STOP_WITHDRAWALS,
     Check.LEDGER_POSITION: Consequence.STOP_WITHDRAWALS,
+    Check.TRAIL: Consequence.STOP_WITHDRAWALS,
 }
 """The table of docs/auditor.md: a test compares the two."""
 

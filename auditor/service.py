@@ -8,13 +8,20 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from auditor.actions import Actions, Dial
+from auditor.checks.ledger import LedgerPicture
 from auditor.event_auditor import PICTURE_NAME, EventAuditor, MakeFeed
-from auditor.findings import Consequence, Finding
+from auditor.findings import Check, Consequence, Finding
 from auditor.findings_file import FindingsFile
+from auditor.ledger_auditor import PICTURE_NAME as LEDGER_PICTURE_NAME
+from auditor.ledger_auditor import LedgerAuditor
 from auditor.metrics import AuditorMetrics
 from auditor.picture import Picture
 from auditor.pictures import read_picture
 from auditor.settings import AuditorSettings
+from auditor.trail.heads import HeadError
+from auditor.trail.keeper import TrailKeeper
+from runtime.chained_lines import ChainBrokenError
+from runtime.log_format import LogError
 
 log = structlog.get_logger()
 
@@ -32,8 +39,10 @@ class Auditor:
         dial: Dial,
         registry: CollectorRegistry,
         stop_withdrawals: Callable[[str], None],
+        ledger_dsn: Callable[[], str] | None = None,
+        make_keeper: Callable[[], TrailKeeper] | None = None,
     ) -> None:
-        """Take up the picture that was written last.
+        """Take up the pictures that were written last.
 
         Args:
             settings: what it may do, and where its files are.
@@ -41,6 +50,9 @@ class Auditor:
             dial: opens a link to the core, for questions and commands.
             registry: where its metrics go.
             stop_withdrawals: called with a reason when findings lead to that.
+            ledger_dsn: says where the ledger is, and raises OSError while it is nowhere; None
+                where there is none to look at.
+            make_keeper: makes what writes the trail; None where it is not kept here.
 
         Raises:
             ChainBrokenError: its file of findings was changed by somebody.
@@ -48,6 +60,7 @@ class Auditor:
         settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._settings = settings
         self._stop_withdrawals = stop_withdrawals
+        self._make_keeper = make_keeper
         self.metrics = AuditorMetrics(registry)
         self.file = FindingsFile(settings.directory / FINDINGS_NAME)
         self.metrics.open_findings.set(len(self.file.open))
@@ -61,6 +74,17 @@ class Auditor:
             metrics=self.metrics,
         )
         self.actions = Actions(settings, picture, dial, self.metrics)
+        self.ledger: LedgerAuditor | None = None
+        if ledger_dsn is not None:
+            path = settings.directory / LEDGER_PICTURE_NAME
+            self.ledger = LedgerAuditor(
+                settings,
+                read_picture(path, LedgerPicture) or LedgerPicture(),
+                dsn=ledger_dsn,
+                make_feed=make_feed,
+                report=self.report,
+                metrics=self.metrics,
+            )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Audit until asked to stop; a part that fails ends all."""
@@ -68,7 +92,44 @@ class Auditor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.events.run(stop), name=self.events.name)
             group.create_task(self.actions.run(stop), name="auditor.actions")
+            if self.ledger is not None:
+                group.create_task(self.ledger.run(stop), name=self.ledger.name)
+            if self._make_keeper is not None:
+                group.create_task(self._keep_trail(stop), name="auditor.trail")
         log.info("auditor_stopped", through=self.events.picture.number)
+
+    async def _keep_trail(self, stop: asyncio.Event) -> None:
+        """Sign where everything stands now and then, and once more at the end."""
+        keeper: TrailKeeper | None = None
+        is_last = False
+        while not is_last:
+            is_last = await _rest(stop, self._settings.heads_seconds)
+            picture = self.events.picture
+            if not picture.venue:
+                continue
+            try:
+                if keeper is None:
+                    assert self._make_keeper is not None
+                    keeper = self._make_keeper()
+                venue, sequence = picture.venue, picture.sequence
+                await asyncio.to_thread(keeper.keep, venue=venue, sequence=sequence)
+                self.metrics.turn.labels("trail").set(time.time())
+            except (ChainBrokenError, HeadError, LogError) as error:
+                keeper = None
+                self.report([self._about_trail(str(error))])
+            except OSError as error:
+                keeper = None
+                log.warning("head_not_signed", reason=str(error))
+
+    def _about_trail(self, text: str) -> Finding:
+        picture = self.events.picture
+        return Finding(
+            check=Check.TRAIL,
+            number=picture.number,
+            sequence=picture.sequence,
+            time_ns=picture.time_ns,
+            text=text,
+        )
 
     def report(self, findings: list[Finding]) -> None:
         """Put findings on record, and do what they lead to; what was known already is nothing."""
@@ -93,13 +154,27 @@ class Auditor:
             self._stop_withdrawals(f"{grave[0].check}: {grave[0].text}")
 
     def health(self) -> dict[str, object]:
-        """Say how far the audit is; unhealthy with open findings, when silent, and far behind."""
+        """Say how far the audit is; unhealthy with open findings, silent, or without a ledger."""
         self.file.refresh()
         self.metrics.open_findings.set(len(self.file.open))
-        events, now = self.events, time.monotonic()
+        events, ledger, now = self.events, self.ledger, time.monotonic()
         is_silent = now - events.turned_at > self._settings.silence_seconds_max
-        return {
-            "healthy": not self.file.open and not is_silent,
+        is_blind = ledger is not None and not ledger.is_connected
+        report: dict[str, object] = {
+            "healthy": not (self.file.open or is_silent or is_blind),
             "event": events.picture.number,
             "findings": len(self.file.open),
         }
+        if ledger is not None:
+            report["ledger_event"] = ledger.picture.number
+        return report
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait so long, or until asked to stop; say whether that was it."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -23,5 +23,5 @@ class AuditorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Between two pictures written down."""
     silence_seconds_max: float = 5.0
     """After so long without a turn of its loops the auditor calls itself unhealthy."""
-    lag_seconds_max: float = 30.0
-    """Events older than this, still to be looked at, are unhealthy too."""
+    heads_seconds: float = 10.0
+    """Between two signed heads of the trail."""

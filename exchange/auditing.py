@@ -4,7 +4,10 @@ from prometheus_client import CollectorRegistry
 
 from auditor.service import Auditor
 from auditor.settings import AuditorSettings
+from exchange.audit_trail import make_keeper
+from exchange.books import database_dsn
 from exchange.configuration import Configuration
+from exchange.errors import VenueAwayError
 from exchange.places import Places
 from exchange.withdrawal_gate import stop_withdrawals
 from runtime.feed import LinkFeed
@@ -28,11 +31,21 @@ def make_auditor(
         ledger_seconds=table.ledger_seconds,
         picture_seconds=table.picture_seconds,
         silence_seconds_max=table.silence_seconds_max,
+        heads_seconds=table.heads_seconds,
     )
+
+    def ledger_dsn() -> str:
+        try:
+            return database_dsn(configuration, state)
+        except VenueAwayError as error:
+            raise ConnectionError(str(error)) from error
+
     return Auditor(
         settings,
         make_feed=lambda known: LinkFeed(address, "auditor", token, venue=known),
         dial=lambda: Link.connect(address, "auditor", token),
         registry=registry,
         stop_withdrawals=lambda why: stop_withdrawals(state.auditor, why),
+        ledger_dsn=ledger_dsn,
+        make_keeper=(lambda: make_keeper(configuration, places)) if is_here else None,
     )

@@ -1,0 +1,290 @@
+"""The ledger beside the events: every leg once and none more, balances, and what was long ago."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from auditor.checks.postings import (
+    CorrectionRow,
+    EntryRow,
+    Kind,
+    TradeRow,
+    correction_row,
+    legs_of,
+    stated_balances,
+    trade_row,
+)
+from auditor.findings import Check, Findings
+from messages.layout import RECORD_PREFIX, MalformedRecordError
+from messages.trading import events as e
+from messages.trading.events import EVENTS
+
+STRETCH = 65_536
+"""Events whose entries are summed together, to be compared again later as a whole."""
+
+FINDINGS_OF_A_LOOK_MAX = 100
+
+HOUSE_FIRST = 10
+"""Kinds from here on are the venue's own."""
+
+BalanceKey = tuple[int, int, int]
+"""Kind, account, asset."""
+
+
+class Sums(msgspec.Struct, kw_only=True):
+    """What the rows of a stretch come to: how many, and a weighted sum of what they say."""
+
+    entries: int = 0
+    entries_weight: int = 0
+    trades: int = 0
+    trades_weight: int = 0
+
+
+class LedgerPicture(msgspec.Struct, kw_only=True):
+    """The ledger as it must be after event ``number``."""
+
+    venue: bytes = b""
+    number: int = 0
+    time_ns: int = 0
+    markets: dict[int, tuple[int, int]] = {}
+    balances: dict[BalanceKey, int] = {}
+    lines: dict[tuple[int, int], int] = {}
+    stretches: dict[int, Sums] = {}
+
+
+class Rows(NamedTuple):
+    """What the ledger has for some events."""
+
+    entries: Sequence[EntryRow]
+    trades: Sequence[TradeRow]
+    corrections: Sequence[CorrectionRow]
+
+
+def entry_weight(row: EntryRow) -> int:
+    """Return an entry's part in its stretch's sum; ``ENTRIES_SQL`` says the same."""
+    place = row.leg * 31 + row.kind * 17 + row.cause * 7 + row.account * 3 + row.asset
+    return row.amount * (place + row.event_number % STRETCH)
+
+
+def trade_weight(row: TradeRow) -> int:
+    """Return a trade's part in its stretch's sum; ``TRADES_SQL`` says the same."""
+    return (
+        row.price_ticks * row.quantity_lots
+        + row.trade_id * 7
+        + row.maker_account * 3
+        + row.taker_account * 5
+        + row.maker_fee_atoms * 11
+        + row.taker_fee_atoms * 13
+        + row.taker_side * 17
+    )
+
+
+class LedgerAudit:
+    """Pure: events and rows in, findings out."""
+
+    def __init__(self, picture: LedgerPicture, findings: Findings) -> None:
+        self.picture = picture
+        self._findings = findings
+        self._entries: list[EntryRow] = []
+        self._trades: list[TradeRow] = []
+        self._corrections: list[CorrectionRow] = []
+        self._stated: dict[tuple[int, int], int] = {}
+        self._handlers: dict[int, Callable[[Any], None]] = {
+            e.InstrumentCreated.KIND: self._instrument,
+            e.TradeExecuted.KIND: self._trade,
+            e.TradeBusted.KIND: self._correction,
+            e.TradeCorrected.KIND: self._correction,
+            e.BalanceChanged.KIND: self._money,
+            e.FundsTransferred.KIND: self._money,
+            e.ReceivableChanged.KIND: self._money,
+            e.AssetLimitsSet.KIND: self._line,
+        }
+        self.taken = picture.number
+        """The last event that was taken up; the picture is behind until it is compared."""
+
+    def expect(self, data: bytes, *, offset: int, through: int) -> int:
+        """Take up events: what they must be in the ledger is compared by ``compare``.
+
+        Args:
+            data: event records.
+            offset: where to begin.
+            through: the last event to take.
+
+        Returns:
+            The offset of what was not taken.
+        """
+        end = len(data)
+        while offset < end and self.taken < through:
+            length, kind = RECORD_PREFIX.unpack_from(data, offset)
+            cls = EVENTS.by_kind.get(kind)
+            if cls is None or length != cls.LENGTH or offset + length > end:
+                raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
+            handler = self._handlers.get(kind)
+            if handler is not None:
+                handler(cls.unpack(data, offset))
+            self.taken += 1
+            offset += length
+        return offset
+
+    def _instrument(self, event: e.InstrumentCreated) -> None:
+        self.picture.markets[event.instrument] = (event.base_asset, event.quote_asset)
+
+    def _trade(self, event: e.TradeExecuted) -> None:
+        self._trades.append(trade_row(event))
+        self._move(event, self.picture.markets.get(event.instrument, (0, 0)))
+
+    def _correction(self, event: e.TradeChanged) -> None:
+        self._corrections.append(correction_row(event))
+        self._move(event, self.picture.markets.get(event.instrument, (0, 0)))
+
+    def _money(self, event: Any) -> None:
+        self._move(event, (0, 0))
+
+    def _line(self, event: e.AssetLimitsSet) -> None:
+        key = (event.account, event.asset)
+        self._entries += legs_of(event, (0, 0), line=self.picture.lines.get(key, 0))
+        self.picture.lines[key] = event.credit_line_atoms
+
+    def _move(self, event: Any, market: tuple[int, int]) -> None:
+        self.picture.time_ns = event.time_ns
+        self._entries += legs_of(event, market)
+        for account, asset, balance in stated_balances(event, market):
+            self._stated[account, asset] = balance
+
+    def expected(self) -> Rows:
+        """Return what was taken up since the last comparison."""
+        return Rows(self._entries, self._trades, self._corrections)
+
+    # Comparisons.
+
+    def compare(self, rows: Rows) -> None:
+        """Compare what was expected since the last time with what the ledger has for it."""
+        self.picture.number = self._findings.number = self.taken
+        self._findings.time_ns = self.picture.time_ns
+        self._compare_rows(Check.LEDGER_ENTRIES, "entry", self._entries, rows.entries, 2)
+        self._compare_rows(Check.LEDGER_TRADES, "trade", self._trades, rows.trades, 1)
+        self._compare_rows(
+            Check.LEDGER_TRADES, "correction", self._corrections, rows.corrections, 1
+        )
+        balances = self.picture.balances
+        for entry in self._entries:
+            key = (entry.kind, entry.account, entry.asset)
+            balances[key] = balances.get(key, 0) + entry.amount
+            sums = self._stretch(entry.event_number)
+            sums.entries += 1
+            sums.entries_weight += entry_weight(entry)
+        for trade in self._trades:
+            sums = self._stretch(trade.event_number)
+            sums.trades += 1
+            sums.trades_weight += trade_weight(trade)
+        self._compare_stated()
+        self._entries, self._trades, self._corrections, self._stated = [], [], [], {}
+
+    def compare_balances(
+        self,
+        found: Iterable[tuple[int, int, int, int]],
+        house: Iterable[tuple[int, int, int]] = (),
+    ) -> None:
+        """Compare all balances, at the picture's own event.
+
+        Args:
+            found: kind, account, asset and balance of each ledger account.
+            house: kind, asset and sum of what the house moved between accounts of its own, which
+                no event caused.
+        """
+        theirs = {(kind, account, asset): atoms for kind, account, asset, atoms in found}
+        for kind, asset, atoms in house:
+            theirs[kind, 0, asset] = theirs.get((kind, 0, asset), 0) - atoms
+            if kind < HOUSE_FIRST or kind in {Kind.FEE_INCOME, Kind.REBATES}:
+                self._findings.add(
+                    Check.LEDGER_ENTRIES, f"the house moved ledger account {kind}", asset=asset
+                )
+        ours = {key: atoms for key, atoms in self.picture.balances.items() if atoms}
+        for key in sorted(theirs.keys() | ours.keys()):
+            if theirs.get(key, 0) != ours.get(key, 0):
+                kind, account, asset = key
+                self._findings.add(
+                    Check.LEDGER_BALANCES,
+                    f"ledger account {kind} of {account}, asset {asset}: balance"
+                    f" {theirs.get(key, 0)}, its entries come to {ours.get(key, 0)}",
+                    account=account,
+                    asset=asset,
+                )
+
+    def compare_stretch(self, number: int, found: Sums) -> None:
+        """Compare what a stretch comes to now with what it came to when it was looked at."""
+        known = self.picture.stretches.get(number, Sums())
+        first, last = number * STRETCH, (number + 1) * STRETCH - 1
+        if (found.entries, found.entries_weight) != (known.entries, known.entries_weight):
+            self._findings.add(
+                Check.LEDGER_ENTRIES,
+                f"events {first} to {last} have {found.entries} entries now, and had"
+                f" {known.entries}, or other ones",
+            )
+        if (found.trades, found.trades_weight) != (known.trades, known.trades_weight):
+            self._findings.add(
+                Check.LEDGER_TRADES,
+                f"events {first} to {last} have {found.trades} trades now, and had"
+                f" {known.trades}, or other ones",
+            )
+
+    def compare_position(self, position: int, beyond: int | None) -> bool:
+        """Say whether the ledger's position is one that can be, and require that it is.
+
+        Args:
+            position: the last event that the ledger says it has.
+            beyond: the first event above it that has rows, if one has.
+        """
+        if beyond is not None:
+            self._findings.add(
+                Check.LEDGER_POSITION,
+                f"rows for event {beyond}, and the ledger's position is {position}",
+            )
+        if position < self.taken:
+            self._findings.add(
+                Check.LEDGER_POSITION, f"the position went back to {position} from {self.taken}"
+            )
+        return position >= self.taken
+
+    def _compare_stated(self) -> None:
+        """Require that funds and withdrawals are together what the engine says of the balance."""
+        balances = self.picture.balances
+        for (account, asset), stated in self._stated.items():
+            funds = balances.get((Kind.FUNDS, account, asset), 0)
+            leaving = balances.get((Kind.WITHDRAWALS, account, asset), 0)
+            if funds + leaving != stated:
+                self._findings.add(
+                    Check.LEDGER_BALANCES,
+                    f"entries come to {funds} and {leaving} on its way out, the engine's balance"
+                    f" is {stated}",
+                    account=account,
+                    asset=asset,
+                )
+
+    def _compare_rows(
+        self,
+        check: Check,
+        what: str,
+        expected: Sequence[tuple[Any, ...]],
+        found: Sequence[tuple[Any, ...]],
+        key_size: int,
+    ) -> None:
+        if list(expected) == list(found):
+            return
+        wanted = {row[:key_size]: row for row in expected}
+        there: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        for row in found:
+            if row[:key_size] in there:
+                self._findings.add(check, f"{what} {row[:key_size]} is there twice")
+            there[row[:key_size]] = row
+        different = [
+            key for key in sorted(wanted.keys() | there.keys()) if wanted.get(key) != there.get(key)
+        ]
+        for key in different[:FINDINGS_OF_A_LOOK_MAX]:
+            self._findings.add(
+                check, f"{what} {key}: {there.get(key)} in the ledger, expected {wanted.get(key)}"
+            )
+
+    def _stretch(self, event_number: int) -> Sums:
+        return self.picture.stretches.setdefault(event_number // STRETCH, Sums())
