@@ -19,6 +19,7 @@ COMMANDS = {
     "settlement": "net settlement: close a cycle, obligations, instructions, confirm, fail",
     "statement": "statements of accounts and firms, the trade blotter, the fee report",
     "audit": "what the auditor found; its drill; check and export the audit trail",
+    "surveillance": "alerts of market abuse, and what was decided of each",
     "reconcile": "compare engine, ledger and order history",
     "explain-digest": "say what differs between a FIX log and the state digests in it",
     "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",

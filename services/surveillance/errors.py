@@ -6,7 +6,7 @@
     - ``ConsumerBusyError``: the operator's: another surveillance process holds this database.
     - ``DatabaseError``: the operator's: not a database that we may use; migrate it, or mend the
       login.
-    - ``UnknownAlertError``: the operator's: there is no such alert or account.
+    - ``UnknownAlertError``: the operator's: no such alert or account, or no reason is given.
 
 ``records.UnreadableEventsError`` stands beside it, with the records: the feed's, or the core's
 behind it.
@@ -40,6 +40,6 @@ class DatabaseError(SurveillanceError):
 
 
 class UnknownAlertError(SurveillanceError):
-    """Nothing has this name."""
+    """Nothing has this name, or what is said of it is not enough."""
 
     exit_code = 1

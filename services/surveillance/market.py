@@ -33,6 +33,7 @@ class YoungOrder(msgspec.Struct, array_like=True):
     number: int
     time_ns: int
     owner: int
+    instrument: int
     side: int
     price_ticks: int
     leaves_lots: int
@@ -100,6 +101,7 @@ class Market:
             order.number,
             order.time_ns,
             self.owners[order.account].owner,
+            order.instrument,
             order.side,
             order.price_ticks,
             order.leaves_lots,

@@ -62,26 +62,35 @@ class FatFingerDetector:
         return alerts
 
     def on_trade(self, trade: SeenTrade) -> list[Alert]:
-        """See a trade, before the market takes its price for one of the last."""
+        """See a trade, before its price is one of the last; meant is the side that it costs."""
         usual = self._market.usual_price(trade.instrument, self._parameters.trades_min)
         away = abs(trade.price_ticks - usual)
         if not usual or away * MILLION < usual * self._parameters.price_ppm:
             return []
-        if self._named.get(trade.instrument) == trade.taker_order_id:
+        is_buyer = trade.price_ticks > usual
+        if is_buyer == (trade.taker_side == Side.BUY):
+            order_id, account = trade.taker_order_id, trade.taker_account
+        else:
+            order_id, account = trade.maker_order_id, trade.maker_account
+        if self._named.get(trade.instrument) == order_id:
             return []
-        self._named[trade.instrument] = trade.taker_order_id
+        self._named[trade.instrument] = order_id
+        figures = _price_figures(trade.price_ticks, usual, away)
         return [
             Alert(
                 kind=AlertKind.FAT_FINGER_PRICE,
                 event_number=trade.number,
                 time_ns=trade.time_ns,
                 instrument=trade.instrument,
-                owner=self._market.owner(trade.taker_account),
-                accounts=tuple(sorted({trade.maker_account, trade.taker_account})),
+                owner=self._market.owner(account),
+                accounts=(account,),
                 events=(trade.number,),
-                orders=tuple(sorted({trade.maker_order_id, trade.taker_order_id} - {0})),
-                figures=_price_figures(trade.price_ticks, usual, away)
-                | {"quantity_lots": trade.quantity_lots},
+                orders=(order_id,),
+                figures={
+                    "side": Side.BUY if is_buyer else Side.SELL,
+                    **figures,
+                    "quantity_lots": trade.quantity_lots,
+                },
                 parameters=self._parameters.numbers(),
             )
         ]

@@ -133,9 +133,17 @@ class LayeringDetector:
         share_ppm = shown * MILLION // (left + shown)
         if share_ppm < parameters.book_share_ppm:
             return []
-        layers = len({each.price_ticks for each in known})
+        last = against[-1].number
+        standing = [
+            each
+            for each in self._market.young.values()
+            if (each.instrument, each.owner, each.side) == (*key[:2], order.side)
+            and each.number < last
+            and not each.is_touched
+        ]
+        prices = {each.price_ticks for each in known} | {each.price_ticks for each in standing}
         del self._withdrawn.table[key], self._fills.table[key]
-        is_layering = layers >= parameters.layers_min
+        is_layering = len(prices) >= parameters.layers_min
         return [
             Alert(
                 kind=AlertKind.LAYERING if is_layering else AlertKind.SPOOFING,
@@ -148,11 +156,16 @@ class LayeringDetector:
                     [n for e in known for n in (e.accepted_number, e.number)]
                     + [f.number for f in against]
                 ),
-                orders=evidence([e.order_id for e in known] + [f.order_id for f in against]),
+                orders=evidence(
+                    [e.order_id for e in known]
+                    + [e.order_id for e in standing]
+                    + [f.order_id for f in against]
+                ),
                 figures={
                     "side": order.side,
-                    "orders": len(known),
-                    "layers": layers,
+                    "withdrawn_orders": len(known),
+                    "standing_orders": len(standing),
+                    "layers": len(prices),
                     "shown_lots": shown,
                     "wanted_lots": wanted,
                     "book_share_ppm": share_ppm,

@@ -148,7 +148,8 @@ def test_size_taken_away_after_the_other_side_traded_is_spoofing() -> None:
     assert alert.owner == 2
     assert alert.figures == {
         "side": 1,
-        "orders": 1,
+        "withdrawn_orders": 1,
+        "standing_orders": 0,
         "layers": 1,
         "shown_lots": 50,
         "wanted_lots": 10,
@@ -164,6 +165,15 @@ def test_size_on_several_prices_is_layering() -> None:
     (alert,) = stage.alerts
     assert alert.kind == "layering"
     assert (alert.figures["layers"], alert.figures["shown_lots"]) == (3, 60)
+
+
+def test_layers_count_that_still_stand_when_the_first_is_taken_away() -> None:
+    stage = Stage()
+    dressed(stage, 97, 98, 99)
+    (alert,) = stage.alerts
+    assert alert.kind == "layering"
+    assert (alert.figures["withdrawn_orders"], alert.figures["standing_orders"]) == (1, 2)
+    assert len(alert.orders) == 4
 
 
 def test_less_than_the_ratio_is_nothing() -> None:
@@ -306,7 +316,7 @@ def test_a_market_order_that_runs_far_is_told_once() -> None:
     (alert,) = stage.alerts
     assert alert.kind == "fat_finger_price"
     assert alert.figures["price_ticks"] == 1060
-    assert alert.accounts == (BOB, EVE)
+    assert alert.accounts == (EVE,)
 
 
 @pytest.mark.parametrize(("lots", "count"), [(1000, 1), (999, 0)])

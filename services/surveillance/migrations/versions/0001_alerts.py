@@ -57,7 +57,7 @@ UPGRADE = (
             check (state in ('open', 'dismissed', 'escalated')),
         operator text not null constraint decisions_somebody_decided check (operator <> ''),
         reason text not null constraint decisions_say_why check (reason <> ''),
-        decided_at timestamptz not null,
+        decided_at_ns bigint not null,
         signature text not null,
         constraint decisions_pk primary key (decision),
         constraint decisions_alert_id_fk foreign key (alert_id)
