@@ -40,6 +40,14 @@ class YoungOrder(msgspec.Struct, array_like=True):
     is_touched: bool = False
 
 
+class Interest:
+    """An owner's young orders on one side of a market, and what is left of them all."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, YoungOrder] = {}
+        self.lots = 0
+
+
 class Prices(msgspec.Struct, array_like=True):
     """The last trades of an instrument."""
 
@@ -70,7 +78,10 @@ class Market:
             levels_max: prices at most of one side of a book.
         """
         self.owners: dict[int, Owner] = {}
-        self.young = OrderedDict((order.order_id, order) for order in state.young)
+        self.young: OrderedDict[int, YoungOrder] = OrderedDict()
+        self._interests: dict[tuple[int, int, int], Interest] = {}
+        for order in state.young:
+            self._enter(order)
         self._books = state.books
         self._prices = state.prices
         self._horizon_ns = horizon_ns
@@ -96,26 +107,63 @@ class Market:
     def accept(self, order: SeenOrder) -> None:
         """Remember an order while it is young."""
         young = self.young
-        young[order.order_id] = YoungOrder(
-            order.order_id,
-            order.number,
-            order.time_ns,
-            self.owners[order.account].owner,
-            order.instrument,
-            order.side,
-            order.price_ticks,
-            order.leaves_lots,
+        self._enter(
+            YoungOrder(
+                order.order_id,
+                order.number,
+                order.time_ns,
+                self.owners[order.account].owner,
+                order.instrument,
+                order.side,
+                order.price_ticks,
+                order.leaves_lots,
+            )
         )
         before_ns = order.time_ns - self._horizon_ns
         while len(young) > self._orders_max or next(iter(young.values())).time_ns < before_ns:
-            young.popitem(last=False)
+            self.leave(next(iter(young)))
+
+    def amend(self, order: SeenOrder) -> None:
+        """Give an order its new terms; it stays as old as it is."""
+        known = self.young.get(order.order_id)
+        if known is not None:
+            self._of(known).lots += order.leaves_lots - known.leaves_lots
+            known.price_ticks, known.leaves_lots = order.price_ticks, order.leaves_lots
 
     def fill(self, order_id: int, quantity_lots: int) -> None:
         """Note that an order has traded."""
-        order = self.young.get(order_id)
-        if order is not None:
-            order.is_touched = True
-            order.leaves_lots -= quantity_lots
+        known = self.young.get(order_id)
+        if known is not None:
+            known.is_touched = True
+            known.leaves_lots -= quantity_lots
+            self._of(known).lots -= quantity_lots
+
+    def leave(self, order_id: int) -> YoungOrder | None:
+        """Forget an order; return what was known of it."""
+        known = self.young.pop(order_id, None)
+        if known is not None:
+            interest = self._of(known)
+            interest.lots -= known.leaves_lots
+            del interest.orders[order_id]
+            if not interest.orders:
+                del self._interests[known.instrument, known.owner, known.side]
+        return known
+
+    def interest(self, instrument: int, owner: int, side: int) -> Interest:
+        """Return an owner's young orders on one side."""
+        return self._interests.get((instrument, owner, side)) or Interest()
+
+    def _enter(self, order: YoungOrder) -> None:
+        self.young[order.order_id] = order
+        key = (order.instrument, order.owner, order.side)
+        interest = self._interests.get(key)
+        if interest is None:
+            interest = self._interests[key] = Interest()
+        interest.orders[order.order_id] = order
+        interest.lots += order.leaves_lots
+
+    def _of(self, order: YoungOrder) -> Interest:
+        return self._interests[order.instrument, order.owner, order.side]
 
     # --- books ---
 

@@ -35,7 +35,8 @@ class Wash(Table, frozen=True):
     window_seconds: WindowSeconds
     trades_min: Few
     same_firm: bool
-    attempts_min: Few
+    attempts_min: Many
+    attempts_share_ppm: Share
 
 
 class Circular(Table, frozen=True):

@@ -44,6 +44,7 @@ class SeenPrevention(NamedTuple):
     """An order that self-trade prevention cancelled or cut, and what it did not trade."""
 
     number: int
+    sequence: int
     time_ns: int
     account: int
     instrument: int

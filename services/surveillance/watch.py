@@ -187,14 +187,12 @@ class Watch:
 
     def _order_amended(self, data: bytes, offset: int) -> None:
         order = _read_amended(data, offset)
-        young = self._market.young.get(order.order_id)
-        if young is not None:
-            young.price_ticks, young.leaves_lots = order.price_ticks, order.leaves_lots
+        self._market.amend(order)
         self._found.alerts += self._stuffing.on_message(order)
 
     def _order_cancelled(self, data: bytes, offset: int) -> None:
         order = _read_cancelled(data, offset)
-        young = self._market.young.pop(order.order_id, None)
+        young = self._market.leave(order.order_id)
         if order.reason == CancelReason.SELF_TRADE:
             prevention = _read_prevented_cancel(data, offset)
             self._found.alerts += self._wash.on_prevention(prevention)
@@ -203,7 +201,7 @@ class Watch:
             self._found.alerts += self._layering.on_cancel(order, young)
 
     def _order_expired(self, data: bytes, offset: int) -> None:
-        self._market.young.pop(_read_expired(data, offset).order_id, None)
+        self._market.leave(_read_expired(data, offset).order_id)
 
     def _order_restated(self, data: bytes, offset: int) -> None:
         prevention = _read_prevented_cut(data, offset)

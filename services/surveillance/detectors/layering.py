@@ -124,6 +124,7 @@ class LayeringDetector:
         first = min(each.accepted_number for each in known)
         against = [fill for fill in fills if fill.number > first]
         wanted = sum({fill.order_id: fill.order_lots for fill in against}.values())
+        wanted += self._market.interest(*key).lots
         shown = sum(each.lots for each in known)
         if shown < parameters.ratio * wanted:
             return []
@@ -136,10 +137,8 @@ class LayeringDetector:
         last = against[-1].number
         standing = [
             each
-            for each in self._market.young.values()
-            if (each.instrument, each.owner, each.side) == (*key[:2], order.side)
-            and each.number < last
-            and not each.is_touched
+            for each in self._market.interest(key[0], key[1], order.side).orders.values()
+            if each.number < last and not each.is_touched
         ]
         prices = {each.price_ticks for each in known} | {each.price_ticks for each in standing}
         del self._withdrawn.table[key], self._fills.table[key]

@@ -5,14 +5,14 @@ Prevention works by owner group. What it cannot see are accounts of one firm in 
 
 import msgspec
 
-from services.surveillance.alerts import Alert, AlertKind, evidence
+from services.surveillance.alerts import EVIDENCE_MAX, Alert, AlertKind, evidence
 from services.surveillance.market import Market, Remembered
-from services.surveillance.parameters import NANOSECONDS, Wash
+from services.surveillance.parameters import MILLION, NANOSECONDS, Wash
 from services.surveillance.records import SeenPrevention, SeenTrade
 
 
 class Incident(msgspec.Struct, array_like=True):
-    """One trade with oneself, or one that was prevented."""
+    """One trade with oneself."""
 
     number: int
     time_ns: int
@@ -21,15 +21,41 @@ class Incident(msgspec.Struct, array_like=True):
     lots: int
 
 
+class Attempts(msgspec.Struct, array_like=True):
+    """Prevented trades of an owner in a market since ``began_at_ns``, and the sides traded since.
+
+    What one command could not trade is one attempt; ``sequence`` is the last one's.
+    """
+
+    began_at_ns: int
+    sequence: int = 0
+    count: int = 0
+    sides: int = 0
+    lots: int = 0
+    accounts: list[int] = msgspec.field(default_factory=list)
+    numbers: list[int] = msgspec.field(default_factory=list)
+    orders: list[int] = msgspec.field(default_factory=list)
+
+    def add(self, order: SeenPrevention) -> None:
+        """Take one more order in that was cancelled or cut."""
+        self.count += self.sequence != order.sequence
+        self.sequence = order.sequence
+        self.lots += order.prevented_lots
+        if order.account not in self.accounts[-EVIDENCE_MAX:]:
+            self.accounts.append(order.account)
+        self.numbers = [*self.numbers, order.number][-EVIDENCE_MAX:]
+        self.orders = [*self.orders, order.order_id, order.counter_order_id][-EVIDENCE_MAX:]
+
+
 class WashState(msgspec.Struct):
-    """Incidents in the window, by (instrument, lower owner, higher owner)."""
+    """Incidents in the window, by instrument and owners, the lower first."""
 
     trades: dict[tuple[int, ...], list[Incident]] = msgspec.field(default_factory=dict)
-    attempts: dict[tuple[int, ...], list[Incident]] = msgspec.field(default_factory=dict)
+    attempts: dict[tuple[int, ...], Attempts] = msgspec.field(default_factory=dict)
 
 
 class WashDetector:
-    """Counts incidents; each is evidence of one alert at most."""
+    """Counts; each trade and each attempt is evidence of one alert at most."""
 
     def __init__(
         self, parameters: Wash, market: Market, state: WashState, *, owners_max: int
@@ -48,6 +74,10 @@ class WashDetector:
         """See a trade."""
         owners = self._market.owners
         maker, taker = owners[trade.maker_account], owners[trade.taker_account]
+        for each in (maker, taker):
+            attempts = self._attempts.get((trade.instrument, each.owner))
+            if attempts is not None:
+                attempts.sides += 1
         is_own = maker.owner == taker.owner
         if not is_own and not (self._parameters.same_firm and maker.firm == taker.firm):
             return []
@@ -59,66 +89,57 @@ class WashDetector:
             trade.quantity_lots,
         )
         key = (trade.instrument, *sorted((maker.owner, taker.owner)))
-        return self._count(
-            self._trades,
-            key,
-            incident,
-            kind=AlertKind.WASH_TRADE,
-            at_least=self._parameters.trades_min,
-            figures={"is_one_owner_group": int(is_own), "firm": taker.firm},
-        )
+        known = self._in_window(self._trades.get(key) or [], incident)
+        if len(known) < self._parameters.trades_min:
+            self._trades.add(key, known)
+            return []
+        self._trades.table.pop(key, None)
+        figures = {"is_one_owner_group": int(is_own), "firm": taker.firm}
+        return [self._alert(trade.instrument, known, figures)]
 
     def on_prevention(self, order: SeenPrevention) -> list[Alert]:
         """See an order that self-trade prevention cancelled or cut."""
         owner = self._market.owner(order.account)
-        incident = Incident(
-            order.number,
-            order.time_ns,
-            [order.account],
-            [order.order_id, order.counter_order_id],
-            order.prevented_lots,
-        )
-        return self._count(
-            self._attempts,
-            (order.instrument, owner, owner),
-            incident,
-            kind=AlertKind.SELF_TRADE_ATTEMPTS,
-            at_least=self._parameters.attempts_min,
-            figures={},
-        )
-
-    def _count(
-        self,
-        table: Remembered[list[Incident]],
-        key: tuple[int, ...],
-        incident: Incident,
-        *,
-        kind: AlertKind,
-        at_least: int,
-        figures: dict[str, int],
-    ) -> list[Alert]:
-        before_ns = incident.time_ns - self._window_ns
-        known = [each for each in table.get(key) or () if each.time_ns >= before_ns]
-        known.append(incident)
-        if len(known) < at_least:
-            table.add(key, known)
+        key = (order.instrument, owner)
+        known = self._attempts.get(key)
+        if known is None or order.time_ns - known.began_at_ns > self._window_ns:
+            known = self._attempts.add(key, Attempts(order.time_ns))
+        known.add(order)
+        parameters = self._parameters
+        share_ppm = known.count * MILLION // (known.count + known.sides)
+        if known.count < parameters.attempts_min or share_ppm < parameters.attempts_share_ppm:
             return []
-        table.table.pop(key, None)
+        del self._attempts.table[key]
         return [
             Alert(
-                kind=kind,
-                event_number=incident.number,
-                time_ns=incident.time_ns,
-                instrument=key[0],
-                owner=self._market.owner(incident.accounts[-1]),
-                accounts=evidence([a for each in known for a in each.accounts]),
-                events=evidence([each.number for each in known]),
-                orders=evidence([order for each in known for order in each.orders if order]),
-                figures={
-                    "count": len(known),
-                    "lots": sum(each.lots for each in known),
-                    **figures,
-                },
-                parameters=self._parameters.numbers(),
+                kind=AlertKind.SELF_TRADE_ATTEMPTS,
+                event_number=order.number,
+                time_ns=order.time_ns,
+                instrument=order.instrument,
+                owner=owner,
+                accounts=evidence(known.accounts),
+                events=evidence(known.numbers),
+                orders=evidence([each for each in known.orders if each]),
+                figures={"count": known.count, "lots": known.lots, "traded_sides": known.sides},
+                parameters=parameters.numbers(),
             )
         ]
+
+    def _in_window(self, known: list[Incident], incident: Incident) -> list[Incident]:
+        before_ns = incident.time_ns - self._window_ns
+        return [*(each for each in known if each.time_ns >= before_ns), incident]
+
+    def _alert(self, instrument: int, known: list[Incident], figures: dict[str, int]) -> Alert:
+        last = known[-1]
+        return Alert(
+            kind=AlertKind.WASH_TRADE,
+            event_number=last.number,
+            time_ns=last.time_ns,
+            instrument=instrument,
+            owner=self._market.owner(last.accounts[-1]),
+            accounts=evidence([account for each in known for account in each.accounts]),
+            events=evidence([each.number for each in known]),
+            orders=evidence([order for each in known for order in each.orders if order]),
+            figures={"count": len(known), "lots": sum(each.lots for each in known), **figures},
+            parameters=self._parameters.numbers(),
+        )

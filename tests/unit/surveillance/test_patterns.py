@@ -58,8 +58,39 @@ def test_trades_that_prevention_stops_again_and_again_are_told() -> None:
         stage.buy(5, 100, account=ALAN)
         stage.mass_cancel(3, account=ALAN)
     assert stage.kinds() == ["self_trade_attempts"]
-    assert stage.alerts[0].figures == {"count": 3, "lots": 15}
+    assert stage.alerts[0].figures == {"count": 3, "lots": 15, "traded_sides": 0}
     assert len(stage.alerts[0].orders) == 6
+
+
+@pytest.mark.parametrize(("share_ppm", "count"), [(600_000, 1), (600_001, 0)])
+def test_who_trades_more_than_is_prevented_is_let_be(share_ppm: int, count: int) -> None:
+    stage = Stage(tuned(wash={"attempts_min": 6, "attempts_share_ppm": share_ppm}))
+
+    def attempt() -> None:
+        stage.sell(5, 100, account=ALICE)
+        stage.buy(5, 100, account=ALAN)
+        stage.mass_cancel(3, account=ALAN)
+
+    for _ in range(4):
+        attempt()
+        stage.trade(ALICE, CAROL, 5, 101)
+    attempt()
+    assert stage.alerts == []
+    attempt()
+    assert stage.kinds() == ["self_trade_attempts"] * count
+    if count:
+        assert stage.alerts[0].figures == {"count": 6, "lots": 30, "traded_sides": 4}
+
+
+def test_attempts_count_within_the_window_only() -> None:
+    stage = Stage(tuned(wash={"attempts_min": 2, "window_seconds": 10}))
+    for gap_ns in (10 * SECOND + 1, 10 * SECOND, 0):
+        assert stage.alerts == []
+        stage.sell(5, 100, account=ALICE)
+        stage.buy(5, 100, account=ALAN)
+        stage.mass_cancel(3, account=ALAN)
+        stage.later(gap_ns)
+    assert stage.kinds() == ["self_trade_attempts"]
 
 
 # --- circular trades ---
