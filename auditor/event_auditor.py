@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -11,16 +10,16 @@ from auditor.actions import Dial
 from auditor.audit import EventAudit
 from auditor.checks.commands import Commands
 from auditor.checks.figures import compare_balances, compare_books
-from auditor.findings import Finding, Findings
+from auditor.findings import Findings
 from auditor.journal import JournalReader
 from auditor.metrics import AuditorMetrics
 from auditor.picture import Picture
 from auditor.pictures import write_picture
+from auditor.ports import EventBatch, MakeFeed, Report
 from auditor.settings import AuditorSettings
 from messages.trading.answers import Balances, read_books
-from runtime.feed import LinkFeed
 from runtime.link import Link, LinkError
-from runtime.link_frames import Answer, EventBatch
+from runtime.link_frames import Answer
 from runtime.storage import DiskStorage
 
 log = structlog.get_logger()
@@ -29,9 +28,6 @@ PART = "events"
 PICTURE_NAME = "events.picture"
 PIECE_BYTES = 128 * 1024
 """About how much is looked at before others get their turn."""
-
-MakeFeed = Callable[[bytes | None], LinkFeed]
-Report = Callable[[list[Finding]], None]
 
 
 class EventAuditor:

@@ -13,12 +13,11 @@ import structlog
 
 from auditor.checks.ledger import STRETCH, LedgerAudit, LedgerPicture, Rows, Sums
 from auditor.checks.postings import CorrectionRow, EntryRow, TradeRow
-from auditor.event_auditor import MakeFeed, Report
 from auditor.findings import Findings
 from auditor.metrics import AuditorMetrics
 from auditor.pictures import write_picture
+from auditor.ports import EventBatch, MakeFeed, Report
 from auditor.settings import AuditorSettings
-from runtime.link_frames import EventBatch
 from runtime.postgres import Connection, connect, drop
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from auditor.actions import Actions, Dial
 from auditor.checks.ledger import LedgerPicture
-from auditor.event_auditor import PICTURE_NAME, EventAuditor, MakeFeed
+from auditor.event_auditor import PICTURE_NAME, EventAuditor
 from auditor.findings import Check, Consequence, Finding
 from auditor.findings_file import FindingsFile
 from auditor.ledger_auditor import PICTURE_NAME as LEDGER_PICTURE_NAME
@@ -17,6 +17,7 @@ from auditor.ledger_auditor import LedgerAuditor
 from auditor.metrics import AuditorMetrics
 from auditor.picture import Picture
 from auditor.pictures import read_picture
+from auditor.ports import MakeFeed
 from auditor.settings import AuditorSettings
 from auditor.trail.heads import HeadError
 from auditor.trail.keeper import TrailKeeper

@@ -9,6 +9,7 @@ PARTS: Final = {
     "path": "an order from a socket to its acknowledgement, beside sync and socket",
     "journal": "groups through the native log writer, beside the bare disk",
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
+    "auditor": "how fast the auditor catches up, in processor time",
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
