@@ -13,7 +13,7 @@ import msgspec
 from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.state import State
 from messages.layout import RECORD_PREFIX, Record, plain_text
-from messages.trading.answers import Balances
+from messages.trading.answers import OPEN_ORDERS_PAGE_MAX, Balances
 from messages.trading.codes import RejectCode
 from messages.trading.commands import Command
 from messages.trading.events import (
@@ -21,6 +21,7 @@ from messages.trading.events import (
     BalanceChanged,
     CommandRejected,
     Event,
+    OrderReported,
     TradeChanged,
     TradeDisputed,
     TradeExecuted,
@@ -97,6 +98,17 @@ class OperatorLink:
         """Return the engine's money."""
         answer = await self.query("balances")
         return msgspec.msgpack.decode(answer.payload, type=Balances)
+
+    async def open_order_count(self, account: int) -> int:
+        """Count an account's open orders, page by page."""
+        count, after = 0, 0
+        while True:
+            answer = await self._link.query("open_orders", account, after, OPEN_ORDERS_PAGE_MAX)
+            page = [e for e in EVENTS.unpack(answer.payload) if isinstance(e, OrderReported)]
+            count += len(page)
+            if len(page) < OPEN_ORDERS_PAGE_MAX:
+                return count
+            after = page[-1].order_id
 
     async def definitions(self) -> list[Record]:
         """Return what the venue knows, as events."""
@@ -204,6 +216,24 @@ async def trade_told(state: State, trade_id: int) -> TradeExecuted | TradeChange
     finally:
         await link.close()
     return told
+
+
+async def told(state: State) -> AsyncIterator[list[Event]]:
+    """Yield every event that the venue has durably told, in batches.
+
+    Raises:
+        VenueAwayError: no venue answers.
+    """
+    link = await connect(state, ADMIN)
+    try:
+        if link.welcome.last_event == 0:
+            return
+        async for batch in link.events(0):
+            yield [each for each in EVENTS.unpack(batch.data) if isinstance(each, Event)]
+            if batch.last >= link.welcome.last_event:
+                return
+    finally:
+        await link.close()
 
 
 async def honoured(state: State, reference: bytes) -> int:

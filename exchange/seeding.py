@@ -1,7 +1,5 @@
 """Bring a venue to what its configuration says: all of it when new, differences later."""
 
-import msgspec
-
 from exchange.configuration import Configuration
 from exchange.definitions import Difference, compare, outcome_of
 from exchange.operator_link import Asking, OperatorLink, matching
@@ -33,21 +31,9 @@ async def seed_venue(
 
 
 async def apply_definitions(
-    link: Asking,
-    configuration: Configuration,
-    differences: list[Difference],
-    *,
-    operator: int = 0,
-    approver: int = 0,
+    link: Asking, configuration: Configuration, differences: list[Difference]
 ) -> None:
     """Send the commands of the differences that have one, and open instruments that are new.
-
-    Args:
-        link: the way into the venue.
-        configuration: says which phase a new instrument begins in.
-        differences: what to bring about, in this order.
-        operator: whose number the commands carry; zero while a new venue is seeded.
-        approver: the second operator's.
 
     Raises:
         CommandError: the venue refused one; those before it are done.
@@ -59,21 +45,13 @@ async def apply_definitions(
         if command is None:
             continue
         assert isinstance(command, commands.Command)
-        await link.ask(_signed(command, operator, approver), outcome_of(command))
+        await link.ask(command, outcome_of(command))
         if isinstance(command, commands.CreateInstrument):
             opened.append(command.instrument)
     for instrument in opened:
         phase = phases[instrument]
         if phase is not Phase.CLOSED:
-            opening = commands.ChangePhase.make(instrument=instrument, phase=phase)
             await link.ask(
-                _signed(opening, operator, approver),
+                commands.ChangePhase.make(instrument=instrument, phase=phase),
                 matching(events.PhaseChanged, instrument=instrument, phase=phase),
             )
-
-
-def _signed(command: commands.Command, operator: int, approver: int) -> commands.Command:
-    """Put operators' numbers on a command; what only creates carries none."""
-    if not hasattr(command, "operator"):
-        return command
-    return msgspec.structs.replace(command, operator=operator, approver=approver)

@@ -1,7 +1,7 @@
 """What an action is: a body that somebody signs, a plan in words, and how it is carried out."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -66,6 +66,12 @@ class Hands:
     approver: int = 0
     reference: bytes = b""
     """Made from the proposal; empty where one operator acts alone."""
+    told: list[int] = field(default_factory=list)
+    """The numbers of the events that were brought about, for the record."""
+
+    async def ask(self, command: commands.Command, outcome: Outcome) -> events.Event:
+        """See ``send``, of which this is the name that ``Asking`` has."""
+        return await self.send(command, outcome)
 
     async def send(self, command: commands.Command, outcome: Outcome) -> events.Event:
         """Send a command in the operators' names and return what it brought about.
@@ -74,9 +80,12 @@ class Hands:
             CommandRefusedError: the venue said no. VenueAwayError: the outcome is not known.
         """
         assert self.venue is not None, "an action that needs no venue sends nothing"
-        signed = msgspec.structs.replace(command, operator=self.operator, approver=self.approver)
-        event = await self.venue.ask(signed, outcome)
+        if hasattr(command, "operator"):  # what only creates carries none
+            who = {"operator": self.operator, "approver": self.approver}
+            command = msgspec.structs.replace(command, **who)
+        event = await self.venue.ask(command, outcome)
         assert isinstance(event, events.Event)
+        self.told.append(event.number)
         return event
 
 

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from exchange.admin import fees, limits, money, notices, people, switches, trades
+from exchange.admin import drills, fees, limits, money, notices, people, switches, trades
 from exchange.admin.actions import Body
 
 ACTIONS: Final = MappingProxyType[str, type[Body]](
@@ -14,6 +14,7 @@ ACTIONS: Final = MappingProxyType[str, type[Body]](
         "announce": notices.Announce,
         "apply": switches.Apply,
         "revoke": switches.RevokeSession,
+        "drill.kill": drills.DrillKill,
         "limits": limits.SetLimits,
         "protection": limits.DefineProtection,
         "bust": trades.Bust,
@@ -36,5 +37,5 @@ ACTIONS: Final = MappingProxyType[str, type[Body]](
     }
 )
 
-URGENT: Final = frozenset({"kill"})
+URGENT: Final = frozenset({"kill", "drill.kill"})
 """What waits for no other action."""

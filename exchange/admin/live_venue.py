@@ -43,6 +43,12 @@ class LiveVenue:
         """See ``Venue``."""
         return await operator_link.honoured(self._state, reference)
 
+    async def open_orders(self) -> int:
+        """See ``Venue``."""
+        known = await self._link.definitions()
+        accounts = [each.account for each in known if isinstance(each, events.AccountCreated)]
+        return sum([await self._link.open_order_count(account) for account in accounts])
+
     async def disputes(self) -> list[events.TradeDisputed]:
         """See ``Venue``."""
         return await operator_link.disputes(self._state)

@@ -198,9 +198,10 @@ class Plane:
                 summary=plan.summary,
             )
             await asyncio.to_thread(self.record.add, entry)
-            done = await plan.perform(Hands(venue=desk.venue, operator=0))
+            hands = Hands(venue=desk.venue, operator=0)
+            done = await plan.perform(hands)
             came = {"at_ns": self._now_ns(), "step": "done", "outcome": done.said}
-            entry = msgspec.structs.replace(entry, event=done.event, **came)
+            entry = msgspec.structs.replace(entry, events=tuple(hands.told), **came)
             await asyncio.to_thread(self.record.add, entry)
         return done
 
@@ -222,7 +223,7 @@ class Plane:
             if is_repeat and desk.venue is not None:
                 event = await desk.venue.honoured(proposal.reference)
                 if event:
-                    self.proposals.close(proposal, f"executed as event {event}")
+                    await self._note_found(proposal, event)
                     return Done(said=f"{proposal.summary}: was executed before", event=event)
             self.proposals.require_fresh(proposal)
             plan = await _planned(body, desk)
@@ -241,6 +242,21 @@ class Plane:
         outcome = f"executed as event {done.event}" if done.event else "executed"
         self.proposals.close(proposal, outcome)
         return done
+
+    async def _note_found(self, proposal: Proposal, event: int) -> None:
+        """Write down that what was not known to be done is done."""
+        assert proposal.approval is not None
+        outcome = f"executed as event {event}"
+        await self._note(
+            "done",
+            proposal.approval,
+            proposal.action,
+            "found in the events",
+            proposal=proposal.id,
+            outcome=outcome,
+            told=(event,),
+        )
+        self.proposals.close(proposal, outcome)
 
     def _moved_on(self, proposal: Proposal, plan: Plan, *, is_repeat: bool) -> Done:
         """Refuse what would do something else by now than its words say."""
@@ -294,9 +310,10 @@ class Plane:
         named = proposal.id if proposal is not None else ""
         reason = msgspec.json.decode(request.body, type=_Reasoned).reason
 
-        async def note(step: Step, outcome: str, event: int = 0) -> None:
+        async def note(step: Step, outcome: str) -> None:
+            told = tuple(hands.told)
             await self._note(
-                step, request, action, reason, proposal=named, outcome=outcome, event=event
+                step, request, action, reason, proposal=named, outcome=outcome, told=told
             )
 
         try:
@@ -309,7 +326,7 @@ class Plane:
             if proposal is not None:
                 self.proposals.close(proposal, f"refused: {error}")
             raise
-        await note("done", done.said, done.event)
+        await note("done", done.said)
         log.info(
             "admin_action_done", action=action, operator=request.operator, event_number=done.event
         )
@@ -373,7 +390,7 @@ class Plane:
         summary: str = "",
         proposal: str = "",
         outcome: str = "",
-        event: int = 0,
+        told: tuple[int, ...] = (),
     ) -> None:
         entry = Entry(
             at_ns=self._now_ns(),
@@ -384,13 +401,13 @@ class Plane:
             summary=summary,
             proposal=proposal,
             outcome=outcome,
-            event=event,
+            events=told,
             request=request,
         )
         try:
             await asyncio.to_thread(self.record.add, entry)
         except (OSError, ChainBrokenError) as error:
-            if action not in URGENT:
+            if action != "kill":
                 raise
             # A kill switch that a full disk holds back is none. The command has who and why.
             log.error("admin_record_not_written", action=action, reason=str(error))  # noqa: TRY400

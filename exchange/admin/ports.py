@@ -41,6 +41,10 @@ class Venue(Protocol):
         """Return the first event that carries a reference; 0 when none does."""
         ...
 
+    async def open_orders(self) -> int:
+        """Count the open orders of all accounts, stops that wait included."""
+        ...
+
     async def disputes(self) -> list[events.TradeDisputed]:
         """Return every dispute of an execution."""
         ...

@@ -40,7 +40,8 @@ class Entry(
     summary: str = ""
     proposal: str = ""
     outcome: str = ""
-    event: int = 0
+    events: tuple[int, ...] = ()
+    """The numbers of the events that were brought about."""
     request: SignedRequest | None = None
 
 

@@ -47,6 +47,8 @@ MATRIX: Final = MappingProxyType(
         "announce": (_DESK, Persons.ONE),
         "apply": (_RISK, Persons.TWO),
         "revoke": (frozenset({Role.OPERATOR, Role.RISK, Role.SECURITY}), Persons.ONE),
+        # It stops trading for real, and says how fast.
+        "drill.kill": (_RISK, Persons.ONE),
         "limits": (_RISK, Persons.BY_AMOUNT),
         "protection": (_RISK, Persons.ONE),
         "bust": (_RISK, Persons.TWO),

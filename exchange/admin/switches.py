@@ -19,7 +19,7 @@ PhaseName = Literal["pre_open", "call_auction", "continuous", "halted", "closed"
 _WEEK_SECONDS = 7 * 86_400
 
 
-class _Switch(Body, frozen=True):
+class Switch(Body, frozen=True):
     """A kill switch, by scope and target."""
 
     scope: ScopeName
@@ -48,7 +48,7 @@ class _Switch(Body, frozen=True):
         return scope, find(self.target)
 
 
-class Kill(_Switch, frozen=True):
+class Kill(Switch, frozen=True):
     """Stop new orders in a scope, and cancel the open ones unless they are kept."""
 
     keep_orders: bool = False
@@ -69,7 +69,7 @@ class Kill(_Switch, frozen=True):
         return Plan(summary=f"kill {self.about}", perform=perform)
 
 
-class Resume(_Switch, frozen=True):
+class Resume(Switch, frozen=True):
     """Lift a kill switch; wider and narrower ones stay."""
 
     async def plan(self, desk: Desk) -> Plan:
@@ -168,13 +168,7 @@ class Apply(Body, frozen=True):
         changes = "; ".join(f"{each.subject}: {each.wanted}" for each in applied)
 
         async def perform(hands: Hands) -> Done:
-            await apply_definitions(
-                desk.core,
-                configuration,
-                applied,
-                operator=hands.operator,
-                approver=hands.approver,
-            )
+            await apply_definitions(hands, configuration, applied)
             return Done(said=f"{len(applied)} applied, {left} left alone")
 
         return Plan(

@@ -1,8 +1,10 @@
 """The desk's two operators: what a case asks of them is done by the operators' API, as anywhere."""
 
 import asyncio
+import time
 
 from exchange.admin.client import AdminClient, api_address
+from exchange.admin.founding import found_operators
 from exchange.certify.desk import Operator
 from exchange.commands.admin_arguments import ACTIONS, destination
 from exchange.demo.temporary_venue import Places
@@ -46,7 +48,7 @@ def carry_out(state: State, words: list[str]) -> None:
 def _clients(state: State) -> tuple[AdminClient, AdminClient]:
     operators = Operators(state.operators)
     if not operators.all():
-        operators.found(NAMES)
+        found_operators(state, NAMES, now_ns=time.time_ns())
     url = api_address(state)
     first, second = (
         AdminClient(url, Token.read(operators.named(name), operators.token_path(name)))

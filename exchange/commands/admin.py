@@ -1,6 +1,7 @@
 """Operate the venue, in your own name: every action is signed, and goes by the operators' API."""
 
 import argparse
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from exchange.admin.client import AdminClient, api_address
-from exchange.admin.record import Entry, Record
+from exchange.admin.founding import found_operators
+from exchange.admin.record import Record
+from exchange.admin.record_check import event_findings, record_findings
 from exchange.admin.roles import Persons
 from exchange.commands import check
 from exchange.commands.admin_arguments import ACTIONS, destination
 from exchange.errors import CommandError
+from exchange.operator_link import told
 from exchange.operators import Operators, Token, public_key_of, read_token, write_token
 from exchange.places import places_parser
 from exchange.state import State
@@ -27,6 +31,8 @@ from runtime.process import EXIT_OK
 
 OPERATOR_VARIABLE: Final = "RIALTO_OPERATOR"
 """Who asks, where ``--as`` does not say so."""
+
+EXIT_FINDINGS: Final = 1
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -45,8 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         one = _signed(groups[group] if group else actions, inner, summary, _act)
         one.set_defaults(act=name)
         one.add_argument("--reason", required=True, help="why, for the record")
-        for flags, told in arguments:
-            one.add_argument(*flags, **told)
+        for flags, words in arguments:
+            one.add_argument(*flags, **words)
         if name in DRY_RUNS:
             one.add_argument("--dry-run", action="store_true", help="only say what would change")
     _configure_proposals(actions)
@@ -61,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shown = _signed(actions, "show", "print the venue's definitions of a kind", _show)
     shown.add_argument("kind", help="such as account-limits, protection, fee-assignments")
     _signed(groups["operators"], "list", "say who there is", _operators)
-    _configure_local(groups)
+    _configure_local(actions, groups)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -101,8 +107,10 @@ def _configure_proposals(actions: Any) -> None:
         one.add_argument("--reason", required=True, help="why, for the record")
 
 
-def _configure_local(groups: dict[str, Any]) -> None:
+def _configure_local(actions: Any, groups: dict[str, Any]) -> None:
     """Add what is done on this machine, with files of one's own."""
+    about = "check chain and signatures of the record, and the venue's events against it"
+    _plain(actions, "check-record", about, _check_record)
     found = _plain(groups["operators"], "found", "make the first operators of a venue", _found)
     found.add_argument("names", nargs="+", metavar="name", help="two or more; each has every role")
     key = _plain(groups["operators"], "key", "make a key, and print its public half", _key)
@@ -260,22 +268,33 @@ def _time(at_ns: int) -> str:
 def _found(options: argparse.Namespace) -> int:
     state = State(options.state)
     state.prepare()
-    tokens = Operators(state.operators).found(options.names)
-    record = Record(ChainedLines(state.admin_record))
-    for operator in Operators(state.operators).all():
-        record.add(
-            Entry(
-                at_ns=time.time_ns(),
-                step="founded",
-                operator=operator.name,
-                action="operators.found",
-                reason="the first operators of this venue",
-                summary=f"{operator.name}, number {operator.number}, key {operator.public_key}",
-            )
-        )
+    tokens = found_operators(state, options.names, now_ns=time.time_ns())
     for token in tokens:
         console.print(f"{token.stem}: the token is {token}; give it to that person alone")
     return EXIT_OK
+
+
+def _check_record(options: argparse.Namespace) -> int:
+    state = State(options.state)
+    operators = Operators(state.operators).all()
+    entries = list(Record(ChainedLines(state.admin_record)).entries())
+    found = record_findings(entries, operators)
+    recorded = {event: entry for _, entry in entries for event in entry.events}
+    names = {each.number: each.name for each in operators}
+
+    async def look() -> int:
+        count = 0
+        async for batch in told(state):
+            found.extend(event_findings(batch, recorded, names))
+            count += len(batch)
+        return count
+
+    count = asyncio.run(look())
+    for each in found:
+        console.print(each)
+    said = f"{len(found)} findings" if found else "clean"
+    console.print(f"{len(entries)} entries, {count} events: {said}")
+    return EXIT_FINDINGS if found else EXIT_OK
 
 
 def _key(options: argparse.Namespace) -> int:

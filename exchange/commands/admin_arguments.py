@@ -81,6 +81,14 @@ ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             _of("--text", default="", help="clients read it"),
         ),
     ),
+    "drill.kill": (
+        "stop trading for real, and record how long it took",
+        (
+            _SCOPE,
+            _TARGET,
+            _of("--stops-trading", action="store_true", help="say that you know it does"),
+        ),
+    ),
     "limits": (
         "set an account's limits",
         (

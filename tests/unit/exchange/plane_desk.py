@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from exchange.admin.founding import found_operators
 from exchange.admin.plane import Outcome, Plane
 from exchange.admin.ports import Venue
 from exchange.admin.proposals import Proposals
@@ -112,6 +113,12 @@ class EngineVenue:
                 return event.number
         return 0
 
+    async def open_orders(self) -> int:
+        known = await self.definitions()
+        accounts = [each.account for each in known if isinstance(each, events.AccountCreated)]
+        pages = [self.engine.open_orders(account, after=0, limit=2000) for account in accounts]
+        return sum(len(list(events.EVENTS.unpack(page))) for page in pages)
+
     async def disputes(self) -> list[events.TradeDisputed]:
         return [event for event in self.told if isinstance(event, events.TradeDisputed)]
 
@@ -155,7 +162,7 @@ class PlaneDesk:
         self.now_ns = 1_000_000_000_000
         self.venue = EngineVenue()
         self.operators = Operators(self.state.operators)
-        self.operators.found(["ann", "ben", "cid"])
+        found_operators(self.state, ["ann", "ben", "cid"], now_ns=self.now_ns)
         self.venue.restore(*_seeded())
         self.alone = read_configuration(self.config).venue.admin_api.alone
         self.ledger = MemoryLedger()
@@ -216,4 +223,6 @@ class PlaneDesk:
         return await self.approve("ben", await self.act("ann", action, **fields))
 
     def entries(self) -> list[Entry]:
-        return [entry for _, entry in self.plane.record.entries()]
+        """Return what is on record since the operators were founded."""
+        entries = [entry for _, entry in self.plane.record.entries()]
+        return [entry for entry in entries if entry.step != "founded"]

@@ -124,7 +124,7 @@ async def test_what_the_command_line_does_goes_over_the_wire(served: Served) -> 
     assert "it has 5.000000 USD" in done["said"]
     rows = await aside(lambda: ann.get("/v1/accounts"))
     assert {"account": "MM1", "balance": "5.000000 USD", "held": "0.000000 USD"} in rows
-    entries = await aside(lambda: ann.get("/v1/record/2"))
+    entries = await aside(lambda: ann.get("/v1/record/5"))
     assert [row["entry"]["step"] for row in entries] == ["proposed", "approved", "done"]
     for path in ("sessions", "disputes", "operators", "definitions/accounts"):
         assert isinstance(await aside(ann.get, f"/v1/{path}"), list)

@@ -14,7 +14,7 @@ from exchange.admin.signing import Doorkeeper, SignedRequest, sign
 from exchange.errors import CommandError, CommandRefusedError, VenueAwayError
 from exchange.operators import Operators
 from messages.layout import plain_text
-from messages.trading import commands
+from messages.trading import commands, events
 from messages.trading.identity import client_id
 from tests.unit.exchange.plane_desk import REASON, WINDOW_NS, PlaneDesk
 from tests.unit.exchange.test_admin_roles import BODIES, KEY
@@ -47,7 +47,7 @@ async def test_a_kill_switch_has_its_operator_its_reason_and_two_entries(desk: P
     assert (command.operator, command.approver, command.cancel_orders) == (1, 0, 1)
     assert plain_text(command.text) == REASON
     asked, done = desk.entries()
-    assert (asked.step, done.step, done.event) == ("asked", "done", outcome.event)
+    assert (asked.step, done.step, done.events) == ("asked", "done", (outcome.event,))
     assert asked.request is not None
     assert desk.operators.named("ann").has_signed(
         asked.request.signed_bytes(), asked.request.signature
@@ -410,6 +410,37 @@ async def test_a_configuration_edited_after_it_was_proposed_is_refused(desk: Pla
     (command,) = desk.venue.asked
     assert isinstance(command, commands.SetInstrumentLimits)
     assert (command.operator, command.approver) == (1, 2)
+
+
+async def test_a_drill_stops_trading_and_says_how_fast(desk: PlaneDesk) -> None:
+    await desk.agreed("credit", **MONEY | {"amount": "100000"})
+    known = await desk.venue.definitions()
+    (grant,) = [
+        event
+        for event in known
+        if isinstance(event, events.SessionGranted) and plain_text(event.name) == "MM1"
+    ]
+    (book,) = [
+        event
+        for event in known
+        if isinstance(event, events.InstrumentCreated) and plain_text(event.symbol) == "BTC-USD"
+    ]
+    who = {"session": grant.session, "account": grant.account, "connection": 1}
+    desk.venue.apply(commands.OpenSession.make(**who))
+    for number in range(3):
+        order = {"side": 1, "order_type": 1, "time_in_force": 2, "self_trade_prevention": 0}
+        terms = {"instrument": book.instrument, "price_ticks": 6_000_000, "quantity_lots": 100}
+        name = client_id(f"o-{number}")
+        told = desk.venue.apply(
+            commands.PlaceOrder.make(**who, **order, **terms, client_order_id=name)
+        )
+        assert isinstance(told[0], events.OrderAccepted), getattr(told[0], "code", told)
+    with pytest.raises(CommandError, match="stops trading for real"):
+        await desk.act("ann", "drill.kill", scope="venue")
+    done = await desk.act("ann", "drill.kill", scope="venue", stops_trading=True)
+    assert "venue killed, 3 orders cancelled, command to last cancel" in done.said
+    assert done.said.endswith("open orders 3 before, 0 after")
+    assert desk.entries()[-1].outcome == done.said
 
 
 async def test_what_was_signed_for_one_path_does_nothing_at_another(desk: PlaneDesk) -> None:

@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "announce": {"stop_in": 10},
     "apply": {},
     "revoke": {"session": "INST1-DC", "account": "INST1"},
+    "drill.kill": {"scope": "venue", "stops_trading": True},
     "limits": {"account": "MM1", "open_orders": 5},
     "protection": {"account": "MM1", "group": 7, "base": "BTC", "trades_max": 3},
     "bust": {"trade": 1},
