@@ -12,6 +12,7 @@ from exchange.operator_link import connect
 from exchange.state import State
 from messages.trading.answers import Balances
 from runtime import postgres
+from services.accounts.database import migrate as migrate_accounts
 from services.surveillance.database import migrate as migrate_surveillance
 from settlement import database
 from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report, RfqHold
@@ -45,10 +46,12 @@ async def prepare_database(configuration: Configuration, state: State) -> None:
 
     Raises:
         DatabaseError: it is not one that we may use; settlement's or surveillance's.
+        SchemaError: a newer program's; accounts'.
     """
     dsn = database_dsn(configuration, state)
     await database.migrate(dsn)
     await migrate_surveillance(dsn)
+    await migrate_accounts(dsn)
 
 
 async def reconcile_venue(

@@ -17,6 +17,7 @@ import services.surveillance.service
 import settlement.service
 import venue.follower
 import venue.service
+from exchange.accounts import accounts_context, accounts_service
 from exchange.auditing import make_auditor
 from exchange.books import database_dsn
 from exchange.configuration import Configuration
@@ -153,6 +154,26 @@ async def _run_surveillance(
     ) as announce:
         announce({})
         await service.run(stop)
+    return EXIT_OK
+
+
+async def _run_accounts(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
+    registry = CollectorRegistry()
+    context = accounts_context(configuration, places.state)
+    async with (
+        accounts_service(configuration, places.state, registry) as service,
+        _page(
+            configuration,
+            places,
+            name=service.name,
+            registry=registry,
+            health=service.health,
+            port=configuration.venue.observability.accounts_port,
+        ) as announce,
+    ):
+        await service.run(
+            stop, context=context, listening=lambda address: announce({"accounts": address})
+        )
     return EXIT_OK
 
 
@@ -327,6 +348,7 @@ PROCESS_MAINS: dict[str, ProcessMain] = {
     "settlement": _run_settlement,
     "auditor": _run_auditor,
     "surveillance": _run_surveillance,
+    "accounts": _run_accounts,
     "fix_guard": _run_fix_guard,
     "fix_gateway": _run_fix_gateway,
     "fix_market_data": _run_fix_market_data,

@@ -34,12 +34,16 @@ PROCESSES = (
     "settlement",
     "auditor",
     "surveillance",
+    "accounts",
     "fix_guard",
     "fix_gateway",
     "fix_market_data",
     "admin_api",
 )
 """Our own processes, as ``./rialto run`` knows them."""
+
+SWITCHED_OFF = "switched off in the configuration"
+"""What is said of a process that is not wanted: no trouble, though it does not run."""
 
 LOG_TAIL_BYTES = 65536
 _POLL_SECONDS = 0.02

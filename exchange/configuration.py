@@ -15,6 +15,7 @@ from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
 from runtime.toml import SettingsError, read_toml
+from services.accounts import settings as accounts
 from services.surveillance.parameters import Parameters, read_parameters
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
@@ -132,6 +133,22 @@ class AuditorTable(Strict, frozen=True):
     signing_key_file: str = ""
 
 
+class AccountsTable(Strict, frozen=True):
+    """``[accounts]``: people, how they sign in, and their API keys."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 0
+    certificate_file: str = ""
+    key_file: str = ""
+    site: str = "http://localhost"
+    breached_passwords_file: str = ""
+    http: accounts.HttpSettings = accounts.HttpSettings()
+    smtp: accounts.SmtpSettings = accounts.SmtpSettings()
+    limits: accounts.Limits = accounts.Limits()
+    hashing: accounts.Hashing = accounts.Hashing()
+
+
 class PostgresTable(Strict, frozen=True):
     """``[postgres]``: an embedded server, or the address of one."""
 
@@ -150,6 +167,7 @@ class ObservabilityTable(Strict, frozen=True):
     settlement_port: Port = 0
     auditor_port: Port = 0
     surveillance_port: Port = 0
+    accounts_port: Port = 0
     fix_guard_port: Port = 0
     fix_port: Port = 0
     fix_market_data_port: Port = 0
@@ -200,6 +218,7 @@ class VenueFile(Strict, frozen=True):
     fix_market_data: FixMarketDataTable
     admin_api: AdminApiTable
     settlement: SettlementTable
+    accounts: AccountsTable
     postgres: PostgresTable
     observability: ObservabilityTable
     supervisor: SupervisorTable

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from exchange.children import Child, ChildFailedError
+from exchange.children import SWITCHED_OFF, Child, ChildFailedError
 from exchange.configuration import SupervisorTable
 from exchange.state import State
 from runtime.process import EXIT_DISK, EXIT_UNAVAILABLE, NEVER_RESTART
@@ -47,6 +47,7 @@ class Supervisor:
         core: Child,
         others: Sequence[Child],
         seed: Callable[[], Awaitable[None]],
+        switched_off: Sequence[str] = (),
     ) -> None:
         """Describe the venue; nothing happens before ``run``.
 
@@ -56,6 +57,7 @@ class Supervisor:
             core: the vital one; nothing else starts before it serves.
             others: stopped in the reverse of this order, after which the core is.
             seed: called once the core serves for the first time.
+            switched_off: processes that are not wanted, so that nobody misses them.
         """
         self._state = state
         self._settings = settings
@@ -64,7 +66,7 @@ class Supervisor:
         self._seed = seed
         self._is_open = False
         self._settled = {child.name: asyncio.Event() for child in others}
-        self.troubles: dict[str, str] = {}
+        self.troubles: dict[str, str] = dict.fromkeys(switched_off, SWITCHED_OFF)
         """Why a child that should run does not, by its name."""
 
     async def run(self, stop: asyncio.Event, started: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from exchange.accounts import accounts_context
 from exchange.admin.tls import tls_context
 from exchange.configuration import Configuration, read_configuration
 from exchange.state import State
@@ -71,6 +72,7 @@ def read_and_check(
     check_plain_host(guard.host)
     networks(where, "fix_guard.limits.addresses", guard.limits.addresses)
     tls_context(configuration.venue.admin_api, state.secrets)
+    accounts_context(configuration, state)
     if guard.tls_host:
         files = guard_settings(configuration, sessions, state)
         server_context(files.certificate_file, files.key_file, trusted_pem="")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from exchange.children import POSTGRES, PROCESSES
+from exchange.children import POSTGRES, PROCESSES, SWITCHED_OFF
 from exchange.errors import VenueAwayError
 from exchange.operator_link import connect
 from exchange.state import State
@@ -43,7 +43,8 @@ def venue_report(state: State) -> dict[str, Any]:
         page = state.page(name)
         if page is None:
             trouble = troubles.get(name, "")
-            processes[name] = {"pid": None, "healthy": False, "addresses": {}, "trouble": trouble}
+            is_off = trouble == SWITCHED_OFF
+            processes[name] = {"pid": None, "healthy": is_off, "addresses": {}, "trouble": trouble}
             continue
         health = _health(page.metrics_port) if page.metrics_port else {"healthy": True}
         processes[name] = {

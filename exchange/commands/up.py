@@ -72,6 +72,8 @@ def _supervisor(
         configuration.venue.postgres,
         prepare=lambda: prepare_database(configuration, state),
     )
+    is_off = not configuration.venue.accounts.enabled
+    accounts = ProcessChild("accounts", state, settings, arguments, after=postgres)
     return Supervisor(
         state,
         settings,
@@ -81,6 +83,7 @@ def _supervisor(
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
             ProcessChild("surveillance", state, settings, arguments, after=postgres),
+            *([] if is_off else [accounts]),
             ProcessChild("auditor", state, settings, arguments),
             # Stopped after the gateway, whose farewells go through it.
             ProcessChild("fix_guard", state, settings, arguments),
@@ -89,6 +92,7 @@ def _supervisor(
             ProcessChild("admin_api", state, settings, arguments),
         ],
         seed=seed,
+        switched_off=(accounts.name,) if is_off else (),
     )
 
 

@@ -1,6 +1,7 @@
 """The accounts process: the HTTP door, the errands behind it, the post office, and a broom."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -88,7 +89,13 @@ class AccountsService:
                 store, mailer, settings.smtp, clock=clock, metrics=self._metrics
             )
 
-    async def run(self, stop: asyncio.Event, *, listening: Callable[[str], None]) -> None:
+    async def run(
+        self,
+        stop: asyncio.Event,
+        *,
+        context: ssl.SSLContext | None = None,
+        listening: Callable[[str], None],
+    ) -> None:
         """Serve until asked to stop; what was begun is finished."""
         app = application(
             self.desks,
@@ -100,7 +107,7 @@ class AccountsService:
             group.create_task(self._sweep(stop), name="accounts.sweep")
             if self._post_office is not None:
                 group.create_task(self._post_office.run(stop), name=PostOffice.name)
-            await serve(app, self._settings.http, stop, listening=listening)
+            await serve(app, self._settings, context, stop, listening=listening)
             await self.desks.errands.all_done()
             errands.cancel()
 

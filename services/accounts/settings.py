@@ -1,6 +1,5 @@
 """What the operator may set of accounts."""
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -53,10 +52,8 @@ class Hashing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The public door."""
+    """What the public door takes."""
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     connections_max: Count = 512
     body_bytes_max: Count = 16_384
     header_bytes_max: Count = 16_384
@@ -88,9 +85,9 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     """The address people open, such as https://rialto.example: links and passkeys are of it."""
     issuer: str
+    host: str
+    port: int
     http: HttpSettings
     smtp: SmtpSettings
     limits: Limits
     hashing: Hashing
-    breached_passwords: Path | None = None
-    """A file of SHA-1 digests in upper-case hexadecimal, sorted, a line each."""

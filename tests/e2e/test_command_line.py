@@ -13,7 +13,7 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     status = run.wait_healthy()
     assert set(status["processes"]) == {
         "postgres", "core", "follower", "settlement", "auditor",
-        "surveillance",
+        "surveillance", "accounts",
         "fix_guard", "fix_gateway", "fix_market_data", "admin_api",
     }  # fmt: skip
     assert "already running" in run.done("up")

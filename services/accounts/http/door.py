@@ -97,7 +97,7 @@ class Door:
         if status == 500:
             log.error("accounts_request_failed", exc_info=error)
         self._counted(body.name)
-        headers = {"Cache-Control": "no-store"}
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         return Response(body, status_code=status, headers=headers)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import uvicorn
 from litestar import Litestar
 
 from runtime.toml import SettingsError
-from services.accounts.settings import HttpSettings
+from services.accounts.settings import AccountsSettings
 
 
 class _Server(uvicorn.Server):
@@ -23,7 +24,8 @@ class _Server(uvicorn.Server):
 
 async def serve(
     application: Litestar,
-    settings: HttpSettings,
+    settings: AccountsSettings,
+    context: ssl.SSLContext | None,
     stop: asyncio.Event,
     *,
     listening: Callable[[str], None],
@@ -33,18 +35,20 @@ async def serve(
     Args:
         application: what answers.
         settings: where to listen, and how much to take.
+        context: for TLS; None for plain HTTP.
         stop: ends it.
         listening: told the address.
 
     Raises:
         SettingsError: the address cannot be had.
     """
+    http = settings.http
     try:
         listener = socket.create_server(
-            (settings.host, settings.port), backlog=settings.connections_max
+            (settings.host, settings.port), backlog=http.connections_max
         )
     except OSError as error:
-        raise SettingsError(f"[accounts.http] {settings.host}:{settings.port}: {error}") from error
+        raise SettingsError(f"[accounts] {settings.host}:{settings.port}: {error}") from error
     config = uvicorn.Config(
         application,
         http="h11",
@@ -54,15 +58,17 @@ async def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.connections_max,
-        h11_max_incomplete_event_size=settings.header_bytes_max,
-        timeout_graceful_shutdown=settings.request_seconds_max,
+        limit_concurrency=http.connections_max,
+        h11_max_incomplete_event_size=http.header_bytes_max,
+        timeout_graceful_shutdown=http.request_seconds_max,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
     server = _Server(config)
     host, port = listener.getsockname()[:2]
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve([listener]), name="accounts.http")
-        listening(f"http://{host}:{port}")
+        scheme = "http" if context is None else "https"
+        listening(f"{scheme}://{host}:{port}")
         await stop.wait()
         server.should_exit = True
         await serving
