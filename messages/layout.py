@@ -62,6 +62,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     LENGTH: ClassVar[int]
     CODEC: ClassVar[struct.Struct]
     FIELDS: ClassVar[tuple[Field, ...]]
+    TEXTS: ClassVar[tuple[tuple[str, int], ...]]
+    """The fields of bytes, and their sizes."""
+    ZEROS: ClassVar[dict[str, int | bytes]]
+    """A record of nothing: its prefix, and zeros."""
 
     @classmethod
     def make(cls, **values: int | bytes) -> Self:
@@ -73,16 +77,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         Raises:
             TypeError: a name that is not a field of this record.
         """
-        filled: dict[str, Any] = {
-            field.name: b"" if field.code.endswith("s") else 0 for field in cls.FIELDS
-        }
-        unknown = values.keys() - filled.keys()
-        if unknown:
+        filled: dict[str, Any] = cls.ZEROS | values
+        if len(filled) > len(cls.ZEROS):
+            unknown = values.keys() - cls.ZEROS.keys()
             raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}")
-        filled |= {"length": cls.LENGTH, "kind": cls.KIND, "version": cls.VERSION} | values
-        for field in cls.FIELDS:
-            if field.code.endswith("s"):
-                filled[field.name] = filled[field.name].ljust(field.size, b"\0")
+        for name, size in cls.TEXTS:
+            filled[name] = filled[name].ljust(size, b"\0")
         return cls(**filled)
 
     def pack(self) -> bytes:
@@ -118,6 +118,11 @@ class Vocabulary:
             cls.FIELDS = _fields(cls)
             cls.CODEC = struct.Struct("<" + "".join(field.code for field in cls.FIELDS))
             cls.LENGTH = cls.CODEC.size
+            texts = [field for field in cls.FIELDS if field.code.endswith("s")]
+            cls.TEXTS = tuple((field.name, field.size) for field in texts)
+            zeros: dict[str, int | bytes] = {field.name: 0 for field in cls.FIELDS}
+            zeros |= {field.name: b"" for field in texts}
+            cls.ZEROS = zeros | {"length": cls.LENGTH, "kind": kind, "version": version}
             self.by_kind[kind] = cls
             return cls
 

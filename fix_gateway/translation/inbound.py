@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from fix_gateway.translation import quote_requests, rfq_requests, tags, terms
 from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.heads import head, note, refusal
 from fix_gateway.translation.kinds import KIND_OF
 from fix_gateway.translation.post_trade import REASON_OF
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Arrival, Fault, Reader
 from fix_gateway.translation.text import printable
-from messages.layout import padded_text
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     AmendOrder,
@@ -33,8 +33,6 @@ from messages.trading.commands import (
 )
 from messages.trading.identity import NO_CLIENT_ID
 from messages.trading.terms import OrderFlag
-
-_NOTE_SIZE = 96
 
 
 def translate(fields: Fields, arrival: Arrival, directory: Directory) -> bytes:
@@ -61,54 +59,25 @@ def refuse_rights(fields: Fields, arrival: Arrival, directory: Directory) -> byt
     client_order_id = reader.client_order_id(tags.CL_ORD_ID, "ClOrdID", is_required=False)
     reader.fault = Fault(RejectCode.GATEWAY_RIGHTS_MISSING, "this session only receives copies")
     kind = KIND_OF[fields[tags.MSG_TYPE]]
-    return _refusal(reader, kind, client_order_id=client_order_id).pack()
+    return refusal(reader, kind, client_id=client_order_id).pack()
 
 
 def open_session(arrival: Arrival) -> bytes:
     """Build the command that says a session has a live connection."""
-    return OpenSession(*_header(OpenSession, arrival, 0)).pack()
+    return OpenSession(*head(OpenSession, arrival, 0)).pack()
 
 
 def open_session_on_terms(
     arrival: Arrival, *, cancel_on_disconnect: int, disconnect_grace_ns: int
 ) -> bytes:
     """Build the command that says so, and what the connection's end shall do."""
-    header = _header(OpenSessionOnTerms, arrival, 0)
+    header = head(OpenSessionOnTerms, arrival, 0)
     return OpenSessionOnTerms(*header, cancel_on_disconnect, 0, 0, 0, disconnect_grace_ns).pack()
 
 
 def close_session(arrival: Arrival, *, is_graceful: bool) -> bytes:
     """Build the command that fences off a connection."""
-    return CloseSession(*_header(CloseSession, arrival, 0), int(is_graceful), 0, 0, 0).pack()
-
-
-Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
-
-
-def _header(
-    record: type[OpenSession | OpenSessionOnTerms | CloseSession]
-    | type[PlaceOrder | CancelOrder | AmendOrder | MassCancel | MassAction]
-    | type[QueryOrder | QueryOrders | DisputeTrade | RecordRefusal],
-    arrival: Arrival,
-    account: int,
-) -> Header:
-    return (
-        record.LENGTH,
-        record.KIND,
-        record.VERSION,
-        0,
-        0,
-        0,
-        0,
-        arrival.received_at_ns,
-        arrival.source,
-        arrival.epoch,
-        arrival.sequence,
-        account,
-        arrival.session,
-        arrival.connection,
-        0,
-    )
+    return CloseSession(*head(CloseSession, arrival, 0), int(is_graceful), 0, 0, 0).pack()
 
 
 def _place(reader: Reader) -> Command:
@@ -151,10 +120,10 @@ def _new_order(reader: Reader, record: type[PlaceOrder]) -> PlaceOrder | RecordR
     valid_until_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     reader.check_capacity(account)
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             record.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             account=account,
             instrument=instrument,
             side=side,
@@ -162,7 +131,7 @@ def _new_order(reader: Reader, record: type[PlaceOrder]) -> PlaceOrder | RecordR
             time_in_force=time_in_force,
         )
     return record(
-        *_header(record, reader.arrival, account),
+        *head(record, reader.arrival, account),
         instrument,
         side,
         order_type,
@@ -190,18 +159,18 @@ def _cancel(reader: Reader) -> CancelOrder | RecordRefusal:
     order_id = reader.order_id()
     original = reader.client_order_id(tags.ORIG_CL_ORD_ID, "OrigClOrdID", is_required=order_id == 0)
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             CancelOrder.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             original=original,
             account=account,
             instrument=instrument,
             side=side,
-            order_id=order_id,
+            number=order_id,
         )
     return CancelOrder(
-        *_header(CancelOrder, reader.arrival, account),
+        *head(CancelOrder, reader.arrival, account),
         instrument,
         side,
         0,
@@ -227,19 +196,19 @@ def _amend(reader: Reader) -> AmendOrder | RecordRefusal:
     expire_at_ns = terms.read_expire_time(reader)
     valid_until_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             AmendOrder.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             original=original,
             account=account,
             instrument=instrument,
             side=side,
-            order_id=order_id,
+            number=order_id,
             order_type=order_type,
         )
     return AmendOrder(
-        *_header(AmendOrder, reader.arrival, account),
+        *head(AmendOrder, reader.arrival, account),
         instrument,
         side,
         0,
@@ -264,18 +233,18 @@ def _query(reader: Reader) -> QueryOrder | RecordRefusal:
     instrument = reader.symbol()
     side = reader.side()
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             QueryOrder.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             original=request_id,
             account=account,
             instrument=instrument,
             side=side,
-            order_id=order_id,
+            number=order_id,
         )
     return QueryOrder(
-        *_header(QueryOrder, reader.arrival, account),
+        *head(QueryOrder, reader.arrival, account),
         instrument,
         side,
         0,
@@ -291,16 +260,16 @@ def _mass_cancel(reader: Reader) -> MassCancel | RecordRefusal:
     account, scope, instrument = _read_scope(reader, tags.MASS_CANCEL_REQUEST_TYPE)
     side = reader.side(is_required=False)
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             MassCancel.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             account=account,
             instrument=instrument,
             side=side,
         )
     return MassCancel(
-        *_header(MassCancel, reader.arrival, account), scope, side, 0, instrument, client_order_id
+        *head(MassCancel, reader.arrival, account), scope, side, 0, instrument, client_order_id
     )
 
 
@@ -317,18 +286,18 @@ def _dispute(reader: Reader) -> DisputeTrade | RecordRefusal:
     lots = reader.quantity(tags.LAST_QTY, "LastQty")
     price = reader.price(tags.LAST_PX, "LastPx")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             DisputeTrade.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             account=account,
             instrument=instrument,
             side=side,
-            order_id=order_id,
+            number=order_id,
         )
-    text = printable(reader.fields.get(tags.TEXT, ""))[:_NOTE_SIZE]
+    text = printable(reader.fields.get(tags.TEXT, ""))
     return DisputeTrade(
-        *_header(DisputeTrade, reader.arrival, account),
+        *head(DisputeTrade, reader.arrival, account),
         instrument,
         side,
         reason,
@@ -338,7 +307,7 @@ def _dispute(reader: Reader) -> DisputeTrade | RecordRefusal:
         price,
         lots,
         client_order_id,
-        padded_text(text, _NOTE_SIZE),
+        note(text),
     )
 
 
@@ -350,17 +319,17 @@ def _mass_action(reader: Reader) -> Command:
     account, scope, instrument = _read_scope(reader, tags.MASS_ACTION_SCOPE)
     side = reader.side(is_required=False)
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             MassAction.KIND,
-            client_order_id=client_order_id,
+            client_id=client_order_id,
             account=account,
             instrument=instrument,
             side=side,
             order_type=action,  # the refusal's only place for it
         )
     return MassAction(
-        *_header(MassAction, reader.arrival, account),
+        *head(MassAction, reader.arrival, account),
         action,
         scope,
         side,
@@ -376,17 +345,17 @@ def _query_orders(reader: Reader) -> QueryOrders | RecordRefusal:
     side = reader.side(is_required=False)
     after = reader.order_id(tags.AFTER_ORDER_ID, "AfterOrderID")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             QueryOrders.KIND,
-            client_order_id=NO_CLIENT_ID,
+            client_id=NO_CLIENT_ID,
             original=request_id,
             account=account,
             instrument=instrument,
             side=side,
         )
     return QueryOrders(
-        *_header(QueryOrders, reader.arrival, account),
+        *head(QueryOrders, reader.arrival, account),
         scope,
         side,
         0,
@@ -404,37 +373,6 @@ def _read_scope(reader: Reader, tag: int) -> tuple[int, int, int]:
     if is_firm:
         scope = terms.read_firm_scope(reader, scope, tag)
     return account, scope, instrument
-
-
-def _refusal(
-    reader: Reader,
-    kind: int,
-    *,
-    client_order_id: bytes,
-    original: bytes = NO_CLIENT_ID,
-    account: int = 0,
-    instrument: int = 0,
-    side: int = 0,
-    order_type: int = 0,
-    time_in_force: int = 0,
-    order_id: int = 0,
-) -> RecordRefusal:
-    assert reader.fault is not None
-    return RecordRefusal(
-        *_header(RecordRefusal, reader.arrival, account),
-        kind,
-        reader.fault.code,
-        instrument,
-        side,
-        order_type,
-        time_in_force,
-        0,
-        0,
-        order_id,
-        client_order_id,
-        original,
-        padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
-    )
 
 
 Translation = Callable[[Reader], Command]

@@ -1,11 +1,11 @@
 """Requests for quote, quotes and answers to them: R, S, AJ, Z and a to command records."""
 
 from fix_gateway.translation import tags
+from fix_gateway.translation.heads import named_head, refusal
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.request import Reader
 from fix_gateway.translation.rfq_ids import RESERVED, RfqName, read_name
 from fix_gateway.translation.text import shown
-from messages.layout import padded_text
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
     AcceptRfqQuote,
@@ -19,7 +19,6 @@ from messages.trading.commands import (
 from messages.trading.identity import NO_CLIENT_ID
 from messages.trading.terms import OrderType, RfqSubject, TimeInForce
 
-_NOTE_SIZE = 96
 _NOBODY = RfqName(0, 0)
 
 
@@ -40,7 +39,7 @@ def request_for_quote(reader: Reader) -> RequestForQuote | RecordRefusal:
     if tags.EXPIRE_TIME not in reader.fields:
         reader.refuse(RejectCode.GATEWAY_FIELD_MISSING, "ExpireTime (126) is missing")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             RequestForQuote.KIND,
             client_id=client_request_id,
@@ -49,7 +48,7 @@ def request_for_quote(reader: Reader) -> RequestForQuote | RecordRefusal:
             side=side,
         )
     return RequestForQuote.make(
-        **_header(reader, account),
+        **named_head(reader, account),
         instrument=instrument,
         side=side,
         quantity_lots=quantity,
@@ -70,7 +69,7 @@ def quote(reader: Reader) -> GiveRfqQuote | RecordRefusal:
     quantity = _quoted_quantity(reader)
     expire_at_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             GiveRfqQuote.KIND,
             client_id=client_quote_id,
@@ -79,7 +78,7 @@ def quote(reader: Reader) -> GiveRfqQuote | RecordRefusal:
             number=request,
         )
     return GiveRfqQuote.make(
-        **_header(reader, account),
+        **named_head(reader, account),
         instrument=instrument,
         request_id=request,
         bid_price_ticks=bid,
@@ -127,7 +126,7 @@ def _accept(reader: Reader, client_order_id: bytes, kind: int) -> AcceptRfqQuote
     price = reader.price(tags.PRICE, "Price")
     valid_until_ns = reader.time(tags.VALID_UNTIL_TIME, "ValidUntilTime")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader,
             kind,
             client_id=client_order_id,
@@ -138,7 +137,7 @@ def _accept(reader: Reader, client_order_id: bytes, kind: int) -> AcceptRfqQuote
             time_in_force=TimeInForce.FILL_OR_KILL,
         )
     return AcceptRfqQuote.make(
-        **_header(reader, account),
+        **named_head(reader, account),
         instrument=instrument,
         side=side,
         quote_id=name.quote,
@@ -155,9 +154,9 @@ def _pass(reader: Reader) -> WithdrawRfq | RecordRefusal:
     name = _quote_name(reader)
     account = reader.account()
     if reader.fault is not None:
-        return _refusal(reader, WithdrawRfq.KIND, client_id=client_id, account=account)
+        return refusal(reader, WithdrawRfq.KIND, client_id=client_id, account=account)
     return WithdrawRfq.make(
-        **_header(reader, account),
+        **named_head(reader, account),
         subject=RfqSubject.OFFER,
         request_id=name.request,
         quote_id=name.quote,
@@ -184,8 +183,8 @@ def quote_cancel(reader: Reader) -> WithdrawRfq | RecordRefusal:
         fields["subject"] = RfqSubject.REQUESTS
         fields["client_id"] = _own_id(reader, tags.QUOTE_REQ_ID, "QuoteReqID")
     if reader.fault is not None:
-        return _refusal(reader, WithdrawRfq.KIND, client_id=client_id, account=account)
-    return WithdrawRfq.make(**_header(reader, account), client_request_id=client_id, **fields)
+        return refusal(reader, WithdrawRfq.KIND, client_id=client_id, account=account)
+    return WithdrawRfq.make(**named_head(reader, account), client_request_id=client_id, **fields)
 
 
 def _cancelled_quotes(reader: Reader, client_id: bytes) -> dict[str, int | bytes]:
@@ -217,11 +216,11 @@ def quote_status_request(reader: Reader) -> QueryRfq | RecordRefusal:
     if name is None:
         name, client_id = _NOBODY, reader.client_order_id(tags.QUOTE_ID, "QuoteID")
     if reader.fault is not None:
-        return _refusal(
+        return refusal(
             reader, QueryRfq.KIND, client_id=client_id, original=status_id, account=account
         )
     return QueryRfq.make(
-        **_header(reader, account),
+        **named_head(reader, account),
         request_id=0 if name.quote else name.request,
         quote_id=name.quote,
         client_id=client_id,
@@ -278,45 +277,3 @@ def _quoted_quantity(reader: Reader) -> int:
             RejectCode.GATEWAY_FIELD_MALFORMED, "BidSize (134) and OfferSize (135) differ"
         )
     return bid or ask
-
-
-def _header(reader: Reader, account: int) -> dict[str, int]:
-    arrival = reader.arrival
-    return {
-        "received_at_ns": arrival.received_at_ns,
-        "source": arrival.source,
-        "epoch": arrival.epoch,
-        "source_sequence": arrival.sequence,
-        "account": account,
-        "session": arrival.session,
-        "connection": arrival.connection,
-    }
-
-
-def _refusal(
-    reader: Reader,
-    kind: int,
-    *,
-    client_id: bytes,
-    original: bytes = NO_CLIENT_ID,
-    account: int = 0,
-    instrument: int = 0,
-    side: int = 0,
-    order_type: int = 0,
-    time_in_force: int = 0,
-    number: int = 0,
-) -> RecordRefusal:
-    assert reader.fault is not None
-    return RecordRefusal.make(
-        **_header(reader, account),
-        refused_kind=kind,
-        code=reader.fault.code,
-        instrument=instrument,
-        side=side,
-        order_type=order_type,
-        time_in_force=time_in_force,
-        order_id=number,
-        client_order_id=client_id,
-        original_client_order_id=original,
-        text=padded_text(reader.fault.text[:_NOTE_SIZE], _NOTE_SIZE),
-    )
