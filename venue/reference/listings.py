@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import Final
 
 from messages.trading.codes import RejectCode
@@ -33,8 +34,7 @@ def query_orders(venue: VenueState, command: QueryOrders) -> None:
     if not orders:
         reject_orders_query(venue, command, Refused(RejectCode.ORDER_UNKNOWN))
         return
-    orders.sort(key=lambda order: order.order_id)
-    listed = orders[: bounds.ORDERS_PER_QUERY_MAX]
+    listed = nsmallest(bounds.ORDERS_PER_QUERY_MAX, orders, key=lambda order: order.order_id)
     remaining = len(orders) - len(listed)
     for place, order in enumerate(listed, 1):
         venue.events.order(
