@@ -36,6 +36,7 @@ class Check(StrEnum):
     LEDGER_TRADES = "ledger_trades"
     LEDGER_POSITION = "ledger_position"
     TRAIL = "trail"
+    DRILL = "drill"
 
 
 class Consequence(IntEnum):
@@ -70,6 +71,7 @@ CONSEQUENCES: dict[Check, Consequence] = {
     Check.LEDGER_TRADES: Consequence.STOP_WITHDRAWALS,
     Check.LEDGER_POSITION: Consequence.STOP_WITHDRAWALS,
     Check.TRAIL: Consequence.STOP_WITHDRAWALS,
+    Check.DRILL: Consequence.STOP_WITHDRAWALS,
 }
 """The table of docs/auditor.md: a test compares the two."""
 

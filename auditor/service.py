@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 
 FINDINGS_NAME = "findings.jsonl"
 
+Drill = Callable[[], Awaitable[str]]
+"""Runs a drill, and says what was missed; nothing when all was found."""
+
 
 class Auditor:
     """Everything that the process does."""
@@ -42,6 +45,7 @@ class Auditor:
         stop_withdrawals: Callable[[str], None],
         ledger_dsn: Callable[[], str] | None = None,
         make_keeper: Callable[[], TrailKeeper] | None = None,
+        drill: Drill | None = None,
     ) -> None:
         """Take up the pictures that were written last.
 
@@ -54,6 +58,7 @@ class Auditor:
             ledger_dsn: says where the ledger is, and raises OSError while it is nowhere; None
                 where there is none to look at.
             make_keeper: makes what writes the trail; None where it is not kept here.
+            drill: plants errors in a shadow, and says what was missed.
 
         Raises:
             ChainBrokenError: its file of findings was changed by somebody.
@@ -62,6 +67,7 @@ class Auditor:
         self._settings = settings
         self._stop_withdrawals = stop_withdrawals
         self._make_keeper = make_keeper
+        self._drill = drill
         self.metrics = AuditorMetrics(registry)
         self.file = FindingsFile(settings.directory / FINDINGS_NAME)
         self.metrics.open_findings.set(len(self.file.open))
@@ -97,6 +103,8 @@ class Auditor:
                 group.create_task(self.ledger.run(stop), name=self.ledger.name)
             if self._make_keeper is not None:
                 group.create_task(self._keep_trail(stop), name="auditor.trail")
+            if self._drill is not None:
+                group.create_task(self._drill_daily(self._drill, stop), name="auditor.drill")
         log.info("auditor_stopped", through=self.events.picture.number)
 
     async def _keep_trail(self, stop: asyncio.Event) -> None:
@@ -117,15 +125,27 @@ class Auditor:
                 self.metrics.turn.labels("trail").set(time.time())
             except (ChainBrokenError, HeadError, LogError) as error:
                 keeper = None
-                self.report([self._about_trail(str(error))])
+                self.report([self._about(Check.TRAIL, str(error))])
             except OSError as error:
                 keeper = None
                 log.warning("head_not_signed", reason=str(error))
 
-    def _about_trail(self, text: str) -> Finding:
+    async def _drill_daily(self, drill: Drill, stop: asyncio.Event) -> None:
+        """Prove now and then that an error would be noticed."""
+        seconds = self._settings.drill_seconds_first
+        while not await _rest(stop, seconds):
+            seconds = self._settings.drill_seconds
+            missed = await drill()
+            if missed:
+                self.report([self._about(Check.DRILL, missed)])
+            else:
+                self.metrics.turn.labels("drill").set(time.time())
+                log.info("auditor_drill_passed")
+
+    def _about(self, check: Check, text: str) -> Finding:
         picture = self.events.picture
         return Finding(
-            check=Check.TRAIL,
+            check=check,
             number=picture.number,
             sequence=picture.sequence,
             time_ns=picture.time_ns,

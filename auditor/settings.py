@@ -23,5 +23,8 @@ class AuditorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Between two pictures written down."""
     silence_seconds_max: float = 5.0
     """After so long without a turn of its loops the auditor calls itself unhealthy."""
+    drill_seconds_first: float = 600.0
+    drill_seconds: float = 86_400.0
+    """Until the first drill, and between two."""
     heads_seconds: float = 10.0
     """Between two signed heads of the trail."""

@@ -1,5 +1,8 @@
 """The auditor of a state directory: what it reads there, and what it may do."""
 
+import asyncio
+import sys
+
 from prometheus_client import CollectorRegistry
 
 from auditor.service import Auditor
@@ -47,5 +50,28 @@ def make_auditor(
         registry=registry,
         stop_withdrawals=lambda why: stop_withdrawals(state.auditor, why),
         ledger_dsn=ledger_dsn,
+        drill=_drill,
         make_keeper=(lambda: make_keeper(configuration, places)) if is_here else None,
     )
+
+
+async def _drill() -> str:
+    """Run the drill in a process of its own, for it takes the processor for seconds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "exchange", "audit", "drill"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode == 0:
+        return ""
+    lines = output.decode(errors="replace").splitlines()
+    missed = [line for line in lines if line.startswith("MISSED")] or lines[-1:]
+    return "; ".join(missed) or f"the drill ended with {process.returncode}"

@@ -2,6 +2,7 @@
 
 from hashlib import blake2b
 
+from auditor.checks import postings
 from auditor.checks.arithmetic import fee_of
 from auditor.checks.handlers import Handlers
 from auditor.findings import Check, Findings
@@ -222,6 +223,10 @@ class Money:
             case BalanceCause.DEBIT:
                 change = -amount
                 self._honour(event.reference)
+            case postings.REWARD | postings.ADJUSTMENT_CREDIT | postings.ADJUSTMENT_DEBIT:
+                change = -amount if event.cause == postings.ADJUSTMENT_DEBIT else amount
+                self._honour(event.reference)
+                self._require_two(event)
             case BalanceCause.WITHDRAWAL_RESERVED:
                 self._honour(event.reference)
                 holding.held += amount
@@ -247,6 +252,15 @@ class Money:
             sums.supply += change
         self._move(event.account, event.asset, change, event.balance_atoms)
         self._compare_held(event.account, event.asset, event.held_atoms)
+
+    def _require_two(self, event: e.BalanceChanged) -> None:
+        if event.operator == 0 or event.approver in {0, event.operator}:
+            self._findings.add(
+                Check.BALANCES,
+                f"adjusted by operators {event.operator} and {event.approver}",
+                account=event.account,
+                asset=event.asset,
+            )
 
     def _end_withdrawal(self, event: e.BalanceChanged) -> int:
         found = self._picture.withdrawals.pop(event.reference, None)

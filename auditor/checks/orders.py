@@ -1,6 +1,8 @@
 """Every order's life: what it filled, what it still may, what it ties up, and what it pays."""
 
 from collections.abc import Callable
+from operator import attrgetter
+from typing import NamedTuple
 
 from auditor.checks.arithmetic import fee_of, hold_of_buy
 from auditor.checks.handlers import Handlers
@@ -10,6 +12,36 @@ from messages.trading import events as e
 from messages.trading.terms import OrderFlag, OrderStatus, Side, TimeInForce
 
 _Say = Callable[[Check, str], None]
+
+
+class _Party(NamedTuple):
+    """One side of a trade, as its event states it."""
+
+    is_maker: bool
+    order_id: int
+    account: int
+    quantity: int
+    leaves: int
+    filled: int
+    value: int
+    fee: int
+    fee_ppm: int
+    held: int
+
+
+_STATED = (
+    "order_id",
+    "account",
+    "quantity_lots",
+    "leaves_lots",
+    "filled_lots",
+    "filled_value",
+    "fee_atoms",
+    "fee_ppm",
+    "held_atoms",
+)
+_OF_MAKER = attrgetter(*(f"maker_{name}" for name in _STATED))
+_OF_TAKER = attrgetter(*(f"taker_{name}" for name in _STATED))
 
 _DONE = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
@@ -179,59 +211,52 @@ class Orders:
     # Trades.
 
     def _traded(self, event: e.TradeExecuted) -> None:
-        self._fill(event, "maker", 3 - event.taker_side)
-        self._fill(event, "taker", event.taker_side)
+        self._fill(event, _Party(True, *_OF_MAKER(event)), 3 - event.taker_side)
+        self._fill(event, _Party(False, *_OF_TAKER(event)), event.taker_side)
 
-    def _fill(self, event: e.TradeExecuted, party: str, side: int) -> None:
-        order_id: int = getattr(event, f"{party}_order_id")
-        account: int = getattr(event, f"{party}_account")
-        order = self._picture.orders.get(order_id)
+    def _fill(self, event: e.TradeExecuted, party: _Party, side: int) -> None:
+        order = self._picture.orders.get(party.order_id)
 
         def say(check: Check, text: str) -> None:
             self._findings.add(
                 check,
-                f"trade {event.trade_id}, {party} order {order_id}: {text}",
+                f"trade {event.trade_id}, order {party.order_id}: {text}",
                 instrument=event.instrument,
-                account=account,
+                account=party.account,
             )
 
         if order is None:
             say(Check.QUANTITIES, "traded, and it is not open")
             return
-        if (order.account, order.side, order.instrument) != (account, side, event.instrument):
+        who = (order.account, order.side, order.instrument)
+        if who != (party.account, side, event.instrument):
             say(Check.QUANTITIES, "not the order's account, side or instrument")
         order.leaves -= event.quantity_lots
         order.filled += event.quantity_lots
         order.value += event.price_ticks * event.quantity_lots
-        stated = tuple(
-            getattr(event, f"{party}_{field}")
-            for field in ("quantity_lots", "leaves_lots", "filled_lots", "filled_value")
-        )
+        stated = (party.quantity, party.leaves, party.filled, party.value)
         known = (order.quantity, order.leaves, order.filled, order.value)
         if stated != known or order.leaves < 0:
             say(Check.QUANTITIES, f"quantity, left, filled, value {stated}, not {known}")
             order.quantity, order.leaves, order.filled, order.value = stated
         self._pay(event, order, party, say)
-        held: int = getattr(event, f"{party}_held_atoms")
-        expected = self._hold_after_fill(event, order, getattr(event, f"{party}_fee_atoms"))
-        if held != expected:
-            say(Check.HOLDS, f"holds {held}, needs {expected}")
-        self._hold_now(order, held)
+        expected = self._hold_after_fill(event, order, party.fee)
+        if party.held != expected:
+            say(Check.HOLDS, f"holds {party.held}, needs {expected}")
+        self._hold_now(order, party.held)
         if order.leaves <= 0:
             self._hold_now(order, 0)
-            del self._picture.orders[order_id]
+            del self._picture.orders[party.order_id]
 
-    def _pay(self, event: e.TradeExecuted, order: Order, party: str, say: _Say) -> None:
-        rate = order.maker_ppm if party == "maker" or event.is_auction else order.taker_ppm
+    def _pay(self, event: e.TradeExecuted, order: Order, party: _Party, say: _Say) -> None:
+        rate = order.maker_ppm if party.is_maker or event.is_auction else order.taker_ppm
         rate = max(rate, 0) if event.is_auction else rate
-        stated_rate: int = getattr(event, f"{party}_fee_ppm")
-        if stated_rate != rate:
-            say(Check.FEES, f"rate {stated_rate} ppm, its schedule says {rate}")
+        if party.fee_ppm != rate:
+            say(Check.FEES, f"rate {party.fee_ppm} ppm, its schedule says {rate}")
         fee = fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=order.fee_credit)
         order.fee_credit = fee.credit
-        stated: int = getattr(event, f"{party}_fee_atoms")
-        if stated != fee.atoms:
-            say(Check.FEES, f"fee {stated}, the schedule comes to {fee.atoms}")
+        if party.fee != fee.atoms:
+            say(Check.FEES, f"fee {party.fee}, the schedule comes to {fee.atoms}")
 
     def _hold_after_fill(self, event: e.TradeExecuted, order: Order, fee: int) -> int:
         # What a filled cash order did not spend is told here, and free right after.

@@ -17,8 +17,10 @@ class Kind(IntEnum):
     CREDIT_LINE = 4
     FEE_INCOME = 10
     REBATES = 11
+    REWARDS = 12
     CLEARING = 20
     CREDIT_GRANTED = 21
+    SUSPENSE = 50
 
 
 class Cause(IntEnum):
@@ -42,6 +44,8 @@ class Cause(IntEnum):
     RECEIVABLE_RAISED = 17
     RECEIVABLE_SETTLED = 18
     CREDIT_LINE_SET = 19
+    REWARD = 20
+    ADJUSTMENT = 21
 
 
 class EntryRow(NamedTuple):
@@ -97,6 +101,9 @@ Market = tuple[int, int]
 
 _VENUE = 0
 
+REWARD, ADJUSTMENT_CREDIT, ADJUSTMENT_DEBIT = 7, 8, 9
+"""Balance causes of the venue's own money, by their stored numbers."""
+
 _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
     BalanceCause.CREDIT: (Cause.CREDIT, Kind.CLEARING, Kind.FUNDS),
     BalanceCause.DEBIT: (Cause.DEBIT, Kind.FUNDS, Kind.CLEARING),
@@ -115,6 +122,9 @@ _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
         Kind.WITHDRAWALS,
         Kind.FUNDS,
     ),
+    REWARD: (Cause.REWARD, Kind.REWARDS, Kind.FUNDS),
+    ADJUSTMENT_CREDIT: (Cause.ADJUSTMENT, Kind.SUSPENSE, Kind.FUNDS),
+    ADJUSTMENT_DEBIT: (Cause.ADJUSTMENT, Kind.FUNDS, Kind.SUSPENSE),
 }
 
 

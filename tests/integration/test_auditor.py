@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from auditor.findings import Check, Finding
 from auditor.service import Auditor
 from auditor.settings import AuditorSettings
+from exchange.auditing import _drill
 from messages.layout import padded_text
 from messages.trading import commands as c
 from messages.trading.identity import client_id, source_number
@@ -127,7 +128,7 @@ class Audited:
 
 @contextlib.asynccontextmanager
 async def auditing(
-    running: RunningCore, folder: Path, *, may: bool = True
+    running: RunningCore, folder: Path, *, may: bool = True, missed: str = ""
 ) -> AsyncIterator[Audited]:
     settings = AuditorSettings(
         directory=folder / "auditor",
@@ -137,14 +138,21 @@ async def auditing(
         may_stop_withdrawals=may,
         figures_seconds=0.05,
         picture_seconds=0.05,
+        drill_seconds_first=0.02,
+        drill_seconds=0.02,
     )
     stop, stopped = asyncio.Event(), list[str]()
+
+    async def drill() -> str:
+        return missed
+
     service = Auditor(
         settings,
         make_feed=lambda known: LinkFeed(running.address, "auditor", TOKEN, venue=known),
         dial=lambda: running.link("auditor"),
         registry=CollectorRegistry(),
         stop_withdrawals=stopped.append,
+        drill=drill,
     )
     audited = Audited(service)
     audited.stopped_withdrawals = stopped
@@ -232,6 +240,22 @@ async def test_what_a_finding_leads_to_is_sequenced(
             assert audited.service.health()["healthy"] is False
             audited.service.file.acknowledge(by="ann", why="planted", at_ns=1)
             assert audited.service.health()["healthy"] is True
+
+
+async def test_a_drill_that_misses_is_a_finding(tmp_path: Path) -> None:
+    settings = small_venue(tmp_path)
+    async with (
+        core(settings, create_engine("native")) as running,
+        auditing(running, tmp_path, missed="MISSED an atom") as audited,
+    ):
+        await until(lambda: bool(audited.service.file.open))
+        (finding,) = audited.service.file.open
+        assert (finding.check, finding.text) == (Check.DRILL, "MISSED an atom")
+        assert len(audited.stopped_withdrawals) == 1
+
+
+async def test_the_drill_that_runs_daily_passes() -> None:
+    assert await _drill() == ""
 
 
 async def test_it_does_nothing_that_it_may_not(tmp_path: Path) -> None:
