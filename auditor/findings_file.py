@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from auditor.findings import Check, Finding
 from runtime.chained_lines import ChainedLines
+
+log = structlog.get_logger()
 
 WRITTEN_MAX = 10_000
 """Findings written while none is acknowledged; more are counted and logged, and not written."""
@@ -63,10 +66,17 @@ class FindingsFile:
                 continue
             fresh.append(finding)
             if len(self.open) < WRITTEN_MAX:
-                self._lines.append(finding)
-                self._size = self._lines.path.stat().st_size
+                self._write(finding)
                 self.open.append(finding)
         return fresh
+
+    def _write(self, finding: Finding) -> None:
+        try:
+            self._lines.append(finding)
+            self._size = self._lines.path.stat().st_size
+        except OSError as error:
+            # It is logged and acted on all the same, and found again after a restart.
+            log.critical("finding_not_written", reason=error.strerror, check=finding.check)
 
     def acknowledge(self, *, by: str, why: str, at_ns: int) -> int:
         """Say that everything so far was seen; return how many findings were open."""

@@ -140,7 +140,7 @@ class Heads:
         for line in self._lines.read():
             try:
                 head = msgspec.json.decode(line.body, type=SignedHead)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise HeadError(f"{self.path}: line {line.number}: {error}") from error
             if head.previous != before:
                 raise HeadError(f"{self.path}: line {line.number}: signed for another place")
