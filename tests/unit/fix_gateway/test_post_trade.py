@@ -343,7 +343,7 @@ def test_a_request_is_for_one_account() -> None:
     [
         ({568: "x" * 37}, {}, RejectCode.GATEWAY_FIELD_MALFORMED, "99"),
         ({569: "4"}, {}, RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED, "8"),
-        ({263: "1"}, {}, RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED, "8"),
+        ({263: "3"}, {}, RejectCode.GATEWAY_TRADE_REQUEST_UNSUPPORTED, "8"),
         ({17: "60"}, {}, RejectCode.GATEWAY_EXECUTION_UNKNOWN, "2"),
         ({37: "x"}, {}, RejectCode.GATEWAY_FIELD_MALFORMED, "99"),
         ({1003: "0"}, {}, RejectCode.GATEWAY_FIELD_MALFORMED, "99"),
