@@ -1,6 +1,6 @@
 """How fast settlement drains a backlog of trades, beside what bare COPY does in the same run.
 
-    python -m bench.settlement [--trades N] [--batch-events N] [--with-order-history] [--json]
+    ./rialto bench settlement [--trades N] [--batch-events N] [--with-order-history] [--json]
 
 The stream is generated before the clock starts: for each trade a maker's order, a taker's order,
 the trade itself and two level changes, as the engine would emit them. Measured are:
@@ -9,21 +9,25 @@ the trade itself and two level changes, as the engine would emit them. Measured 
   trigger, committed in batches of the same size; rows made beforehand. This is the limit.
 - ``decode``: events to rows, without the database.
 - ``ledger``: the poster as it runs, from the first event to the last commit.
+- ``lag``: how long a frame waits for its commit while the venue trades at a steady rate.
+- ``as_of``: balances of one account as of a moment, in a ledger of ten million entries.
 - ``both``: the poster and the order-history projector side by side, until both are done.
 
-Every figure is trades a second of wall clock.
+Rates are trades a second of wall clock.
 """
 
 import argparse
 import asyncio
 import json
 import logging
+import os
 import random
 import shutil
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from bench import balances
 from messages.layout import Record
 from messages.trading.events import (
     LAST_OF_COMMAND,
@@ -49,8 +54,9 @@ from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.postgres import connect
 from settlement import database
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
+from settlement.binary_copy import copy
 from settlement.consumer import FeedConsumer
-from settlement.ledger import LedgerProjection
+from settlement.ledger import MARK_EVENTS, LedgerProjection
 from settlement.ledger_batch import ENTRY_COLUMNS, TRADE_COLUMNS
 from settlement.service import SettlementService
 from settlement.settings import SettlementSettings
@@ -59,6 +65,7 @@ VENUE = bytes(range(16))
 QUOTE, FIRST_BASE, INSTRUMENTS = 1, 2, 4
 FRAME_BYTES = 1 << 20
 DEPOSIT_ATOMS = 1 << 44
+EVENTS_PER_TRADE = 5
 START_NS = 1_700_000_000_000_000_000
 
 Fields = dict[str, int | bytes]
@@ -187,19 +194,12 @@ async def measure_decode(frames: Sequence[MemoryBatch]) -> float:
 
 
 async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_events: int) -> float:
-    """COPY the same rows into bare tables; returns the seconds it took."""
+    """COPY the same encoded rows into bare tables; returns the seconds it took."""
     projection = LedgerProjection()
-    trades, entries, events = [], [], 0
-    batches = []
-    for frame in frames:
-        ready, _ = projection.decode([frame])
-        trades += ready.trades
-        entries += ready.entries
-        events += frame.last - frame.first + 1
-        if events >= batch_events:
-            batches.append((trades, entries))
-            trades, entries, events = [], [], 0
-    batches.append((trades, entries))
+    batches = [
+        (ready.trades, b"".join(each.rows for each in ready.intervals(MARK_EVENTS)))
+        for ready in (projection.decode(part)[0] for part in _parts(frames, batch_events))
+    ]
     connection = await connect(dsn)
     await connection.execute("create schema bare")
     for table in ("trades", "entries"):
@@ -211,13 +211,61 @@ async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_event
                 ("trades", TRADE_COLUMNS, trades),
                 ("entries", ENTRY_COLUMNS, entries),
             ):
-                await connection.copy_records_to_table(
-                    table, schema_name="bare", columns=columns, records=rows
-                )
+                await copy(connection, table, columns=columns, rows=rows, schema="bare")
     seconds = time.perf_counter() - started
     await connection.execute("drop schema bare cascade")
     await connection.close()
     return seconds
+
+
+def _parts(frames: Sequence[MemoryBatch], batch_events: int) -> Iterator[list[MemoryBatch]]:
+    part: list[MemoryBatch] = []
+    for frame in frames:
+        part.append(frame)
+        if frame.last - part[0].first >= batch_events:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+class PacedFeed(MemoryFeed):
+    """Hands out frames at the rate of a venue that makes so many trades a second."""
+
+    def __init__(self, frames: Sequence[MemoryBatch], *, events_per_second: float) -> None:
+        super().__init__(frames, venue=VENUE)
+        self.events_per_second = events_per_second
+        self.handed_out: list[tuple[int, float]] = []
+
+    async def read(self, after: int, until: asyncio.Event) -> AsyncIterator[MemoryBatch]:
+        """Yield each frame when its last event would have happened."""
+        started, beginning = time.perf_counter(), after
+        async for batch in super().read(after, until):
+            due = started + (batch.last - beginning) / self.events_per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            self.handed_out.append((batch.last, max(due, started)))
+            yield batch
+
+
+async def measure_lag(
+    dsn: str, frames: Sequence[MemoryBatch], *, batch_events: int, trades_per_second: int
+) -> tuple[float, float]:
+    """Post at a given rate; returns the median and the longest lag of a frame, in seconds."""
+    feed = PacedFeed(frames, events_per_second=trades_per_second * EVENTS_PER_TRADE)
+    stop, settings = asyncio.Event(), SettlementSettings(dsn=dsn, batch_events_max=batch_events)
+    poster = SettlementService(settings, lambda _venue: feed, CollectorRegistry()).poster
+    lags: list[float] = []
+    async with asyncio.TaskGroup() as group:
+        group.create_task(poster.run(stop))
+        while len(lags) < len(frames):
+            await asyncio.sleep(0.002)
+            while len(lags) < len(feed.handed_out):
+                last, due = feed.handed_out[len(lags)]
+                if poster.position < last:
+                    break
+                lags.append(time.perf_counter() - due)
+        stop.set()
+    return statistics.median(lags), max(lags)
 
 
 async def measure_service(
@@ -258,6 +306,7 @@ async def measure(arguments: argparse.Namespace, dsn: str) -> dict[str, float | 
         "seed": arguments.seed,
     }
     await database.migrate(dsn)
+    figures["load_average"] = round(os.getloadavg()[0], 1)
     figures["decode_per_second"] = round(count / await measure_decode(frames))
     bare = await measure_bare_copy(dsn, frames, batch_events)
     figures["bare_copy_per_second"] = round(count / bare)
@@ -266,6 +315,19 @@ async def measure(arguments: argparse.Namespace, dsn: str) -> dict[str, float | 
     )
     figures["ledger_per_second"] = round(count / ledger)
     figures["ledger_of_bare_copy"] = round(bare / ledger, 2)
+    if arguments.lag_rate:
+        await database.migrate(dsn, revision="base")
+        await database.migrate(dsn)
+        median, longest = await measure_lag(
+            dsn, frames, batch_events=batch_events, trades_per_second=arguments.lag_rate
+        )
+        figures["lag_at_trades_per_second"] = arguments.lag_rate
+        figures["lag_median_seconds"] = round(median, 3)
+        figures["lag_longest_seconds"] = round(longest, 3)
+    if arguments.entries:
+        await database.migrate(dsn, revision="base")
+        await database.migrate(dsn)
+        figures |= await balances.measure(dsn, arguments.entries, seed=arguments.seed)
     if arguments.with_order_history:
         await database.migrate(dsn, revision="base")
         await database.migrate(dsn)
@@ -285,6 +347,10 @@ def main() -> int:
     parser.add_argument("--batch-events", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--with-order-history", action="store_true")
+    parser.add_argument("--lag-rate", type=int, default=10_000, help="trades a second; 0: not")
+    parser.add_argument(
+        "--entries", type=int, default=10_000_000, help="for balances as of a moment; 0: not"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     # The poster logs each batch at debug: printing that would be part of the measurement.

@@ -1,11 +1,13 @@
 """The ledger as a projection of the events: entries, trades, balances, definitions."""
 
+import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from core._native import LedgerRows
 from messages.trading.events import (
+    EVENTS,
     AccountCreated,
     AssetCreated,
     AssetLimitsSet,
@@ -19,6 +21,7 @@ from messages.trading.events import (
     TradeExecuted,
 )
 from runtime.postgres import Connection
+from settlement.binary_copy import copy
 from settlement.chart import Consumer, LedgerAccountKind
 from settlement.cycle_terms import SettlementMode
 from settlement.ledger_batch import (
@@ -26,18 +29,20 @@ from settlement.ledger_batch import (
     DEFINITION_COLUMNS,
     ENTRY_COLUMNS,
     TRADE_COLUMNS,
-    EntryRow,
+    Interval,
     LedgerBatch,
 )
 from settlement.modes import seed_modes
 from settlement.ports import EventBatch
 from settlement.postings import Market
-from settlement.records import dispatch
+from settlement.records import Handler, dispatch
 from settlement.schema import NAMESPACE
 
 MARK_EVENTS: Final = 20_000
 """Balances are written down as of each event whose number is a multiple of this, if anything
 moved since the last time. Never changed: the ledger made again has the same marks."""
+
+_KIND = struct.Struct("<2xH")
 
 # Referenced tables first. An asset must be there before a balance in it.
 _DEFINITIONS = ("assets", "instruments", "firms", "accounts")
@@ -100,6 +105,7 @@ class LedgerProjection:
         self._markets: dict[int, Market] = {}
         self._lines: dict[tuple[int, int], int] = {}
         self._modes = modes or {}
+        self._rows = LedgerRows(MARK_EVENTS)
 
     async def load(self, connection: Connection) -> None:
         """Learn the instruments and credit lines of events before our position; seed the modes."""
@@ -108,6 +114,8 @@ class LedgerProjection:
             "select instrument, base_asset, quote_asset from settlement.instruments"
         )
         self._markets = {row[0]: Market(row[1], row[2]) for row in rows}
+        for instrument, market in self._markets.items():
+            self._rows.know_market(instrument, *market)
         rows = await connection.fetch(
             "select account, asset, balance_atoms from settlement.balances where kind = $1",
             LedgerAccountKind.CREDIT_LINE,
@@ -117,21 +125,20 @@ class LedgerProjection:
     def decode(self, batches: Sequence[EventBatch]) -> tuple[LedgerBatch, int]:
         """Make rows of contiguous batches; returns them and the last event's stamp."""
         ready, time_ns = LedgerBatch(self._markets, self._lines), 0
-        handlers = {
-            TradeExecuted.KIND: ready.trade_executed,
-            BalanceChanged.KIND: ready.balance_changed,
-            TradeBusted.KIND: ready.trade_changed(TradeBusted),
-            TradeCorrected.KIND: ready.trade_changed(TradeCorrected),
-            FundsTransferred.KIND: ready.funds_transferred,
-            ReceivableChanged.KIND: ready.receivable_changed,
-            AssetLimitsSet.KIND: ready.asset_limits_set,
-            AssetCreated.KIND: ready.asset_created,
-            InstrumentCreated.KIND: ready.instrument_created,
-            FirmCreated.KIND: ready.firm_created,
-            AccountCreated.KIND: ready.account_created,
-        }
+        handlers = _handlers(ready)
+        for kind, record in EVENTS.by_kind.items():
+            self._rows.know_kind(kind, record.LENGTH, is_left=kind in handlers)
         for batch in batches:
-            time_ns = dispatch(batch, handlers)
+            told = self._rows.read(batch.data, batch.first, batch.last)
+            if told is None:
+                dispatch(batch, handlers)
+                raise AssertionError(f"events {batch.first} to {batch.last} were not understood")
+            time_ns, left = told
+            for offset in left:
+                handlers[_KIND.unpack_from(batch.data, offset)[0]](batch.data, offset)
+        ready.traded = [Interval(*each) for each in self._rows.intervals()]
+        ready.trades, ready.trade_count = self._rows.trades(), self._rows.trade_count
+        self._rows.clear()
         return ready, time_ns
 
     async def write(self, connection: Connection, ready: LedgerBatch) -> None:
@@ -154,8 +161,8 @@ class LedgerProjection:
                 _SETTLE_NET, list(ready.credited), list(ready.credited.values())
             )
         if ready.trades:
-            await connection.copy_records_to_table(
-                "trades", schema_name=NAMESPACE, columns=TRADE_COLUMNS, records=ready.trades
+            await copy(
+                connection, "trades", columns=TRADE_COLUMNS, rows=ready.trades, schema=NAMESPACE
             )
         if ready.corrections:
             await connection.copy_records_to_table(
@@ -164,28 +171,39 @@ class LedgerProjection:
                 columns=CORRECTION_COLUMNS,
                 records=ready.corrections,
             )
-        if ready.entries:
-            await _write_entries(connection, ready.entries)
+        if intervals := ready.intervals(MARK_EVENTS):
+            await _write_entries(connection, intervals)
 
 
-async def _write_entries(connection: Connection, entries: list[EntryRow]) -> None:
+def _handlers(ready: LedgerBatch) -> dict[int, Handler]:
+    return {
+        TradeExecuted.KIND: ready.trade_executed,
+        BalanceChanged.KIND: ready.balance_changed,
+        TradeBusted.KIND: ready.trade_changed(TradeBusted),
+        TradeCorrected.KIND: ready.trade_changed(TradeCorrected),
+        FundsTransferred.KIND: ready.funds_transferred,
+        ReceivableChanged.KIND: ready.receivable_changed,
+        AssetLimitsSet.KIND: ready.asset_limits_set,
+        AssetCreated.KIND: ready.asset_created,
+        InstrumentCreated.KIND: ready.instrument_created,
+        FirmCreated.KIND: ready.firm_created,
+        AccountCreated.KIND: ready.account_created,
+    }
+
+
+async def _write_entries(connection: Connection, intervals: list[Interval]) -> None:
     """Add entries, writing balances down wherever they pass the place of a mark."""
     last = await connection.fetchrow(_LAST_ENTRY)
     passed, time_ns, marked = last or (0, 0, 0)
-    for interval, rows in _by_interval(entries):
-        place = interval * MARK_EVENTS
+    for interval in intervals:
+        place = interval.place * MARK_EVENTS
         if 0 < passed <= place and marked < place:
             await _mark(connection, place, time_ns)
             marked = place
-        await connection.copy_records_to_table(
-            "entries", schema_name=NAMESPACE, columns=ENTRY_COLUMNS, records=rows
+        await copy(
+            connection, "entries", columns=ENTRY_COLUMNS, rows=interval.rows, schema=NAMESPACE
         )
-        passed, *_, time_ns = rows[-1]
-
-
-def _by_interval(entries: list[EntryRow]) -> Iterator[tuple[int, list[EntryRow]]]:
-    for interval, rows in groupby(entries, lambda row: (row[0] - 1) // MARK_EVENTS):
-        yield interval, list(rows)
+        passed, time_ns = interval.last_event, interval.time_ns
 
 
 async def _mark(connection: Connection, event_number: int, time_ns: int) -> None:

@@ -1,10 +1,12 @@
 """A batch of events, made ready for the ledger's tables.
 
-The fast twin of ``settlement.postings``: it reads only the fields it needs and makes rows, not
-records. A property test compares the two on every kind of event.
+Trades are nearly all of what a ledger holds: their rows are made in ``core`` and come encoded. All
+other events are booked here, by ``settlement.postings``; a property test compares the two.
 """
 
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
 
 from messages.layout import Record
 from messages.trading.events import (
@@ -20,8 +22,7 @@ from messages.trading.events import (
     TradeChanged,
     TradeExecuted,
 )
-from messages.trading.terms import Side
-from settlement.chart import VENUE, EntryCause, LedgerAccountKind
+from settlement.binary_copy import encode_entries
 from settlement.errors import UnsettleableEventError
 from settlement.postings import (
     Entry,
@@ -32,10 +33,10 @@ from settlement.postings import (
     receivable_entries,
     transfer_entries,
 )
-from settlement.records import Handler, picker, stored_text
+from settlement.records import Handler, stored_text
 
 EntryRow = tuple[int, int, int, int, int, int, int, int]
-TradeRow = tuple[int | str | bool, ...]
+CorrectionRow = tuple[int | str | bool, ...]
 
 ENTRY_COLUMNS = (
     "event_number",
@@ -101,38 +102,14 @@ CORRECTION_COLUMNS = (
 
 _CORRECTION_FIELDS = CORRECTION_COLUMNS[3:]
 
-_TRADE = picker(
-    TradeExecuted,
-    (
-        "number",
-        "time_ns",
-        "instrument",
-        "taker_side",
-        "is_auction",
-        "trade_id",
-        "price_ticks",
-        "quantity_lots",
-        "notional_atoms",
-        "base_atoms",
-        "maker_order_id",
-        "maker_account",
-        "maker_fee_atoms",
-        "maker_client_order_id",
-        "taker_order_id",
-        "taker_account",
-        "taker_fee_atoms",
-        "taker_client_order_id",
-    ),
-)
 
-# Plain numbers: an enum member costs more to look up and to encode than the whole row.
-_FUNDS = int(LedgerAccountKind.FUNDS)
-_FEE_INCOME = int(LedgerAccountKind.FEE_INCOME)
-_REBATES = int(LedgerAccountKind.REBATES)
-_BY_TRADE = int(EntryCause.TRADE)
-_BY_FEE = int(EntryCause.FEE)
-_BY_REBATE = int(EntryCause.REBATE)
-_SELL = int(Side.SELL)
+class Interval(NamedTuple):
+    """Encoded entries between two places of marks, and the last event and stamp among them."""
+
+    place: int
+    last_event: int
+    time_ns: int
+    rows: bytes
 
 
 @dataclass
@@ -145,9 +122,14 @@ class LedgerBatch:
 
     markets: dict[int, Market]
     lines: dict[tuple[int, int], int] = field(default_factory=dict)
+    traded: list[Interval] = field(default_factory=list)
+    """The entries of trades."""
+    trades: bytes = b""
+    """Rows of trades, encoded."""
+    trade_count: int = 0
     entries: list[EntryRow] = field(default_factory=list)
-    trades: list[TradeRow] = field(default_factory=list)
-    corrections: list[TradeRow] = field(default_factory=list)
+    """Of all other events."""
+    corrections: list[CorrectionRow] = field(default_factory=list)
     assets: list[tuple[int | str, ...]] = field(default_factory=list)
     instruments: list[tuple[int | str, ...]] = field(default_factory=list)
     firms: list[tuple[int | str, ...]] = field(default_factory=list)
@@ -158,45 +140,27 @@ class LedgerBatch:
     credited: dict[int, int] = field(default_factory=dict)
 
     def trade_executed(self, data: bytes, offset: int) -> None:
-        """Add a TradeExecuted record: a trade and its entries."""
-        (
-            number, time_ns, instrument, taker_side, is_auction, trade_id, price_ticks,
-            quantity_lots, notional, base_atoms, maker_order_id, maker, maker_fee, maker_client_id,
-            taker_order_id, taker, taker_fee, taker_client_id,
-        ) = _TRADE.unpack_from(data, offset)  # fmt: skip
-        market = self.markets.get(instrument)
-        if market is None:
-            raise UnsettleableEventError(f"event {number}: unknown instrument {instrument}")
-        base, quote = market
-        self.trades.append(
-            (
-                number, trade_id, time_ns, instrument, price_ticks, quantity_lots, notional,
-                base_atoms, taker_side, is_auction != 0,
-                maker_order_id, maker, maker_fee, stored_text(maker_client_id),
-                taker_order_id, taker, taker_fee, stored_text(taker_client_id),
+        """Look at a TradeExecuted record that ``core`` did not take: say why."""
+        event = TradeExecuted.unpack(data, offset)
+        if event.instrument not in self.markets:
+            raise UnsettleableEventError(
+                f"event {event.number}: unknown instrument {event.instrument}"
             )
-        )  # fmt: skip
-        if taker_side == _SELL:
-            to_maker, from_maker = base_atoms, notional
-        else:
-            to_maker, from_maker = -base_atoms, -notional
-        add = self.entries.append
-        add((number, 1, _FUNDS, _BY_TRADE, maker, base, to_maker, time_ns))
-        add((number, 2, _FUNDS, _BY_TRADE, taker, base, -to_maker, time_ns))
-        add((number, 3, _FUNDS, _BY_TRADE, maker, quote, -from_maker, time_ns))
-        add((number, 4, _FUNDS, _BY_TRADE, taker, quote, from_maker, time_ns))
-        paid = rebated = 0
-        for leg, account, fee in ((5, maker, maker_fee), (6, taker, taker_fee)):
-            if fee > 0:
-                add((number, leg, _FUNDS, _BY_FEE, account, quote, -fee, time_ns))
-                paid += fee
-            elif fee:
-                add((number, leg, _FUNDS, _BY_REBATE, account, quote, -fee, time_ns))
-                rebated += fee
-        if paid:
-            add((number, 7, _FEE_INCOME, _BY_FEE, VENUE, quote, paid, time_ns))
-        if rebated:
-            add((number, 8, _REBATES, _BY_REBATE, VENUE, quote, rebated, time_ns))
+
+    def intervals(self, length: int) -> list[Interval]:
+        """Return all entries, encoded, by the ``length`` events between two places of marks."""
+        found = {each.place: each for each in self.traded}
+        for place, group in groupby(self.entries, lambda row: (row[0] - 1) // length):
+            rows = list(group)
+            number, *_, time_ns = rows[-1]
+            known = found.get(place, Interval(place, 0, 0, b""))
+            found[place] = Interval(
+                place,
+                max(known.last_event, number),
+                max(known.time_ns, time_ns),
+                known.rows + encode_entries(rows),
+            )
+        return [found[place] for place in sorted(found)]
 
     def balance_changed(self, data: bytes, offset: int) -> None:
         """Add a BalanceChanged record: its entries."""

@@ -17,7 +17,7 @@ from messages.trading.events import (
     TradeExecuted,
 )
 from messages.trading.terms import BalanceCause, Side
-from settlement.chart import VENUE, EntryCause, LedgerAccountKind
+from settlement.chart import HOUSE_FIRST, VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import UnsettleableEventError
 
 
@@ -215,11 +215,13 @@ def balance_entries(event: BalanceChanged) -> list[Entry]:
             f"event {event.number}: cause {event.cause} of {event.amount_atoms} changes the balance"
             f" by {event.change_atoms}, not by {change}"
         )
-    owner = {LedgerAccountKind.CLEARING: VENUE}
     amount = event.amount_atoms
+    of_giver, of_taker = (
+        VENUE if kind >= HOUSE_FIRST else event.account for kind in (giver, taker)
+    )
     return _booked(
-        Entry(1, giver, cause, owner.get(giver, event.account), event.asset, -amount),
-        Entry(2, taker, cause, owner.get(taker, event.account), event.asset, amount),
+        Entry(1, giver, cause, of_giver, event.asset, -amount),
+        Entry(2, taker, cause, of_taker, event.asset, amount),
     )
 
 
@@ -248,6 +250,21 @@ _MONEY_RULES: dict[int, tuple[EntryCause, LedgerAccountKind, LedgerAccountKind]]
         EntryCause.WITHDRAWAL_RELEASED,
         LedgerAccountKind.WITHDRAWALS,
         LedgerAccountKind.FUNDS,
+    ),
+    BalanceCause.REWARD: (
+        EntryCause.REWARD,
+        LedgerAccountKind.REWARDS,
+        LedgerAccountKind.FUNDS,
+    ),
+    BalanceCause.ADJUSTMENT_CREDIT: (
+        EntryCause.ADJUSTMENT,
+        LedgerAccountKind.SUSPENSE,
+        LedgerAccountKind.FUNDS,
+    ),
+    BalanceCause.ADJUSTMENT_DEBIT: (
+        EntryCause.ADJUSTMENT,
+        LedgerAccountKind.FUNDS,
+        LedgerAccountKind.SUSPENSE,
     ),
 }
 

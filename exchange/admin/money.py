@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import msgspec
+
 from exchange.admin.actions import (
     Body,
     Decimal,
@@ -129,6 +131,34 @@ class Debit(_Amount, frozen=True):
 
     COMMAND = commands.Debit
     CAUSE = BalanceCause.DEBIT
+
+
+class _Adjustment(_Amount, frozen=True):
+    """Money of the venue's: given to an account, or free money of an account taken back."""
+
+    COMMAND = commands.AdjustBalance
+
+    def command(self, known: Directory) -> commands.Command:
+        """See ``_Money.command``."""
+        return msgspec.structs.replace(super().command(known), cause=int(self.CAUSE))
+
+
+class Reward(_Adjustment, frozen=True):
+    """Pay a reward for liquidity."""
+
+    CAUSE = BalanceCause.REWARD
+
+
+class AdjustUp(_Adjustment, frozen=True):
+    """Give an account what a mistake has cost it."""
+
+    CAUSE = BalanceCause.ADJUSTMENT_CREDIT
+
+
+class AdjustDown(_Adjustment, frozen=True):
+    """Take back what a mistake has given an account."""
+
+    CAUSE = BalanceCause.ADJUSTMENT_DEBIT
 
 
 class Reserve(_Amount, frozen=True):

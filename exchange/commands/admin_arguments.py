@@ -131,6 +131,15 @@ ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
     ),
     "credit": ("add money that arrived from outside", (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE)),
     "debit": ("take free money out at once", (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE)),
+    "reward": ("pay a reward for liquidity", (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE)),
+    "adjust.up": (
+        "give an account what a mistake has cost it",
+        (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE),
+    ),
+    "adjust.down": (
+        "take back what a mistake has given an account",
+        (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE),
+    ),
     "reserve": ("hold free money for a withdrawal", (_ACCOUNT, _ASSET, _AMOUNT, _REFERENCE)),
     "commit": ("say that a reserved withdrawal has left", (_ACCOUNT, _RESERVED)),
     "release": ("give a reserved withdrawal's money back", (_ACCOUNT, _RESERVED)),

@@ -138,6 +138,7 @@ class RejectCode(IntEnum):
     TRANSFER_TO_ITSELF = 329
     RECEIVABLE_OVERPAID = 330
     DISPUTE_REASON_INVALID = 331
+    ADJUSTMENT_CAUSE_INVALID = 340
 
     # Records and the sequencer; these never reach the engine.
     RECORD_UNKNOWN_KIND = 400

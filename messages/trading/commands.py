@@ -768,6 +768,24 @@ class DisputeTrade(Command, frozen=True, gc=False):
     text: Note
 
 
+@COMMANDS.record(60)
+class AdjustBalance(Command, frozen=True, gc=False):
+    """Give an account money of the venue's, or take some back: a reward, or an adjustment.
+
+    ``cause`` is REWARD, ADJUSTMENT_CREDIT or ADJUSTMENT_DEBIT, a BalanceCause. Two operators stand
+    behind it; ``reference`` is honoured once.
+    """
+
+    asset: U32
+    cause: U8
+    spare_1: U8
+    spare_2: U16
+    amount_atoms: I64
+    operator: U32
+    approver: U32
+    reference: ClientId
+
+
 GROUP_MEMBERS: frozenset[type[Record]] = frozenset({EnterQuote})
 """The commands that stand in groups, and nowhere else."""
 

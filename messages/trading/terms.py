@@ -161,6 +161,9 @@ class BalanceCause(IntEnum):
     WITHDRAWAL_COMMITTED = 4
     WITHDRAWAL_RELEASED = 5
     TRANSFER = 6  # reserved: told by FundsTransferred
+    REWARD = 7  # for liquidity: the venue's own money
+    ADJUSTMENT_CREDIT = 8
+    ADJUSTMENT_DEBIT = 9
 
 
 class DisputeReason(IntEnum):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from messages.layout import RECORD_PREFIX, Record
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
+    AdjustBalance,
     COMMANDS,
     GROUP_MEMBERS,
     GROUP_MEMBERS_MAX,
@@ -99,6 +100,7 @@ from venue.reference.limits import set_account_limits, set_asset_limits, set_ins
 from venue.reference.listings import query_orders, reject_orders_query
 from venue.reference.mass_actions import mass_action, reject_mass_action
 from venue.reference.money import (
+    adjust_balance,
     commit_withdrawal,
     credit,
     debit,
@@ -169,6 +171,7 @@ HANDLERS: Final[dict[type[Record], Handler]] = {
     WithdrawRfq: withdraw_rfq,
     QueryRfq: query_rfq,
     Credit: credit,
+    AdjustBalance: adjust_balance,
     Debit: debit,
     ReserveWithdrawal: reserve_withdrawal,
     CommitWithdrawal: commit_withdrawal,

@@ -6,6 +6,7 @@ from typing import Final
 
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
+    AdjustBalance,
     CommitWithdrawal,
     Credit,
     Debit,
@@ -16,7 +17,7 @@ from messages.trading.commands import (
 )
 from messages.trading.events import BalanceChanged
 from messages.trading.terms import AMOUNT_LIMIT, BalanceCause
-from risk.decisions import Refused, is_client_id
+from risk.decisions import Refused, decide_approval, is_client_id
 from venue.reference.accounts import Account, Withdrawal
 from venue.reference.event_writer import shape
 from venue.reference.rejections import reject_command
@@ -25,30 +26,17 @@ from venue.reference.state import VenueState
 _BALANCE_CHANGED: Final = shape(BalanceChanged)
 
 
+_GIVEN: Final = (BalanceCause.REWARD, BalanceCause.ADJUSTMENT_CREDIT)
+_ADJUSTED: Final = (*_GIVEN, BalanceCause.ADJUSTMENT_DEBIT)
+
+
 def credit(venue: VenueState, command: Credit) -> None:
     """Add money that arrived from outside."""
-    refused = decide_amount(venue, command)
-    if refused is None:
-        asset = venue.assets[command.asset]
-        usage = asset.supply_atoms + command.amount_atoms
-        if usage > asset.supply_max_atoms:
-            refused = Refused(RejectCode.SUPPLY_EXCEEDED, asset.supply_max_atoms, usage)
+    refused = decide_amount(venue, command) or _decide_supply(venue, command)
     if refused is not None:
         _reject(venue, command, refused)
         return
-    venue.references[command.reference] = False
-    account = venue.accounts[command.account]
-    venue.assets[command.asset].supply_atoms += command.amount_atoms
-    account.balance(command.asset).balance_atoms += command.amount_atoms
-    _say(
-        venue,
-        command,
-        account,
-        asset=command.asset,
-        cause=BalanceCause.CREDIT,
-        amount_atoms=command.amount_atoms,
-        change_atoms=command.amount_atoms,
-    )
+    _move(venue, command, BalanceCause.CREDIT, change_atoms=command.amount_atoms)
 
 
 def debit(venue: VenueState, command: Debit) -> None:
@@ -57,18 +45,58 @@ def debit(venue: VenueState, command: Debit) -> None:
     if refused is not None:
         _reject(venue, command, refused)
         return
+    _move(venue, command, BalanceCause.DEBIT, change_atoms=-command.amount_atoms)
+
+
+def adjust_balance(venue: VenueState, command: AdjustBalance) -> None:
+    """Give an account money of the venue's, or take free money back, as two operators agreed."""
+    is_given = command.cause in _GIVEN
+    refused = (
+        decide_amount(venue, command)
+        or decide_approval(operator=command.operator, approver=command.approver)
+        or _decide_cause(command)
+        or (_decide_supply(venue, command) if is_given else decide_free(venue, command))
+    )
+    if refused is not None:
+        _reject(venue, command, refused)
+        return
+    change_atoms = command.amount_atoms if is_given else -command.amount_atoms
+    _move(venue, command, BalanceCause(command.cause), change_atoms=change_atoms)
+
+
+def _decide_cause(command: AdjustBalance) -> Refused | None:
+    if command.cause in _ADJUSTED:
+        return None
+    return Refused(RejectCode.ADJUSTMENT_CAUSE_INVALID, BalanceCause.ADJUSTMENT_DEBIT, command.cause)
+
+
+def _decide_supply(venue: VenueState, command: Credit | AdjustBalance) -> Refused | None:
+    asset = venue.assets[command.asset]
+    usage = asset.supply_atoms + command.amount_atoms
+    if usage > asset.supply_max_atoms:
+        return Refused(RejectCode.SUPPLY_EXCEEDED, asset.supply_max_atoms, usage)
+    return None
+
+
+def _move(
+    venue: VenueState,
+    command: Credit | Debit | AdjustBalance,
+    cause: BalanceCause,
+    *,
+    change_atoms: int,
+) -> None:
     venue.references[command.reference] = False
     account = venue.accounts[command.account]
-    venue.assets[command.asset].supply_atoms -= command.amount_atoms
-    account.balance(command.asset).balance_atoms -= command.amount_atoms
+    venue.assets[command.asset].supply_atoms += change_atoms
+    account.balance(command.asset).balance_atoms += change_atoms
     _say(
         venue,
         command,
         account,
         asset=command.asset,
-        cause=BalanceCause.DEBIT,
+        cause=cause,
         amount_atoms=command.amount_atoms,
-        change_atoms=-command.amount_atoms,
+        change_atoms=change_atoms,
     )
 
 
@@ -147,7 +175,9 @@ def _end_withdrawal(
 
 def decide_amount(
     venue: VenueState,
-    command: Credit | Debit | ReserveWithdrawal | TransferFunds | SettleReceivable,
+    command: (
+        Credit | Debit | ReserveWithdrawal | TransferFunds | SettleReceivable | AdjustBalance
+    ),
 ) -> Refused | None:
     """Say whether account, asset, amount and reference of a money command are in order."""
     if command.account not in venue.accounts:
@@ -173,7 +203,7 @@ def decide_reference(venue: VenueState, reference: bytes) -> Refused | None:
 
 
 def decide_free(
-    venue: VenueState, command: Debit | ReserveWithdrawal | TransferFunds
+    venue: VenueState, command: Debit | ReserveWithdrawal | TransferFunds | AdjustBalance
 ) -> Refused | None:
     """Say whether an account may give so much away: its own, free, and nothing while it owes."""
     account = venue.accounts[command.account]
@@ -186,14 +216,23 @@ def decide_free(
 
 
 def _reject(
-    venue: VenueState, command: Credit | Debit | ReserveWithdrawal, refused: Refused
+    venue: VenueState,
+    command: Credit | Debit | ReserveWithdrawal | AdjustBalance,
+    refused: Refused,
 ) -> None:
     reject_command(venue, command, refused, subject=command.asset, reference=command.reference)
 
 
 def _say(
     venue: VenueState,
-    command: Credit | Debit | ReserveWithdrawal | CommitWithdrawal | ReleaseWithdrawal,
+    command: (
+        Credit
+        | Debit
+        | ReserveWithdrawal
+        | CommitWithdrawal
+        | ReleaseWithdrawal
+        | AdjustBalance
+    ),
     account: Account,
     *,
     asset: int,

@@ -257,6 +257,7 @@ NB_MODULE(_native, module) {
   bind_admission(module);
   bind_event_records(module);
   bindings::bind_journal(module);
+  bindings::bind_ledger(module);
   nb::class_<core::Engine>(module, "Engine")
       .def(
           "__init__",

@@ -33,7 +33,7 @@ constexpr std::array<std::uint16_t, 64> LENGTHS = [] {
           SetInstrumentLimits, ConfigureVenue, ChangePhase, Kill, Resume, ActivateRules,
           GroupHeader, AdvanceTime, CheckOrder, MassAction, QueryOrders, TransferFunds,
           BustTrade, CorrectTrade,
-          SettleReceivable, KeepTrades, DisputeTrade>*>(nullptr));
+          SettleReceivable, KeepTrades, DisputeTrade, AdjustBalance>*>(nullptr));
   return lengths;
 }();
 
@@ -365,6 +365,7 @@ void Engine::dispatch(const commands::Header& command) {
     CORE_HANDLE(QueryRfq, query_rfq);
     CORE_HANDLE(Credit, credit);
     CORE_HANDLE(Debit, debit);
+    CORE_HANDLE(AdjustBalance, adjust_balance);
     CORE_HANDLE(ReserveWithdrawal, reserve_withdrawal);
     CORE_HANDLE(CommitWithdrawal, commit_withdrawal);
     CORE_HANDLE(ReleaseWithdrawal, release_withdrawal);

@@ -51,28 +51,35 @@ bool end_withdrawal(Venue& venue, const Command& command, Withdrawal& withdrawal
   return true;
 }
 
+// Whether an asset's supply may not grow by so much.
+template <class Command>
+bool refuses_supply(const Venue& venue, const Command& command, Refused& refused) {
+  const Asset& asset = venue.assets[venue.asset_numbers.find(command.asset)];
+  const Wide usage = Wide{asset.supply_atoms} + command.amount_atoms;
+  return usage > asset.supply_max_atoms &&
+         refused.because(code::SUPPLY_EXCEEDED, asset.supply_max_atoms, usage);
+}
+
+// Add to a balance and to the asset's supply, and say so.
+template <class Command>
+void move(Venue& venue, const Command& command, std::uint8_t cause, std::int64_t change_atoms) {
+  venue.references.emplace(key_of(command.reference), false);
+  const std::uint32_t account = venue.find_account(command.account);
+  const std::uint32_t asset = venue.asset_numbers.find(command.asset);
+  venue.assets[asset].supply_atoms += change_atoms;
+  venue.balance(account, asset).balance_atoms += change_atoms;
+  say(venue, command, account, asset, {cause, command.amount_atoms, change_atoms});
+}
+
 }  // namespace
 
 void credit(Venue& venue, const commands::Credit& command) {
   Refused refused;
-  bool is_refused = refuses_amount(venue, command, refused);
-  const std::uint32_t asset_index = venue.asset_numbers.find(command.asset);
-  if (!is_refused) {
-    const Asset& asset = venue.assets[asset_index];
-    const Wide usage = Wide{asset.supply_atoms} + command.amount_atoms;
-    is_refused = usage > asset.supply_max_atoms &&
-                 refused.because(code::SUPPLY_EXCEEDED, asset.supply_max_atoms, usage);
-  }
-  if (is_refused) {
+  if (refuses_amount(venue, command, refused) || refuses_supply(venue, command, refused)) {
     reject_command(venue, command, refused, command.asset, command.reference);
     return;
   }
-  venue.references.emplace(key_of(command.reference), false);
-  const std::uint32_t account = venue.find_account(command.account);
-  venue.assets[asset_index].supply_atoms += command.amount_atoms;
-  venue.balance(account, asset_index).balance_atoms += command.amount_atoms;
-  say(venue, command, account, asset_index,
-      {balance_cause::CREDIT, command.amount_atoms, command.amount_atoms});
+  move(venue, command, balance_cause::CREDIT, command.amount_atoms);
 }
 
 void debit(Venue& venue, const commands::Debit& command) {
@@ -81,13 +88,26 @@ void debit(Venue& venue, const commands::Debit& command) {
     reject_command(venue, command, refused, command.asset, command.reference);
     return;
   }
-  venue.references.emplace(key_of(command.reference), false);
-  const std::uint32_t account = venue.find_account(command.account);
-  const std::uint32_t asset = venue.asset_numbers.find(command.asset);
-  venue.assets[asset].supply_atoms -= command.amount_atoms;
-  venue.balance(account, asset).balance_atoms -= command.amount_atoms;
-  say(venue, command, account, asset,
-      {balance_cause::DEBIT, command.amount_atoms, -command.amount_atoms});
+  move(venue, command, balance_cause::DEBIT, -command.amount_atoms);
+}
+
+void adjust_balance(Venue& venue, const commands::AdjustBalance& command) {
+  Refused refused;
+  const std::uint8_t cause = command.cause;
+  const bool is_given =
+      cause == balance_cause::REWARD || cause == balance_cause::ADJUSTMENT_CREDIT;
+  bool is_refused = refuses_amount(venue, command, refused) ||
+                    refuses_approval(command.operator_, command.approver, refused);
+  if (!is_refused && !is_given && cause != balance_cause::ADJUSTMENT_DEBIT) {
+    is_refused = refused.because(code::ADJUSTMENT_CAUSE_INVALID,
+                                 balance_cause::ADJUSTMENT_DEBIT, cause);
+  }
+  if (is_refused || (is_given ? refuses_supply(venue, command, refused)
+                              : refuses_free(venue, command, refused))) {
+    reject_command(venue, command, refused, command.asset, command.reference);
+    return;
+  }
+  move(venue, command, cause, is_given ? command.amount_atoms : -command.amount_atoms);
 }
 
 void reserve_withdrawal(Venue& venue, const commands::ReserveWithdrawal& command) {

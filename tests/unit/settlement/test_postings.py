@@ -1,10 +1,13 @@
+import struct
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages.trading.events import (
+    LAST_OF_COMMAND,
     AssetLimitsSet,
     BalanceChanged,
     InstrumentCreated,
@@ -12,10 +15,11 @@ from messages.trading.events import (
 )
 from messages.trading.terms import BalanceCause, Side
 from settlement.adapters.memory import MemoryBatch
+from settlement.binary_copy import encode_entries
 from settlement.chart import MEMORANDA, VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import EventGapError, UnsettleableEventError
-from settlement.ledger import LedgerProjection
-from settlement.ledger_batch import LedgerBatch
+from settlement.ledger import MARK_EVENTS, LedgerProjection
+from settlement.ledger_batch import TRADE_COLUMNS, LedgerBatch
 from settlement.order_rows import HistoryRow, fill_lines
 from settlement.postings import (
     Entry,
@@ -37,7 +41,7 @@ FEES = st.integers(-(1 << 40), 1 << 40)
 @st.composite
 def trades(draw: st.DrawFn) -> TradeExecuted:
     return TradeExecuted.make(
-        number=draw(st.integers(1, 1 << 62)),
+        number=draw(st.integers(2, 1 << 62)),
         time_ns=draw(st.integers(0, 1 << 62)),
         instrument=1,
         trade_id=draw(st.integers(1, 1 << 62)),
@@ -149,6 +153,15 @@ MONEY = {
         0,
         {LedgerAccountKind.WITHDRAWALS: -1, LedgerAccountKind.FUNDS: 1},
     ),
+    BalanceCause.REWARD: (1, {LedgerAccountKind.REWARDS: -1, LedgerAccountKind.FUNDS: 1}),
+    BalanceCause.ADJUSTMENT_CREDIT: (
+        1,
+        {LedgerAccountKind.SUSPENSE: -1, LedgerAccountKind.FUNDS: 1},
+    ),
+    BalanceCause.ADJUSTMENT_DEBIT: (
+        -1,
+        {LedgerAccountKind.FUNDS: -1, LedgerAccountKind.SUSPENSE: 1},
+    ),
 }
 
 
@@ -182,20 +195,70 @@ def test_a_cause_without_a_rule_stops_settlement() -> None:
         balance_entries(BalanceChanged.make(cause=BalanceCause.TRANSFER, amount_atoms=1))
 
 
+def rows_of(encoded: bytes) -> list[list[bytes]]:
+    """Read rows of a binary COPY: of each the bytes of its fields."""
+    rows, at = [], 0
+    while at < len(encoded):
+        (count,) = struct.unpack_from(">h", encoded, at)
+        at, row = at + 2, []
+        for _ in range(count):
+            (length,) = struct.unpack_from(">i", encoded, at)
+            row.append(encoded[at + 4 : at + 4 + length])
+            at += 4 + length
+        rows.append(row)
+    return rows
+
+
+def numbers(row: list[bytes]) -> tuple[int, ...]:
+    return tuple(int.from_bytes(field, signed=True) for field in row)
+
+
+def natively(trade: TradeExecuted) -> LedgerBatch:
+    projection = LedgerProjection()
+    first = InstrumentCreated.make(
+        number=trade.number - 1, instrument=1, base_asset=BASE, quote_asset=QUOTE
+    )
+    whole = msgspec.structs.replace(trade, flags=LAST_OF_COMMAND)
+    frame = MemoryBatch(trade.number - 1, trade.number, first.pack() + whole.pack())
+    return projection.decode([frame])[0]
+
+
 @given(trades())
-def test_the_fast_decoder_makes_the_entries_that_the_postings_describe(
+def test_the_native_rows_are_the_entries_that_the_postings_describe(
     trade: TradeExecuted,
 ) -> None:
-    ready = LedgerBatch({1: MARKET})
+    ready = natively(trade)
 
-    ready.trade_executed(trade.pack(), 0)
-
-    assert ready.entries == [
+    (interval,) = ready.intervals(MARK_EVENTS)
+    assert [numbers(row) for row in rows_of(interval.rows)] == [
         (trade.number, leg, kind, cause, account, asset, amount, trade.time_ns)
         for leg, kind, cause, account, asset, amount in trade_entries(trade, MARKET)
     ]
-    assert len(ready.trades) == 1
-    assert ready.trades[0][:3] == (trade.number, trade.trade_id, trade.time_ns)
+    assert interval.place == (trade.number - 1) // MARK_EVENTS
+    assert (interval.last_event, interval.time_ns) == (trade.number, trade.time_ns)
+
+
+@given(trades())
+def test_the_native_row_of_a_trade_has_its_fields_in_the_tables_order(
+    trade: TradeExecuted,
+) -> None:
+    ready = natively(trade)
+
+    (row,) = rows_of(ready.trades)
+    assert len(row) == len(TRADE_COLUMNS)
+    for name, field in zip(TRADE_COLUMNS, row, strict=True):
+        value = getattr(trade, "number" if name == "event_number" else name)
+        if isinstance(value, bytes):
+            assert field.decode("ascii") == stored_text(value)
+        else:
+            assert int.from_bytes(field, signed=True) == value
+
+
+@given(st.lists(st.tuples(*[st.integers(-(1 << 15), (1 << 15) - 1)] * 8), max_size=3))
+def test_entries_of_other_events_are_encoded_the_same_way(
+    rows: list[tuple[int, int, int, int, int, int, int, int]],
+) -> None:
+    assert [numbers(row) for row in rows_of(encode_entries(rows))] == rows
 
 
 @given(trades())
@@ -225,17 +288,21 @@ def test_a_decoded_stream_adds_up_to_what_the_model_says(chance) -> None:  # typ
     ready, time_ns = LedgerProjection().decode(flow.batches(commands_max=9))
 
     sums: Counter[tuple[int, int]] = Counter()
-    for _, _, kind, _, account, asset, amount, _ in ready.entries:
-        if account != VENUE and kind not in MEMORANDA:
-            sums[account, asset] += amount
+    for interval in ready.intervals(MARK_EVENTS):
+        for row in rows_of(interval.rows):
+            _, _, kind, _, account, asset, amount, _ = numbers(row)
+            if account != VENUE and kind not in MEMORANDA:
+                sums[account, asset] += amount
     assert {key: sums[key] for key in flow.balances} == flow.balances
-    assert len(ready.trades) == flow.trades
+    assert ready.trade_count == len(rows_of(ready.trades)) == flow.trades
     assert time_ns == flow.records[-1].time_ns  # type: ignore[attr-defined]
 
 
 def test_a_trade_of_an_unknown_instrument_stops_settlement() -> None:
     with pytest.raises(UnsettleableEventError, match="event 9: unknown instrument 1"):
-        LedgerBatch({}).trade_executed(TradeExecuted.make(number=9, instrument=1).pack(), 0)
+        LedgerProjection().decode(
+            [MemoryBatch(9, 9, TradeExecuted.make(number=9, instrument=1, flags=1).pack())]
+        )
 
 
 def frame(*numbers: int, last_flag: int = 1) -> MemoryBatch:

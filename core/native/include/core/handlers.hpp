@@ -33,6 +33,7 @@ void grant_session(Venue& venue, const commands::GrantSession& command);
 
 void credit(Venue& venue, const commands::Credit& command);
 void debit(Venue& venue, const commands::Debit& command);
+void adjust_balance(Venue& venue, const commands::AdjustBalance& command);
 void reserve_withdrawal(Venue& venue, const commands::ReserveWithdrawal& command);
 void commit_withdrawal(Venue& venue, const commands::CommitWithdrawal& command);
 void release_withdrawal(Venue& venue, const commands::ReleaseWithdrawal& command);

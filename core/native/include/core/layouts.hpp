@@ -146,6 +146,9 @@ inline constexpr std::uint8_t WITHDRAWAL_RESERVED = 3;
 inline constexpr std::uint8_t WITHDRAWAL_COMMITTED = 4;
 inline constexpr std::uint8_t WITHDRAWAL_RELEASED = 5;
 inline constexpr std::uint8_t TRANSFER = 6;
+inline constexpr std::uint8_t REWARD = 7;
+inline constexpr std::uint8_t ADJUSTMENT_CREDIT = 8;
+inline constexpr std::uint8_t ADJUSTMENT_DEBIT = 9;
 }  // namespace balance_cause
 
 namespace rfq_subject {
@@ -288,6 +291,7 @@ inline constexpr std::uint16_t FIRMS_DIFFER = 328;
 inline constexpr std::uint16_t TRANSFER_TO_ITSELF = 329;
 inline constexpr std::uint16_t RECEIVABLE_OVERPAID = 330;
 inline constexpr std::uint16_t DISPUTE_REASON_INVALID = 331;
+inline constexpr std::uint16_t ADJUSTMENT_CAUSE_INVALID = 340;
 inline constexpr std::uint16_t RECORD_UNKNOWN_KIND = 400;
 inline constexpr std::uint16_t RECORD_WRONG_VERSION = 401;
 inline constexpr std::uint16_t RECORD_WRONG_LENGTH = 402;
@@ -2941,6 +2945,58 @@ static_assert(offsetof(DisputeTrade, quantity_lots) == 96);
 static_assert(offsetof(DisputeTrade, client_order_id) == 104);
 static_assert(offsetof(DisputeTrade, text) == 144);
 
+CORE_RECORD AdjustBalance {
+  static constexpr std::uint16_t KIND = 60;
+  static constexpr std::uint8_t VERSION = 1;
+  std::uint16_t length;
+  std::uint16_t kind;
+  std::uint8_t version;
+  std::uint8_t flags;
+  std::uint16_t group_left;
+  std::uint64_t sequence;
+  std::int64_t time_ns;
+  std::int64_t received_at_ns;
+  std::uint32_t source;
+  std::uint32_t epoch;
+  std::uint64_t source_sequence;
+  std::uint32_t account;
+  std::uint32_t session;
+  std::uint32_t connection;
+  std::uint32_t reserved;
+  std::uint32_t asset;
+  std::uint8_t cause;
+  std::uint8_t spare_1;
+  std::uint16_t spare_2;
+  std::int64_t amount_atoms;
+  std::uint32_t operator_;
+  std::uint32_t approver;
+  Text<40> reference;
+};
+static_assert(sizeof(AdjustBalance) == 128);
+static_assert(offsetof(AdjustBalance, length) == 0);
+static_assert(offsetof(AdjustBalance, kind) == 2);
+static_assert(offsetof(AdjustBalance, version) == 4);
+static_assert(offsetof(AdjustBalance, flags) == 5);
+static_assert(offsetof(AdjustBalance, group_left) == 6);
+static_assert(offsetof(AdjustBalance, sequence) == 8);
+static_assert(offsetof(AdjustBalance, time_ns) == 16);
+static_assert(offsetof(AdjustBalance, received_at_ns) == 24);
+static_assert(offsetof(AdjustBalance, source) == 32);
+static_assert(offsetof(AdjustBalance, epoch) == 36);
+static_assert(offsetof(AdjustBalance, source_sequence) == 40);
+static_assert(offsetof(AdjustBalance, account) == 48);
+static_assert(offsetof(AdjustBalance, session) == 52);
+static_assert(offsetof(AdjustBalance, connection) == 56);
+static_assert(offsetof(AdjustBalance, reserved) == 60);
+static_assert(offsetof(AdjustBalance, asset) == 64);
+static_assert(offsetof(AdjustBalance, cause) == 68);
+static_assert(offsetof(AdjustBalance, spare_1) == 69);
+static_assert(offsetof(AdjustBalance, spare_2) == 70);
+static_assert(offsetof(AdjustBalance, amount_atoms) == 72);
+static_assert(offsetof(AdjustBalance, operator_) == 80);
+static_assert(offsetof(AdjustBalance, approver) == 84);
+static_assert(offsetof(AdjustBalance, reference) == 88);
+
 }  // namespace commands
 
 namespace commands {
@@ -2950,8 +3006,8 @@ struct Shape {
   std::uint16_t length = 0;
   std::uint8_t version = 0;
 };
-inline constexpr std::array<Shape, 60> SHAPES = [] {
-  std::array<Shape, 60> shapes{};
+inline constexpr std::array<Shape, 61> SHAPES = [] {
+  std::array<Shape, 61> shapes{};
   shapes[1] = {184, 1};
   shapes[2] = {160, 1};
   shapes[3] = {208, 1};
@@ -3003,6 +3059,7 @@ inline constexpr std::array<Shape, 60> SHAPES = [] {
   shapes[57] = {128, 1};
   shapes[58] = {80, 1};
   shapes[59] = {240, 1};
+  shapes[60] = {128, 1};
   return shapes;
 }();
 
