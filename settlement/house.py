@@ -32,6 +32,21 @@ CAUSES: Final = (
 )
 
 
+KINDS: Final = (
+    LedgerAccountKind.REWARDS,
+    LedgerAccountKind.FEES_TAKEN,
+    LedgerAccountKind.CLEARING,
+    LedgerAccountKind.CUSTODY_HOT,
+    LedgerAccountKind.CUSTODY_COLD,
+    LedgerAccountKind.CUSTODY_IN_TRANSIT,
+    LedgerAccountKind.INSURANCE,
+    LedgerAccountKind.CAPITAL,
+    LedgerAccountKind.SUSPENSE,
+    LedgerAccountKind.ROUNDING,
+)
+"""What the house may move; a check of the database says the same."""
+
+
 class HouseRefusedError(SettlementError):
     """The operator's: a posting that the rules of the house do not allow."""
 

@@ -217,10 +217,10 @@ class Money:
         holding = picture.holding(event.account, event.asset)
         change = 0
         match event.cause:
-            case BalanceCause.CREDIT:
+            case BalanceCause.CREDIT | BalanceCause.REWARD | BalanceCause.ADJUSTMENT_CREDIT:
                 change = amount
                 self._honour(event.reference)
-            case BalanceCause.DEBIT:
+            case BalanceCause.DEBIT | BalanceCause.ADJUSTMENT_DEBIT:
                 change = -amount
                 self._honour(event.reference)
             case postings.REWARD | postings.ADJUSTMENT_CREDIT | postings.ADJUSTMENT_DEBIT:

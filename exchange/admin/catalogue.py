@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from exchange.admin import drills, fees, limits, money, notices, people, switches, trades
+from exchange.admin import drills, fees, house, limits, money, notices, people, switches, trades
 from exchange.admin.actions import Body
 
 ACTIONS: Final = MappingProxyType[str, type[Body]](
@@ -29,6 +29,7 @@ ACTIONS: Final = MappingProxyType[str, type[Body]](
         "release": money.Release,
         "transfer": money.Transfer,
         "settle": money.Settle,
+        "house": house.PostHouse,
         "fees.assign": fees.AssignFees,
         "fees.recompute": fees.RecomputeFees,
         "keys.add": people.AddKey,

@@ -11,8 +11,9 @@ from exchange.operator_link import ADMIN, connect
 from exchange.state import State
 from messages.trading.answers import VenueStatus
 from runtime import postgres
-from settlement import database
+from settlement import database, house
 from settlement.chart import Consumer
+from settlement.house import HousePosting
 from settlement.queries import consumer_positions
 from settlement.volumes import FirmVolume, firm_volumes
 
@@ -26,20 +27,33 @@ class LiveLedger:
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
         """See ``Ledger``."""
-        dsn = database_dsn(read_configuration(self._config), self._state)
-        try:
-            connection = await postgres.connect(
-                dsn, application="admin_api", role=database.READER_ROLE
-            )
-        except Exception as error:
-            if not postgres.is_outage(error):
-                raise
-            raise VenueAwayError(f"the database is away: {error}") from error
+        connection = await self._connect(database.READER_ROLE)
         try:
             await self._require_caught_up(connection, until_ns)
             return await firm_volumes(connection, from_ns=from_ns, until_ns=until_ns)
         finally:
             await connection.close()
+
+    async def post(self, posting: HousePosting) -> int:
+        """See ``Ledger``."""
+        connection = await self._connect(database.BOOKKEEPER_ROLE)
+        try:
+            return await house.post(connection, posting)
+        except Exception as error:
+            if not postgres.is_outage(error):
+                raise
+            raise VenueAwayError(f"the database is away: {error}") from error
+        finally:
+            await connection.close()
+
+    async def _connect(self, role: str) -> postgres.Connection:
+        dsn = database_dsn(read_configuration(self._config), self._state)
+        try:
+            return await postgres.connect(dsn, application="admin_api", role=role)
+        except Exception as error:
+            if not postgres.is_outage(error):
+                raise
+            raise VenueAwayError(f"the database is away: {error}") from error
 
     async def _require_caught_up(self, connection: postgres.Connection, until_ns: int) -> None:
         """Require that the ledger has all that happened before a time."""

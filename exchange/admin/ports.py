@@ -7,6 +7,7 @@ from exchange.operator_link import Outcome
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.answers import Balances
+from settlement.house import HousePosting
 from settlement.volumes import FirmVolume
 
 
@@ -63,12 +64,21 @@ class Venues(Protocol):
 
 
 class Ledger(Protocol):
-    """What the plane reads of the books."""
+    """What the plane reads of the books, and the postings of the house that it makes."""
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
         """Return what each firm traded in a time that is over.
 
         Raises:
             VenueAwayError: the database is away, or has not yet all that happened until then.
+        """
+        ...
+
+    async def post(self, posting: HousePosting) -> int:
+        """Add a posting of the house once, and return its number.
+
+        Raises:
+            HouseRefusedError: a rule of the ledger is broken. VenueAwayError: the outcome is not
+                known; a repeat finds out.
         """
         ...

@@ -63,6 +63,7 @@ MATRIX: Final = MappingProxyType(
         "release": (_TREASURY, Persons.ONE),
         "transfer": (_TREASURY, Persons.TWO),
         "settle": (_TREASURY, Persons.TWO),
+        "house": (_TREASURY, Persons.TWO),
         "fees.assign": (_TREASURY, Persons.TWO),
         # By a rule that was configured: nobody chooses whose fees change.
         "fees.recompute": (_TREASURY, Persons.ONE),

@@ -148,6 +148,16 @@ ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
         (_ACCOUNT, _of("--to", required=True, help="name or number"), _ASSET, _AMOUNT),
     ),
     "settle": ("let an account pay what it owes since a bust", (_ACCOUNT, _ASSET, _AMOUNT)),
+    "house": (
+        "move money between ledger accounts of the venue's own",
+        (
+            _of("--cause", required=True, help="such as custody_moved, insurance_funded"),
+            _of("--giver", required=True, help="ledger account, such as clearing"),
+            _of("--taker", required=True, help="ledger account, such as custody_hot"),
+            _ASSET,
+            _AMOUNT,
+        ),
+    ),
     "fees.assign": (
         "let later orders of an account use a fee schedule",
         (

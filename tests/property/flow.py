@@ -503,7 +503,14 @@ class Flow:
         chance = self.chance
         account = chance.choice(tuple(FIRM_OF)) if chance.random() < 0.98 else 99
         kind = chance.choice(
-            (c.Credit, c.Debit, c.ReserveWithdrawal, c.CommitWithdrawal, c.ReleaseWithdrawal)
+            (
+                c.Credit,
+                c.Debit,
+                c.AdjustBalance,
+                c.ReserveWithdrawal,
+                c.CommitWithdrawal,
+                c.ReleaseWithdrawal,
+            )
         )
         if kind in {c.CommitWithdrawal, c.ReleaseWithdrawal}:
             reference = self._reference()
@@ -520,6 +527,9 @@ class Flow:
         }
         if kind is c.ReserveWithdrawal:
             self.withdrawals.append(fields["reference"])
+        if kind is c.AdjustBalance:
+            operators = {"operator": 1, "approver": chance.choice((2, 2, 2, 0, 1))}
+            fields |= operators | {"cause": chance.choice((7, 7, 8, 8, 9, 9, 0, 1, 10, 255))}
         return kind, fields
 
     def _open(self, session: int, connection: int) -> tuple[type[Record], Place]:

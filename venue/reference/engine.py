@@ -10,12 +10,12 @@ from typing import Any, Final
 from messages.layout import RECORD_PREFIX, Record
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
-    AdjustBalance,
     COMMANDS,
     GROUP_MEMBERS,
     GROUP_MEMBERS_MAX,
     AcceptRfqQuote,
     ActivateRules,
+    AdjustBalance,
     AdvanceTime,
     AmendOrder,
     AssignFeeSchedule,

@@ -67,7 +67,9 @@ def adjust_balance(venue: VenueState, command: AdjustBalance) -> None:
 def _decide_cause(command: AdjustBalance) -> Refused | None:
     if command.cause in _ADJUSTED:
         return None
-    return Refused(RejectCode.ADJUSTMENT_CAUSE_INVALID, BalanceCause.ADJUSTMENT_DEBIT, command.cause)
+    return Refused(
+        RejectCode.ADJUSTMENT_CAUSE_INVALID, BalanceCause.ADJUSTMENT_DEBIT, command.cause
+    )
 
 
 def _decide_supply(venue: VenueState, command: Credit | AdjustBalance) -> Refused | None:
@@ -226,12 +228,7 @@ def _reject(
 def _say(
     venue: VenueState,
     command: (
-        Credit
-        | Debit
-        | ReserveWithdrawal
-        | CommitWithdrawal
-        | ReleaseWithdrawal
-        | AdjustBalance
+        Credit | Debit | ReserveWithdrawal | CommitWithdrawal | ReleaseWithdrawal | AdjustBalance
     ),
     account: Account,
     *,

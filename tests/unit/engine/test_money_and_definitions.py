@@ -9,7 +9,7 @@ import pytest
 from messages.layout import Record, padded_text
 from messages.trading import commands as c
 from messages.trading.identity import client_id, source_number
-from messages.trading.terms import AMOUNT_LIMIT, Phase, Scope
+from messages.trading.terms import AMOUNT_LIMIT, BalanceCause, Phase, Scope
 from tests.unit.engine.scenario import (
     ALICE,
     BASE,
@@ -90,6 +90,55 @@ def test_a_credit_is_refused(market: Market, fields: dict[str, Any], line: str) 
     values: dict[str, Any] = {"account": ALICE, "asset": BASE, "amount_atoms": 1}
     values["reference"] = client_id("n")
     assert market.send(c.Credit, **(values | fields)) == [f"command rejected {line}"]
+
+
+TWO: dict[str, int] = {"operator": 1, "approver": 2}
+
+
+def test_the_venue_gives_rewards_and_adjusts_either_way() -> None:
+    market = Market(funds=0)
+
+    def adjust(cause: BalanceCause, amount: int, reference: str) -> list[str]:
+        return money(market, c.AdjustBalance, amount, reference, cause=cause, **TWO)
+
+    assert adjust(BalanceCause.REWARD, 70, "a") == ["REWARD 70 balance 70 held 0"]
+    assert adjust(BalanceCause.ADJUSTMENT_CREDIT, 30, "b") == [
+        "ADJUSTMENT_CREDIT 30 balance 100 held 0"
+    ]
+    assert adjust(BalanceCause.ADJUSTMENT_DEBIT, 101, "c") == [
+        "command rejected INSUFFICIENT_FUNDS 100 101"
+    ]
+    assert adjust(BalanceCause.ADJUSTMENT_DEBIT, 60, "c") == [
+        "ADJUSTMENT_DEBIT 60 balance 40 held 0"
+    ]
+    assert adjust(BalanceCause.REWARD, 1, "a") == ["command rejected DUPLICATE_REFERENCE 0 0"]
+    assert market.engine.assets()[0] == (BASE, 40, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"account": 99}, "ACCOUNT_UNKNOWN 0 0"),
+        ({"amount_atoms": 0}, f"AMOUNT_INVALID {AMOUNT_LIMIT - 1} 0"),
+        ({"approver": 0}, "APPROVAL_MISSING 1 0"),
+        ({"approver": 1}, "APPROVAL_MISSING 1 1"),
+        ({"cause": BalanceCause.CREDIT}, "ADJUSTMENT_CAUSE_INVALID 9 1"),
+        ({"cause": BalanceCause.TRANSFER}, "ADJUSTMENT_CAUSE_INVALID 9 6"),
+        ({"cause": 10}, "ADJUSTMENT_CAUSE_INVALID 9 10"),
+        (
+            {"amount_atoms": (1 << 60) - 4 * RICH + 1},
+            f"SUPPLY_EXCEEDED {1 << 60} {(1 << 60) + 1}",
+        ),
+        (
+            {"cause": BalanceCause.ADJUSTMENT_DEBIT, "amount_atoms": RICH + 1},
+            f"INSUFFICIENT_FUNDS {RICH} {RICH + 1}",
+        ),
+    ],
+)
+def test_an_adjustment_is_refused(market: Market, fields: dict[str, Any], line: str) -> None:
+    values: dict[str, Any] = {"account": ALICE, "asset": BASE, "amount_atoms": 1}
+    values |= {"cause": BalanceCause.REWARD, "reference": client_id("n")} | TWO
+    assert market.send(c.AdjustBalance, **(values | fields)) == [f"command rejected {line}"]
 
 
 def test_references_are_remembered_for_ever_and_bounded(market: Market) -> None:

@@ -33,6 +33,7 @@ from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
 from messages.trading.terms import Phase
 from runtime.chained_lines import ChainedLines
+from settlement.house import HousePosting
 from settlement.volumes import FirmVolume
 from venue.reference.engine import ReferenceEngine
 
@@ -129,6 +130,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.rows: list[FirmVolume] = []
         self.asked: list[tuple[int, int]] = []
+        self.postings: list[HousePosting] = []
         self.is_away = False
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
@@ -136,6 +138,12 @@ class MemoryLedger:
             raise VenueAwayError("the database is away")
         self.asked.append((from_ns, until_ns))
         return self.rows
+
+    async def post(self, posting: HousePosting) -> int:
+        if self.is_away:
+            raise VenueAwayError("the database is away")
+        self.postings.append(posting)
+        return len(self.postings)
 
 
 @cache

@@ -33,11 +33,21 @@ BODIES: dict[str, dict[str, Any]] = {
     "correct": {"trade": 1, "price": "60001"},
     "credit": MONEY | {"reference": "r-1"},
     "debit": MONEY | {"reference": "r-2"},
+    "reward": MONEY | {"reference": "r-6"},
+    "adjust.up": MONEY | {"reference": "r-7"},
+    "adjust.down": MONEY | {"reference": "r-8"},
     "reserve": MONEY | {"reference": "r-3"},
     "commit": {"account": "MM1", "reference": "r-4"},
     "release": {"account": "MM1", "reference": "r-5"},
     "transfer": MONEY | {"to": "MM2"},
     "settle": MONEY,
+    "house": {
+        "cause": "custody_moved",
+        "giver": "custody_hot",
+        "taker": "clearing",
+        "asset": "BTC",
+        "amount": "2",
+    },
     "fees.assign": {"account": "INST1", "schedule": 2},
     "fees.recompute": {},
     "keys.add": {"session": "MM1", "ed25519": KEY},
@@ -130,9 +140,12 @@ async def test_an_approver_needs_the_role_of_the_action(
             await desk.approve("ben", proposed)
         except CommandError:
             # The venue's own no, to what nobody has or owes; the two operators were let through.
-            assert action in ("debit", "commit", "transfer", "settle", "keys.rotate")
-        if ACTIONS[action].NEEDS_VENUE and action not in ("apply", "resume"):
+            assert action in ("debit", "adjust.down", "commit", "transfer", "settle", "keys.rotate")
+        if ACTIONS[action].NEEDS_VENUE and action not in ("apply", "resume", "house"):
             assert any(_names(command, 1, 2) for command in desk.venue.asked)
+        if action == "house":
+            (posting,) = desk.ledger.postings
+            assert (posting.operator, posting.approver) == (1, 2)
         return
     with pytest.raises(AdminRefusedError) as refused:
         await desk.approve("ben", proposed)
