@@ -20,6 +20,7 @@ COMMANDS = {
     "statement": "statements of accounts and firms, the trade blotter, the fee report",
     "audit": "what the auditor found; its drill; check and export the audit trail",
     "surveillance": "alerts of market abuse, and what was decided of each",
+    "ledger": "balances as of any moment, the general ledger, the chart of accounts",
     "reconcile": "compare engine, ledger and order history",
     "explain-digest": "say what differs between a FIX log and the state digests in it",
     "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",

@@ -107,6 +107,9 @@ REWARD, ADJUSTMENT_CREDIT, ADJUSTMENT_DEBIT = 7, 8, 9
 _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
     BalanceCause.CREDIT: (Cause.CREDIT, Kind.CLEARING, Kind.FUNDS),
     BalanceCause.DEBIT: (Cause.DEBIT, Kind.FUNDS, Kind.CLEARING),
+    BalanceCause.REWARD: (Cause.REWARD, Kind.REWARDS, Kind.FUNDS),
+    BalanceCause.ADJUSTMENT_CREDIT: (Cause.ADJUSTMENT, Kind.SUSPENSE, Kind.FUNDS),
+    BalanceCause.ADJUSTMENT_DEBIT: (Cause.ADJUSTMENT, Kind.FUNDS, Kind.SUSPENSE),
     BalanceCause.WITHDRAWAL_RESERVED: (
         Cause.WITHDRAWAL_RESERVED,
         Kind.FUNDS,
