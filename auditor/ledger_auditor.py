@@ -54,7 +54,13 @@ _CORRECTIONS = (
     " from settlement.trade_corrections where event_number > $1 and event_number <= $2"
     " order by event_number"
 )
-_HOUSE = "select kind, asset, sum(amount_atoms) from settlement.house_entries group by kind, asset"
+_HOUSE = (
+    "select kind, asset, sum(amount_atoms) from settlement.house_entries where posting >= $1"
+    " group by kind, asset"
+)
+_CARRIED_OVER = "select exists (select from settlement.house_postings where posting = 0)"
+_BALANCES = "select kind, account, asset, balance_atoms from settlement.balances"
+_MARKETS = "select instrument, base_asset, quote_asset from settlement.instruments"
 _BEYOND = (
     "select min(event_number) from ("
     "(select min(event_number) as event_number from settlement.entries where event_number > $1)"
@@ -118,6 +124,11 @@ class LedgerAuditor:
         return self.audit.picture
 
     @property
+    def _first_posting(self) -> int:
+        """The opening of a ledger that was taken over is in what was believed."""
+        return 1 if self.picture.taken_over else 0
+
+    @property
     def is_connected(self) -> bool:
         """Whether the database answered last time."""
         return self._connection is not None
@@ -164,6 +175,10 @@ class LedgerAuditor:
             if found is None:
                 return False
             position = int(found)
+            if not self.audit.taken and await connection.fetchval(_CARRIED_OVER):
+                await self._take_over(connection, position)
+                self._events = None  # it begins behind what was taken over
+                return True
             beyond = await connection.fetchval(_BEYOND, position)
             if not self.audit.compare_position(position, beyond):
                 return False
@@ -175,10 +190,8 @@ class LedgerAuditor:
                 return False
             self.audit.compare(rows)
             if self.picture.number == position:
-                balances = await connection.fetch(
-                    "select kind, account, asset, balance_atoms from settlement.balances"
-                )
-                house = await connection.fetch(_HOUSE)
+                balances = await connection.fetch(_BALANCES)
+                house = await connection.fetch(_HOUSE, self._first_posting)
                 self.audit.compare_balances(
                     [(row[0], row[1], row[2], row[3]) for row in balances],
                     [(row[0], row[1], int(row[2])) for row in house],
@@ -186,6 +199,19 @@ class LedgerAuditor:
                 self._metrics.comparisons.labels("ledger").inc()
             await self._look_back(connection)
         return self.picture.number < position
+
+    async def _take_over(self, connection: Connection, position: int) -> None:
+        """Believe a ledger that was carried over from older books, whose entries were others."""
+        house = {
+            (kind, asset): int(atoms) for kind, asset, atoms in await connection.fetch(_HOUSE, 1)
+        }
+        balances = {
+            (kind, account, asset): atoms - (house.get((kind, asset), 0) if account == 0 else 0)
+            for kind, account, asset, atoms in await connection.fetch(_BALANCES)
+        }
+        markets = {row[0]: (row[1], row[2]) for row in await connection.fetch(_MARKETS)}
+        self.audit.take_over(position, markets=markets, balances=balances)
+        log.warning("ledger_taken_over", through=position)
 
     async def _rows(self, connection: Connection, after: int, through: int) -> Rows:
         entries = await connection.fetch(_ENTRIES, after, through)
@@ -215,10 +241,11 @@ class LedgerAuditor:
         """Compare one stretch of what was looked at before: nobody may have touched it."""
         if not self.picture.number:
             return
-        number = self._next_stretch
+        number = max(self._next_stretch, self.picture.taken_over // STRETCH)
+        first = max(number * STRETCH, self.picture.taken_over + 1)
         last = min((number + 1) * STRETCH - 1, self.picture.number)
-        entries = await connection.fetchrow(_ENTRY_SUMS, number * STRETCH, last, STRETCH)
-        trades = await connection.fetchrow(_TRADE_SUMS, number * STRETCH, last)
+        entries = await connection.fetchrow(_ENTRY_SUMS, first, last, STRETCH)
+        trades = await connection.fetchrow(_TRADE_SUMS, first, last)
         assert entries is not None
         assert trades is not None
         self.audit.compare_stretch(

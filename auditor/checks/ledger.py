@@ -1,6 +1,6 @@
 """The ledger beside the events: every leg once and none more, balances, and what was long ago."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,10 +42,15 @@ class Sums(msgspec.Struct, kw_only=True):
 
 
 class LedgerPicture(msgspec.Struct, kw_only=True):
-    """The ledger as it must be after event ``number``."""
+    """The ledger as it must be after event ``number``.
+
+    ``taken_over`` is the event up to which a ledger was believed instead of recomputed; zero for
+    one that was watched from its first event on.
+    """
 
     venue: bytes = b""
     number: int = 0
+    taken_over: int = 0
     time_ns: int = 0
     markets: dict[int, tuple[int, int]] = {}
     balances: dict[BalanceKey, int] = {}
@@ -151,6 +156,31 @@ class LedgerAudit:
         self._entries += legs_of(event, market)
         for account, asset, balance in stated_balances(event, market):
             self._stated[account, asset] = balance
+
+    def take_over(
+        self,
+        number: int,
+        *,
+        markets: Mapping[int, tuple[int, int]],
+        balances: Mapping[BalanceKey, int],
+    ) -> None:
+        """Begin with a ledger as it is, for one that was carried over from older books.
+
+        Args:
+            number: its position; what comes after it is audited.
+            markets: base and quote asset of each instrument.
+            balances: without what the house moved.
+        """
+        assert self.taken == 0, "only before the first event"
+        picture = self.picture
+        picture.number = picture.taken_over = self.taken = number
+        picture.markets = dict(markets)
+        picture.balances = dict(balances)
+        picture.lines = {
+            (account, asset): atoms
+            for (kind, account, asset), atoms in balances.items()
+            if kind == Kind.CREDIT_LINE
+        }
 
     def expected(self) -> Rows:
         """Return what was taken up since the last comparison."""

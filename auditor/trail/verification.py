@@ -54,6 +54,8 @@ def verify_trail(
     found = Verified()
     signed = _verify_heads(Heads(heads), key, known, found)
     _verify_records(records, signed, found)
+    if not is_running:
+        found.problems += _unfinished_lines([heads, *records.values()])
     _verify_journal(journal, signed, found, is_running=is_running)
     return found
 
@@ -86,6 +88,16 @@ def _verify_records(records: Mapping[str, Path], signed: list[SignedHead], found
             found.lines[name] = ChainedLines(path).verify(*known).number
         except (ChainBrokenError, OSError) as error:
             found.problems.append(str(error))
+
+
+def _unfinished_lines(paths: list[Path]) -> list[str]:
+    """Name the files that end inside a line: a crash leaves that, and so may somebody's hand."""
+    problems = []
+    for path in paths:
+        data = path.read_bytes()[-1:] if path.exists() else b""
+        if data not in {b"", b"\n"}:
+            problems.append(f"{path}: ends with a line that was never finished")
+    return problems
 
 
 def _verify_journal(

@@ -188,3 +188,28 @@ async def test_a_lost_connection_is_made_again(ledger_dsn: str, tmp_path: Path) 
             assert audited.metrics.postgres_outages._value.get() >= 1
     finally:
         await killer.close()
+
+
+async def test_a_ledger_that_was_carried_over_is_audited_from_there_on(
+    ledger_dsn: str, owner: Connection, tmp_path: Path
+) -> None:
+    batches = recorded()
+    half = len(batches) // 2
+    await settle(ledger_dsn, batches[:half])
+    await owner.execute(UNGUARDED)
+    await owner.execute(
+        """
+        insert into settlement.house_postings (posting, cause, operator, approver, reference,
+            text, after_event, time_ns) values (0, 40, 0, 0, 'opening', 'older books', 0, 1);
+        update settlement.entries set leg = leg + 40
+        where event_number = (select min(event_number) from settlement.entries);
+        """
+    )
+    async with auditing(ledger_dsn, batches, tmp_path) as audited:
+        await audited.reach(batches[half - 1].last)
+        assert audited.auditor.picture.taken_over == batches[half - 1].last
+        await settle(ledger_dsn, batches)
+        await audited.reach(batches[-1].last)
+        assert audited.findings == []
+        await owner.execute(CHANGED)
+        await audited.finds(Check.LEDGER_ENTRIES)
