@@ -47,6 +47,7 @@ ANSWERS: Final[dict[type[Record], Answers]] = {
     c.ReserveWithdrawal: (e.BalanceChanged, *_REFUSED),
     c.CommitWithdrawal: (e.BalanceChanged, *_REFUSED),
     c.ReleaseWithdrawal: (e.BalanceChanged, *_REFUSED),
+    c.AdjustBalance: (e.BalanceChanged, *_REFUSED),
     c.TransferFunds: (e.FundsTransferred, *_REFUSED),
     c.BustTrade: (e.TradeBusted, *_REFUSED),
     c.CorrectTrade: (e.TradeCorrected, *_REFUSED),
