@@ -50,6 +50,7 @@ class Cast:
         return {
             "account": self.account,
             "firm": self.firm,
+            "session": self.comp_id,
             "mate_account": self.mate,
             "peer_account": self.peer,
             "symbol": SYMBOL,

@@ -194,11 +194,21 @@ class Desk:
             case ["source", address]:
                 self._source = address
             case ["operator", *rest] if self._operator is not None:
-                wrong = await self._operator(rest)
+                wrong = await self._operator(rest) or await self._bring_back()
                 if wrong:
                     watch.broken(f"{step.text!r}: {wrong}")
             case _:
                 raise ValueError(f"{watch.case.id}: the desk cannot {step.kind!r}")
+
+    async def _bring_back(self) -> str:
+        """Log those of our own sessions on again that an operator's action ended."""
+        for party in self._parties.values():
+            if not party.is_connected:
+                try:
+                    await party.log_on(party.engine.speaker.names, is_reset=True)
+                except OSError as error:
+                    return str(error)
+        return ""
 
     def _repeat(self, watch: Watch, kind: str) -> None:
         wire = self._wires[-1] if self._wires else None

@@ -15,7 +15,7 @@ from exchange.certify.cast import Cast
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
-from exchange.demo.logon_proof import LogonKey, read_key
+from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_config import toml_text, write_configuration
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.directory import Directory
@@ -40,18 +40,20 @@ class Stage:
     host: str
     port: int
     target: str
-    keys: dict[str, LogonKey]
+    rings: Path
+    """The files of the clients' keys."""
 
     def identity(self, name: str, dialect: str) -> Identity:
         """Return who a session is."""
-        key = self.keys[name]
-        return Identity(dialect=dialect, sender=name, target=self.target, prove=prover(key))
+        prove = prover(self.rings / f"{name}.json")
+        return Identity(dialect=dialect, sender=name, target=self.target, prove=prove)
 
 
-def prover(key: LogonKey) -> Prove:
-    """Return how a key proves a Logon."""
+def prover(ring: Path) -> Prove:
+    """Return how a Logon is proved by a session's newest shared secret."""
 
     def prove(sender: str, target: str, number: str, at: str) -> list[tuple[str, str]]:
+        key = read_key(ring)
         fields = key.fields(sender=sender, target=target, number=int(number or 0), sending_time=at)
         return [(str(tag), value) for tag, value in fields]
 
@@ -166,9 +168,6 @@ async def _prepared(places: Places, names: list[str], casts: Sequence[Cast]) -> 
     }
     async with OperatorLink.open(state) as operator:
         await fund(operator, Directory(await operator.definitions()), amounts)
-    documents = {name: {"sender_comp_id": name} for name in names}
-    for cast in casts:
-        documents |= cast.documents
     report = await asyncio.to_thread(venue_report, state)
     host, _, port = str(report["fix_address"]).rpartition(":")
     return Stage(
@@ -176,17 +175,5 @@ async def _prepared(places: Places, names: list[str], casts: Sequence[Cast]) -> 
         host=host,
         port=int(port),
         target=read_configuration(places.config).venue.fix.comp_id,
-        keys={
-            document["sender_comp_id"]: key
-            for name, document in documents.items()
-            if (key := _key(state.fix_keys / f"{document['sender_comp_id']}.json")) is not None
-        },
+        rings=state.fix_keys,
     )
-
-
-def _key(ring: Path) -> LogonKey | None:
-    """Read a shared secret; None for a session whose keys are its own."""
-    try:
-        return read_key(ring)
-    except LookupError:
-        return None

@@ -149,7 +149,7 @@ def test_a_mass_quote_stands_trades_and_is_replaced(connect: Connect, maker: str
     assert [text(over, tag) for tag in (117, 297, 58)] == ["all-1", "4", "3 sides cancelled"]
 
 
-def test_entries_are_refused_one_by_one_and_the_whole_by_itself(connect: Connect) -> None:
+def test_entries_are_refused_one_by_one(connect: Connect) -> None:
     mm = connect(OLD)
     name = name_of("q")
     good, crossed = entry("a", bid="59990.00"), entry("b", bid="60010.00", offer="60000.00")
@@ -159,12 +159,14 @@ def test_entries_are_refused_one_by_one_and_the_whole_by_itself(connect: Connect
     assert (all_of(answer, 368), all_of(answer, 5010)) == (["7"], ["240"])
     quote(mm, name_of("q"), entry("a", bid="59985.00"), level="1")
     told(mm, "8", "8")  # nothing is wrong, so there is no b: what comes next is an answer to more
-    quote(mm, name_of("q"), entry("a", bid="59980.00"), entry("c", bid="59980.001"), level="0")
-    (whole,) = told(mm, "b")
-    assert [text(whole, tag) for tag in (297, 300, 5001)] == ["5", "8", "1002"]
+    quote(mm, name_of("q"), entry("a", bid="59980.00"), entry("c", bid="59980.001"), level="1")
+    *_, mixed = told(mm, "8", "8", "b")
+    assert (text(mixed, 297), all_of(mixed, 1167)) == ("0", ["0", "5"])
+    assert (all_of(mixed, 368), all_of(mixed, 5010)) == (["8"], ["1002"])
+    assert text(mixed, 5011) == "GATEWAY_PRICE_OFF_TICK: tag 132"
     mm.send("Z", [(117, "one"), (298, "1"), (299, "a"), (295, 1), (55, "BTC-USD")])
     gone, over = told(mm, "8", "AI")
-    assert (text(gone, 44), text(gone, 299)) == ("59985.00", "a")
+    assert (text(gone, 44), text(gone, 299)) == ("59980.00", "a")
     assert [text(over, tag) for tag in (117, 55, 297)] == ["one", "BTC-USD", "17"]
 
 
