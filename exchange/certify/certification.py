@@ -48,8 +48,16 @@ def _is_named(case: str, name: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_desk(stage: Stage, cast: Cast, prompt: Prompt) -> AsyncIterator[Desk]:
+async def open_desk(
+    stage: Stage, cast: Cast, prompt: Prompt, *, is_alone: bool = False
+) -> AsyncIterator[Desk]:
     """Put up a desk whose own sessions are logged on.
+
+    Args:
+        stage: the venue.
+        cast: the client's session, and the desk's own.
+        prompt: told what the client has to do.
+        is_alone: the venue knows no sessions of the desk's, and nobody may operate it.
 
     Raises:
         OSError: one of them was not let in.
@@ -57,7 +65,8 @@ async def open_desk(stage: Stage, cast: Cast, prompt: Prompt) -> AsyncIterator[D
     desks: list[Desk] = []
     parties = {}
     names = fresh_names(cast.constants, "desk", is_watching=False)
-    for part, name in (("mate", cast.mate), ("peer", cast.peer)):
+    own = () if is_alone else (("mate", cast.mate), ("peer", cast.peer))
+    for part, name in own:
 
         def heard(message: Message, part: str = part) -> None:
             for desk in desks:
@@ -71,7 +80,7 @@ async def open_desk(stage: Stage, cast: Cast, prompt: Prompt) -> AsyncIterator[D
         dialect=cast.dialect,
         constants=cast.constants,
         parties=parties,
-        operator=operator_of(stage.places),
+        operator=None if is_alone else operator_of(stage.places),
         prompt=prompt,
     )
     desks.append(desk)

@@ -19,6 +19,7 @@ from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_config import toml_text, write_configuration
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.directory import Directory
+from exchange.errors import CommandError
 from exchange.operator_link import OperatorLink
 from exchange.state import State
 from fix_gateway.conformance.speaker import Identity, Prove
@@ -101,6 +102,19 @@ async def certification_venue(
         shutil.rmtree(root)
 
 
+async def running_stage(places: Places) -> Stage:
+    """Return the venue that runs on a state directory.
+
+    Raises:
+        CommandError: none does, or clients cannot come to it.
+    """
+    state = State(places.state)
+    report = await asyncio.to_thread(venue_report, state)
+    if not report["fix_address"]:
+        raise CommandError(f"no venue serves plain FIX on {places.state}")
+    return await _stage(places, state)
+
+
 def _new_directory() -> Path:
     root = Path(tempfile.mkdtemp(prefix=f"rialto-certify-{secrets.token_hex(2)}-"))
     root.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
@@ -168,6 +182,10 @@ async def _prepared(places: Places, names: list[str], casts: Sequence[Cast]) -> 
     }
     async with OperatorLink.open(state) as operator:
         await fund(operator, Directory(await operator.definitions()), amounts)
+    return await _stage(places, state)
+
+
+async def _stage(places: Places, state: State) -> Stage:
     report = await asyncio.to_thread(venue_report, state)
     host, _, port = str(report["fix_address"]).rpartition(":")
     return Stage(

@@ -16,7 +16,8 @@ from exchange.certify.certification import (
     task_text,
 )
 from exchange.certify.scenarios import play_scenarios, scenarios
-from exchange.certify.stage import Stage, certification_venue
+from exchange.certify.stage import Stage, certification_venue, running_stage
+from exchange.demo.temporary_venue import Places
 from exchange.errors import CommandError
 from exchange.state import State
 from fix_gateway.conformance.cases import DIALECTS, KINDS, Case, Step
@@ -45,6 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument(
         "--log", type=Path, metavar="FILE", help="judge a client's own log of its FIX messages"
+    )
+    parser.add_argument(
+        "--running",
+        action="store_true",
+        help="with --session: a desk before the venue that runs on --state; its orders are real",
     )
     parser.add_argument("--sender", default="", help="with --log: the client's comp id")
     parser.add_argument("--only", action="append", default=[], metavar="CASE", help="O13, O, 2B …")
@@ -106,6 +112,9 @@ async def _of_client(options: argparse.Namespace) -> list[Verdict]:
     cast = client_cast(options.sessions, options.session)
     cases = certification_cases(cast, options.only)
     keys = State(options.state).fix_keys
+    if options.running:
+        stage = await running_stage(Places(options.state, options.config, options.sessions))
+        return await _lead(options, stage, cast, cases)
     _say(options, "starting a venue ...")
     async with certification_venue(options.config, options.sessions, [cast], keys=keys) as stage:
         return await _lead(options, stage, cast, cases)
@@ -122,7 +131,7 @@ async def _lead(
             _say(options, f"\n{case.id}  {case.title}\n    {case.task}")
         _say(options, f"    - {task_text(step, names)}")
 
-    async with open_desk(stage, cast, prompt) as desk:
+    async with open_desk(stage, cast, prompt, is_alone=options.running) as desk:
         port = await desk.open()
         _say(
             options,

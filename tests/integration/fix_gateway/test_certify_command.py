@@ -1,5 +1,6 @@
 """``./rialto certify`` from outside: a client that comes to the desk, and a log that is judged."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import pytest
 
 from exchange.__main__ import main
 from exchange.demo.logon_proof import read_key
+from exchange.demo.temporary_venue import temporary_venue
 from tests.integration.fix_gateway.fix_client import FixClient
-from tests.integration.fix_gateway.processes import ROOT
+from tests.integration.fix_gateway.processes import CONFIG, ROOT, SESSIONS
 
 DESK = re.compile(r"connect (\S+) .* to 127\.0\.0\.1:(\d+), TargetCompID (\S+); .* of (\S+)")
 
@@ -42,6 +44,37 @@ def test_a_client_of_its_own_engine_is_led_through_a_case(desk: "subprocess.Pope
     assert desk.wait(timeout=60) == 0, rest
     assert "1 passed, 0 failed, 0 not run" in rest
     client.abort()
+
+
+def test_the_desk_stands_before_the_venue_that_runs() -> None:
+    async def certified() -> str:
+        async with temporary_venue(CONFIG, SESSIONS) as places:
+            desk = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "exchange", "certify", "--session", "MM1", "--running"),
+                *("--only", "S1", "--only", "P1", "--step-seconds", "60", *places.arguments()),
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert desk.stdout is not None
+            said = ""
+            while not (found := DESK.search(said)):
+                line = await desk.stdout.readline()
+                assert line, said
+                said += line.decode()
+            sender, port, target, keys = found.groups()
+            key = read_key(Path(keys) / f"{sender}.json")
+            client = FixClient(sender=sender, target=target, key=key)
+            client.connect("127.0.0.1", int(port))
+            client.logon(is_reset=True, wait=False)  # the desk's report says what came of it
+            said += (await desk.stdout.read()).decode()
+            assert await desk.wait() == 0, said
+            client.abort()
+            return said
+
+    said = asyncio.run(certified())
+    assert "passed  S1 " in said
+    assert "the desk has no peer here" in said
+    assert "1 passed, 0 failed, 1 not run" in said
 
 
 def test_a_log_is_judged_and_one_of_nothing_refused(
