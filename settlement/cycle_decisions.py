@@ -28,6 +28,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Who decides, under which reference, when and why."""
 
     operator: int
+    approver: int = 0
+    """Who agreed, where a decision took two."""
     reference: str
     decided_at_ns: int
     reason: str = ""
@@ -92,9 +94,11 @@ async def record(
         return Recorded(decision=found["decision"], at_event=found["at_event"], is_repeat=True)
     at_event = await ledger_position(connection)
     decision: int = await connection.fetchval(
-        "insert into settlement.decisions select coalesce(max(decision), 0) + 1,"
-        " $1::smallint, $2::bigint, $3::text, $4::text, $5::text, $6::bigint, $7::bigint"
-        " from settlement.decisions returning decision",
+        "insert into settlement.decisions (decision, kind, operator, reference, reason, request,"
+        " at_event, decided_at_ns, approver)"
+        " select coalesce(max(decision), 0) + 1, $1::smallint, $2::bigint, $3::text, $4::text,"
+        " $5::text, $6::bigint, $7::bigint, $8::bigint from settlement.decisions"
+        " returning decision",
         kind,
         ask.operator,
         ask.reference,
@@ -102,6 +106,7 @@ async def record(
         wanted,
         at_event,
         ask.decided_at_ns,
+        ask.approver,
     )
     return Recorded(decision=decision, at_event=at_event, is_repeat=False)
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from settlement.schema import assets, metadata
@@ -53,6 +54,8 @@ decisions = Table(
     # The last event in the ledger when it was decided.
     _number("at_event"),
     _number("decided_at_ns"),
+    # Who agreed, where it took two; otherwise 0.
+    Column("approver", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("kind between 1 and 4", name="kind_is_known"),
     CheckConstraint("reference <> ''", name="has_a_reference"),
 )

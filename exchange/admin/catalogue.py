@@ -3,7 +3,18 @@
 from types import MappingProxyType
 from typing import Final
 
-from exchange.admin import drills, fees, house, limits, money, notices, people, switches, trades
+from exchange.admin import (
+    cycles,
+    drills,
+    fees,
+    house,
+    limits,
+    money,
+    notices,
+    people,
+    switches,
+    trades,
+)
 from exchange.admin.actions import Body
 
 ACTIONS: Final = MappingProxyType[str, type[Body]](
@@ -30,6 +41,10 @@ ACTIONS: Final = MappingProxyType[str, type[Body]](
         "transfer": money.Transfer,
         "settle": money.Settle,
         "house": house.PostHouse,
+        "cycles.close": cycles.CloseCycle,
+        "cycles.confirm": cycles.ConfirmInstructions,
+        "cycles.fail": cycles.FailInstructions,
+        "cycles.mode": cycles.SetMode,
         "fees.assign": fees.AssignFees,
         "fees.recompute": fees.RecomputeFees,
         "keys.add": people.AddKey,

@@ -1,18 +1,23 @@
 """The books of a state directory, as the operators' plane reads them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from exchange.books import database_dsn
 from exchange.configuration import read_configuration
-from exchange.errors import VenueAwayError
+from exchange.errors import CommandError, VenueAwayError
 from exchange.operator_link import ADMIN, connect
+from exchange.settlement_desk import CycleOrder, decided, described
 from exchange.state import State
 from messages.trading.answers import VenueStatus
 from runtime import postgres
 from settlement import database, house
 from settlement.chart import Consumer
+from settlement.cycle_decisions import Ask
+from settlement.errors import SettlementRefusedError
 from settlement.house import HousePosting
 from settlement.queries import consumer_positions
 from settlement.volumes import FirmVolume, firm_volumes
@@ -27,33 +32,42 @@ class LiveLedger:
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
         """See ``Ledger``."""
-        connection = await self._connect(database.READER_ROLE)
-        try:
+        async with self._connected(database.READER_ROLE) as connection:
             await self._require_caught_up(connection, until_ns)
             return await firm_volumes(connection, from_ns=from_ns, until_ns=until_ns)
-        finally:
-            await connection.close()
+
+    async def cycle_plan(self, order: CycleOrder) -> str:
+        """See ``Ledger``."""
+        async with self._connected(database.READER_ROLE) as connection:
+            return await described(connection, order)
+
+    async def decide(self, order: CycleOrder, ask: Ask) -> str:
+        """See ``Ledger``."""
+        async with self._connected(database.APPLICATION_ROLE) as connection:
+            try:
+                return await decided(connection, order, ask)
+            except SettlementRefusedError as error:
+                raise CommandError(str(error)) from error
 
     async def post(self, posting: HousePosting) -> int:
         """See ``Ledger``."""
-        connection = await self._connect(database.BOOKKEEPER_ROLE)
-        try:
+        async with self._connected(database.BOOKKEEPER_ROLE) as connection:
             return await house.post(connection, posting)
+
+    @asynccontextmanager
+    async def _connected(self, role: str) -> AsyncIterator[postgres.Connection]:
+        dsn = database_dsn(read_configuration(self._config), self._state)
+        connection: postgres.Connection | None = None
+        try:
+            connection = await postgres.connect(dsn, application="admin_api", role=role)
+            yield connection
         except Exception as error:
             if not postgres.is_outage(error):
                 raise
             raise VenueAwayError(f"the database is away: {error}") from error
         finally:
-            await connection.close()
-
-    async def _connect(self, role: str) -> postgres.Connection:
-        dsn = database_dsn(read_configuration(self._config), self._state)
-        try:
-            return await postgres.connect(dsn, application="admin_api", role=role)
-        except Exception as error:
-            if not postgres.is_outage(error):
-                raise
-            raise VenueAwayError(f"the database is away: {error}") from error
+            if connection is not None:
+                await connection.close()
 
     async def _require_caught_up(self, connection: postgres.Connection, until_ns: int) -> None:
         """Require that the ledger has all that happened before a time."""

@@ -4,9 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from exchange.operator_link import Outcome
+from exchange.settlement_desk import CycleOrder
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.answers import Balances
+from settlement.cycle_decisions import Ask
 from settlement.house import HousePosting
 from settlement.volumes import FirmVolume
 
@@ -80,5 +82,21 @@ class Ledger(Protocol):
         Raises:
             HouseRefusedError: a rule of the ledger is broken. VenueAwayError: the outcome is not
                 known; a repeat finds out.
+        """
+        ...
+
+    async def cycle_plan(self, order: CycleOrder) -> str:
+        """Say what a decision about settlement would be about, as things stand.
+
+        Raises:
+            CommandError: there is nothing such to decide. VenueAwayError: the database is away.
+        """
+        ...
+
+    async def decide(self, order: CycleOrder, ask: Ask) -> str:
+        """Make a decision about settlement, once, and say what came of it.
+
+        Raises:
+            CommandError: it cannot be. VenueAwayError: the outcome is not known; a repeat tells.
         """
         ...

@@ -64,6 +64,11 @@ MATRIX: Final = MappingProxyType(
         "transfer": (_TREASURY, Persons.TWO),
         "settle": (_TREASURY, Persons.TWO),
         "house": (_TREASURY, Persons.TWO),
+        # A confirmation says that money was delivered, and a mode what has to be: two look at both.
+        "cycles.close": (_TREASURY, Persons.ONE),
+        "cycles.confirm": (_TREASURY, Persons.TWO),
+        "cycles.fail": (_TREASURY, Persons.ONE),
+        "cycles.mode": (_TREASURY, Persons.TWO),
         "fees.assign": (_TREASURY, Persons.TWO),
         # By a rule that was configured: nobody chooses whose fees change.
         "fees.recompute": (_TREASURY, Persons.ONE),

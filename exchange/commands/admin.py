@@ -43,16 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the operators' actions, and what they ask."""
     actions = parser.add_subparsers(metavar="action", required=True)
     groups: dict[str, Any] = {}
-    for name, (summary, arguments) in ACTIONS.items():
+    for name in ACTIONS:
         group, _, inner = name.rpartition(".")
         if group and group not in groups:
             below = actions.add_parser(group, help=f"{group}: list and change them")
             groups[group] = below.add_subparsers(metavar="what", required=True)
-        one = _signed(groups[group] if group else actions, inner, summary, _act)
-        one.set_defaults(act=name)
-        one.add_argument("--reason", required=True, help="why, for the record")
-        for flags, words in arguments:
-            one.add_argument(*flags, **words)
+        one = action_parser(groups[group] if group else actions, inner, name)
         if name in DRY_RUNS:
             one.add_argument("--dry-run", action="store_true", help="only say what would change")
     _configure_proposals(actions)
@@ -68,6 +64,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("kind", help="such as account-limits, protection, fee-assignments")
     _signed(groups["operators"], "list", "say who there is", _operators)
     _configure_local(actions, groups)
+
+
+def action_parser(under: Any, called: str, name: str) -> argparse.ArgumentParser:
+    """Add a parser of an action of the operators' plane, under a name of the command's own."""
+    summary, arguments = ACTIONS[name]
+    one = _signed(under, called, summary, _act)
+    one.set_defaults(act=name)
+    one.add_argument("--reason", required=True, help="why, for the record")
+    for flags, words in arguments:
+        one.add_argument(*flags, **words)
+    return one
 
 
 def run(options: argparse.Namespace) -> int:

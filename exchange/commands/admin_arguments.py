@@ -44,6 +44,12 @@ _KEY = (
     _of("--ed25519", metavar="PUBLIC", help="a public key, 32 bytes in base64"),
     _of("--id", help="its id, for tag 553; default: the next number"),
 )
+_INSTRUCTIONS = (
+    _of("instructions", nargs="*", type=_NUMBER, help="their numbers"),
+    _of("--cycle", type=_NUMBER, help="instead: all that are open of a cycle"),
+    _of("--account", help="of these: one account's, by name or number"),
+)
+_DECISION = _of("--reference", help="unique; default: made of the instructions")
 _ROLES = tuple(role.value for role in Role)
 
 ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
@@ -157,6 +163,22 @@ ACTIONS: Final[dict[str, tuple[str, tuple[Argument, ...]]]] = {
             _ASSET,
             _AMOUNT,
         ),
+    ),
+    "cycles.close": (
+        "end the open settlement cycle: obligations, instructions",
+        (_REFERENCE,),
+    ),
+    "cycles.confirm": (
+        "say that settlement instructions were carried out",
+        (*_INSTRUCTIONS, _of("--amount", help="decimal: a part of one"), _DECISION),
+    ),
+    "cycles.fail": (
+        "say that nothing more comes of settlement instructions",
+        (*_INSTRUCTIONS, _DECISION),
+    ),
+    "cycles.mode": (
+        "let an account settle gross or net from now on",
+        (_ACCOUNT, _of("--mode", required=True, choices=["gross", "net"]), _REFERENCE),
     ),
     "fees.assign": (
         "let later orders of an account use a fee schedule",

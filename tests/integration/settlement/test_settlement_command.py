@@ -1,11 +1,12 @@
-"""``./rialto settlement``, as an operator uses it."""
+"""``./rialto settlement``: read by anybody who may, decided by the operators' plane."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +16,42 @@ import pytest
 from exchange.__main__ import main
 from exchange.admin.record import Record
 from exchange.admin.roles import Role
+from exchange.bootstrap import PROCESS_MAINS
+from exchange.configuration import read_configuration
 from exchange.operators import Operators
+from exchange.places import Places
 from exchange.state import State
 from runtime.chained_lines import ChainedLines
-from runtime.postgres import Connection
 from runtime.process import EXIT_OK, EXIT_USAGE
+from tests.integration.settlement.conftest import until
 from tests.integration.settlement.cycle_model import Model
-from tests.integration.settlement.places import arguments_for
+from tests.integration.settlement.places import ROOT, arguments_for
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
+ANN = ("--as", "ann", "--reason", "end of day")
+BEN = ("--as", "ben", "--reason", "seen at the bank")
 
 
 @pytest.fixture
-def places(tmp_path: Path, ledger_dsn: str) -> list[str]:
+async def served(tmp_path: Path, ledger_dsn: str) -> AsyncIterator[tuple[State, list[str]]]:
+    """The operators' plane over the database, without a venue."""
     state, arguments = arguments_for(tmp_path, ledger_dsn)
-    Operators(state.operators).found(["mary", "ben"])
-    return arguments
+    Operators(state.operators).found(["ann", "ben"])
+    configuration = read_configuration(tmp_path / "config")
+    places = Places(state=state, config=tmp_path / "config", sessions=ROOT / "sessions")
+    stop = asyncio.Event()
+    serving = asyncio.ensure_future(PROCESS_MAINS["admin_api"](configuration, places, stop))
+    await until(lambda: serving.done() or state.page("admin_api") is not None)
+    yield state, arguments
+    stop.set()
+    await serving
 
 
 @pytest.fixture
-def run(places: list[str], capsys: pytest.CaptureFixture[str]) -> Run:
+def run(served: tuple[State, list[str]], capsys: pytest.CaptureFixture[str]) -> Run:
     async def run(*words: str) -> tuple[int, str, str]:
-        # The command has a loop of its own.
-        code = await asyncio.to_thread(main, [*words, *places])
+        # The command has a loop of its own, or blocks.
+        code = await asyncio.to_thread(main, [*words, *served[1]])
         out, error = capsys.readouterr()
         return code, out, error
 
@@ -45,7 +59,7 @@ def run(places: list[str], capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-async def model(application: Connection, chance: random.Random) -> Model:
+async def model(application: Any, chance: random.Random) -> Model:
     made = Model(application, chance)
     await made.found()
     for _ in range(15):
@@ -54,80 +68,107 @@ async def model(application: Connection, chance: random.Random) -> Model:
 
 
 async def as_json(run: Run, *words: str) -> Any:
-    code, out, error = await run(*words, "--json")
+    code, out, error = await run("settlement", *words, "--json")
     assert code == EXIT_OK, error
     return json.loads(out)
 
 
-async def test_a_cycle_from_its_close_to_a_fail_that_ages(
-    run: Run, model: Model, places: list[str]
-) -> None:
-    code, out, _ = await run("settlement", "status")
-    assert code == EXIT_OK
-    assert "no cycle was closed yet" in out
-    close = ("settlement", "close-cycle", "--as", "mary")
-    made = await as_json(run, *close, "--reference", "monday", "--reason", "end of day")
-    assert made["cycle"]["cycle"] == 1
-    again = await as_json(run, *close, "--reference", "monday")
-    assert again == made
+async def agreed(run: Run, *words: str) -> tuple[int, str, str]:
+    """Let ann propose and ben approve."""
+    code, out, error = await run("settlement", *words, *ANN)
+    assert code == EXIT_OK, error
+    proposal = re.search(r"admin approve (\w+)", out)
+    assert proposal is not None, out
+    return await run("admin", "approve", proposal[1], *BEN)
 
-    asked = await as_json(run, "settlement", "instructions", "--standing", "pending")
-    assert asked
+
+async def close(run: Run, reference: str) -> str:
+    code, out, error = await run("settlement", "close-cycle", "--reference", reference, *ANN)
+    assert code == EXIT_OK, error
+    return out
+
+
+async def test_a_cycle_from_its_close_to_a_fail_that_ages(
+    run: Run, model: Model, served: tuple[State, list[str]]
+) -> None:
+    _, out, _ = await run("settlement", "status")
+    assert "no cycle was closed yet" in out
+    assert "cycle 1 of " in await close(run, "monday")
+    await close(run, "monday")
+
+    asked = await as_json(run, "instructions", "--standing", "pending")
     receives = next(row["instruction"] for row in asked if row["amount_atoms"] > 1)
-    mary = ("--as", "mary")
-    code, _, error = await run(
-        "settlement", "confirm", str(receives), *mary, "--amount", "0.000001"
+    code, out, error = await agreed(run, "confirm", str(receives))
+    assert (code, "confirmed: 1 by decision 2" in out) == (EXIT_OK, True), error
+    assert f"confirm instruction {receives} (" in out
+    row = await model.connection.fetchrow(
+        "select operator, approver, reason from settlement.decisions where decision = 2"
     )
-    assert (code, "--reference" in error) == (EXIT_USAGE, True)
-    code, out, error = await run("settlement", "confirm", str(receives), *mary)
-    assert (code, out) == (EXIT_OK, "confirmed: 1 by decision 2\n"), error
-    _, out, _ = await run("settlement", "confirm", str(receives), *mary)
-    assert out == "confirmed before: 1 by decision 2\n"
-    code, _, error = await run("settlement", "fail", str(receives), *mary, "--reason", "no coins")
-    assert code == 1
+    assert row is not None
+    assert tuple(row) == (1, 2, "end of day")
+    code, _, error = await run("settlement", "fail", str(receives), *ANN)
+    assert code != EXIT_OK
     assert "2002 INSTRUCTION_IS_OVER" in error
 
     other = next(row["instruction"] for row in asked if row["instruction"] != receives)
-    code, _, error = await run("settlement", "fail", str(other), *mary)
-    assert (code, "reason" in error) == (EXIT_USAGE, True)
-    code, _, error = await run("settlement", "fail", str(other), *mary, "--reason", "no coins")
-    assert code == EXIT_OK, error
-    await run(*close, "--reference", "tuesday")
+    code, out, error = await run("settlement", "fail", str(other), *ANN)
+    assert (code, "failed: 1 by decision 3" in out) == (EXIT_OK, True), error
+    await close(run, "tuesday")
     _, out, _ = await run("settlement", "instructions", "--cycle", "1")
     assert "1 cycles, 0 days" in out
-    told = await as_json(run, "settlement", "status")
+    told = await as_json(run, "status")
     assert told["instructions"]["failed"] == 1
     assert told["last_cycle"]["cycle"] == 2
 
-    state = State(Path(places[1]))
-    entries = [entry for _, entry in Record(ChainedLines(state.admin_record)).entries()]
-    assert [(entry.step, entry.action.partition(".")[2]) for entry in entries] == [
-        ("asked", "close-cycle"), ("done", "close-cycle"),
-        ("asked", "close-cycle"), ("done", "close-cycle"),
-        ("asked", "confirm"), ("done", "confirm"), ("asked", "confirm"), ("done", "confirm"),
-        ("asked", "fail"), ("refused", "fail"), ("asked", "fail"), ("done", "fail"),
-        ("asked", "close-cycle"), ("done", "close-cycle"),
-    ]  # fmt: skip
-    assert {entry.operator for entry in entries} == {"mary"}
+    record = Record(ChainedLines(served[0].admin_record))
+    steps = [(entry.step, entry.action) for _, entry in record.entries()]
+    assert steps[:4] == [("asked", "cycles.close"), ("done", "cycles.close")] * 2
+    assert steps[4:7] == [(step, "cycles.confirm") for step in ("proposed", "approved", "done")]
+    assert ("refused", "cycles.fail") in steps
 
 
-async def test_nobody_decides_without_an_operators_token(
-    run: Run, model: Model, places: list[str]
+async def test_a_part_of_an_instruction_is_confirmed_under_a_reference(
+    run: Run, model: Model
 ) -> None:
-    close = ("settlement", "close-cycle", "--reference", "x", "--as")
-    code, _, error = await run(*close, "nobody")
-    assert (code, "no operator nobody" in error) == (EXIT_USAGE, True)
-    operators = Operators(State(Path(places[1])).operators)
-    ben = operators.named("ben")
-    operators.write(msgspec.structs.replace(ben, roles=(Role.RISK,)))
-    code, _, error = await run(*close, "ben")
-    assert (code, "not the role treasury" in error) == (EXIT_USAGE, True)
-    operators.write(msgspec.structs.replace(ben, revoked_at_ns=5))
-    code, _, error = await run(*close, "ben")
-    assert code == EXIT_USAGE
-    operators.token_path("mary").unlink()
-    code, _, error = await run(*close, "mary")
-    assert (code, "mary.key" in error) == (EXIT_USAGE, True)
+    await close(run, "monday")
+    asked = await as_json(run, "instructions")
+    row = next(row for row in asked if row["amount_atoms"] > 1 and row["asset"] == 1)
+    words = ("confirm", str(row["instruction"]), "--amount", "0.000001")
+    code, _, error = await run("settlement", *words, *ANN)
+    assert code != EXIT_OK
+    assert "needs a reference" in error
+    code, _, error = await agreed(run, *words, "--reference", "wire-1")
+    assert code == EXIT_OK, error
+    found = await as_json(run, "instructions", "--standing", "partially_settled")
+    assert [(each["instruction"], each["confirmed_atoms"]) for each in found] == [
+        (row["instruction"], 1)
+    ]
+
+
+async def test_what_changed_since_it_was_proposed_is_not_confirmed(run: Run, model: Model) -> None:
+    await close(run, "monday")
+    asked = await as_json(run, "instructions")
+    (first, second) = [str(row["instruction"]) for row in asked[:2]]
+    _, out, _ = await run("settlement", "confirm", "--cycle", "1", *ANN)
+    proposal = re.search(r"admin approve (\w+)", out)
+    assert proposal is not None
+    await run("settlement", "fail", first, second, *ANN)
+
+    code, _, error = await run("admin", "approve", proposal[1], *BEN)
+    assert code != EXIT_OK
+    assert "moved on" in error
+    assert not await as_json(run, "instructions", "--standing", "settled")
+
+
+async def test_only_treasury_decides(
+    run: Run, model: Model, served: tuple[State, list[str]]
+) -> None:
+    operators = Operators(served[0].operators)
+    operators.write(msgspec.structs.replace(operators.named("ann"), roles=(Role.RISK,)))
+    words = ("settlement", "close-cycle", "--reference", "x")
+    code, _, error = await run(*words, *ANN)
+    assert code != EXIT_OK
+    assert "takes the role treasury" in error
     assert await model.connection.fetchval("select count(*) from settlement.decisions") == 0
 
 
@@ -136,7 +177,7 @@ async def test_obligations_of_a_cycle_are_listed_with_their_sum_of_zero(
 ) -> None:
     _, out, _ = await run("settlement", "obligations", "--cycle", "open")
     assert "venue, prefunded" in out
-    await run("settlement", "close-cycle", "--as", "mary", "--reference", "monday")
+    await close(run, "monday")
     _, out, _ = await run("settlement", "obligations", "--cycle", "1")
     sums = [line.split() for line in out.splitlines() if "all listed" in line]
     assert sums
@@ -148,10 +189,12 @@ async def test_obligations_of_a_cycle_are_listed_with_their_sum_of_zero(
 async def test_modes_are_listed_and_set(run: Run, model: Model) -> None:
     _, out, _ = await run("settlement", "modes")
     assert "its credit line" in out
-    mode = ("settlement", "set-mode", "13", "gross", "--as", "mary", "--reference", "m1")
-    code, out, error = await run(*mode)
-    assert (code, out) == (EXIT_OK, f"13 settles gross after event {model.event}\n"), error
+    words = ("set-mode", "--account", "13", "--mode", "gross", "--reference", "m1")
+    code, out, error = await agreed(run, *words)
+    assert code == EXIT_OK, error
+    assert f"13 settles gross after event {model.event}" in out
     _, out, _ = await run("settlement", "modes")
     assert "gross  decision 1" in out
-    code, _, error = await run(*mode[:3], "gross", *mode[4:-1], "m2")
-    assert (code, "2008 MODE_HOLDS_ALREADY" in error) == (1, True)
+    code, _, error = await agreed(run, *words[:-1], "m2")
+    assert code != EXIT_OK
+    assert "2008 MODE_HOLDS_ALREADY" in error

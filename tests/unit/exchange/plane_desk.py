@@ -24,6 +24,7 @@ from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.operator_link import Outcome as Wanted
 from exchange.operator_link import explain
 from exchange.operators import Operators, Token
+from exchange.settlement_desk import CycleOrder, reference_of
 from exchange.state import State
 from exchange.wanted import wanted_definitions
 from fix_gateway.settings import read_sessions
@@ -33,6 +34,7 @@ from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
 from messages.trading.terms import Phase
 from runtime.chained_lines import ChainedLines
+from settlement.cycle_decisions import Ask
 from settlement.house import HousePosting
 from settlement.volumes import FirmVolume
 from venue.reference.engine import ReferenceEngine
@@ -131,6 +133,7 @@ class MemoryLedger:
         self.rows: list[FirmVolume] = []
         self.asked: list[tuple[int, int]] = []
         self.postings: list[HousePosting] = []
+        self.decided: list[tuple[CycleOrder, Ask]] = []
         self.is_away = False
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
@@ -144,6 +147,13 @@ class MemoryLedger:
             raise VenueAwayError("the database is away")
         self.postings.append(posting)
         return len(self.postings)
+
+    async def cycle_plan(self, order: CycleOrder) -> str:
+        return f"{order.kind} {reference_of(order)}"
+
+    async def decide(self, order: CycleOrder, ask: Ask) -> str:
+        self.decided.append((order, ask))
+        return f"{order.kind} done"
 
 
 @cache
