@@ -7,7 +7,7 @@ import msgspec
 
 from runtime.postgres import Connection
 from settlement.cycle_terms import InstructionState, SettlementMode
-from settlement.cycles import NETTED_LINES
+from settlement.cycles import MODE_SPANS, NETTED_LINES
 
 ROWS_MAX = 100_000
 """Of one answer, whatever is asked for."""
@@ -85,6 +85,12 @@ with {NETTED_LINES}, told as (
 select party, account, asset, sum(amount_atoms)::bigint as unsettled_atoms from parts
 where $3::bigint[] is null or account = any($3)
 group by party, account, asset having sum(amount_atoms) <> 0 order by asset, party, account
+"""  # noqa: S608  # our own text
+
+_MODES = f"""
+with {MODE_SPANS}
+select distinct on (account) account, mode, after_event, decision from spans
+order by account, after_event desc, decision desc
 """  # noqa: S608  # our own text
 
 
@@ -205,10 +211,7 @@ async def unsettled(
 
 async def modes(connection: Connection) -> dict[int, ModeRow]:
     """Return how each account settles that does not settle gross for want of a word."""
-    rows = await connection.fetch(
-        "select distinct on (account) account, mode, after_event, decision"
-        " from settlement.account_modes order by account, after_event desc, decision desc"
-    )
+    rows = await connection.fetch(_MODES)
     return {row.account: row for row in _converted(rows, ModeRow)}
 
 

@@ -69,6 +69,10 @@ class SettlementCode(IntEnum):
     TOO_MANY_INSTRUCTIONS = 2010
     AMOUNT_NOT_POSITIVE = 2011
     STATEMENT_TOO_LONG = 2012
+    NOT_EMPTY = 2013
+    """Settlement is made again in a ledger without decisions only."""
+    LEDGER_TOO_SHORT = 2014
+    """The ledger has not all events that decisions were made after."""
 
 
 SCHEDULE = 0

@@ -17,13 +17,17 @@ _NANOSECONDS = 1_000_000_000
 
 MODE_SPANS = """
 spans as (
-    select account, mode, after_event,
+    select account, mode, after_event, decision,
         lead(after_event, 1, 9223372036854775807)
             over (partition by account order by after_event, decision) as through_event
-    from settlement.account_modes
+    from settlement.account_modes as word
+    where decision > 0 or not exists (
+        select from settlement.account_modes as earlier where earlier.decision > 0
+            and earlier.account = word.account and earlier.after_event <= word.after_event
+    )
 )
 """
-"""Modes as spans of events."""
+"""Modes as spans of events. A credit line says nothing where somebody had said a word before."""
 
 # Causes 2, 4 and 6 are fees, 7 to 9 rebates; parties are those of cycle_terms.Party.
 # A line is part of an account's obligation when the account settles net at its event; otherwise
@@ -114,26 +118,44 @@ async def close_cycle(connection: Connection, ask: Ask, *, cutoff_ns: int | None
         made = await record(connection, ask, DecisionKind.CLOSE_CYCLE, request)
         if made.is_repeat:
             return await _closed_by(connection, made.decision)
-        last = await last_cycle(connection)
-        number, after = (last.cycle + 1, last.through_event) if last else (1, 0)
-        through = made.at_event
-        if cutoff_ns is not None:
-            through = await connection.fetchval(_LAST_BEFORE, after, through, cutoff_ns) or after
-        closed = Cycle(
-            cycle=number,
-            after_event=after,
-            through_event=through,
-            business_date=business_date(ask.decided_at_ns if cutoff_ns is None else cutoff_ns - 1),
-            cutoff_ns=cutoff_ns,
+        return await enact_close(
+            connection,
             decision=made.decision,
+            at_event=made.at_event,
+            decided_at_ns=ask.decided_at_ns,
+            cutoff_ns=cutoff_ns,
         )
-        await connection.execute(
-            "insert into settlement.cycles values ($1, $2, $3, $4, $5, $6)",
-            *msgspec.structs.astuple(closed),
-        )
-        await connection.execute(_OWE, after, through, number)
-        await connection.execute(_INSTRUCT, number)
-        return closed
+
+
+async def enact_close(
+    connection: Connection,
+    *,
+    decision: int,
+    at_event: int,
+    decided_at_ns: int,
+    cutoff_ns: int | None,
+) -> Cycle:
+    """Write what a recorded decision to close comes to, in the caller's transaction."""
+    last = await last_cycle(connection)
+    number, after = (last.cycle + 1, last.through_event) if last else (1, 0)
+    through = at_event
+    if cutoff_ns is not None:
+        through = await connection.fetchval(_LAST_BEFORE, after, through, cutoff_ns) or after
+    closed = Cycle(
+        cycle=number,
+        after_event=after,
+        through_event=through,
+        business_date=business_date(decided_at_ns if cutoff_ns is None else cutoff_ns - 1),
+        cutoff_ns=cutoff_ns,
+        decision=decision,
+    )
+    await connection.execute(
+        "insert into settlement.cycles values ($1, $2, $3, $4, $5, $6)",
+        *msgspec.structs.astuple(closed),
+    )
+    await connection.execute(_OWE, after, through, number)
+    await connection.execute(_INSTRUCT, number)
+    return closed
 
 
 async def last_cycle(connection: Connection) -> Cycle | None:

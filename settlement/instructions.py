@@ -78,14 +78,8 @@ async def confirm(
         made = await record(connection, ask, DecisionKind.CONFIRM, request)
         if made.is_repeat:
             return await _repeated(connection, made.decision)
-        found = await _open(connection, chosen)
-        rows = [
-            (made.decision, each.instruction, InstructionEventKind.CONFIRMED, amount)
-            for each, amount in ((each, _confirmed(each, amount_atoms)) for each in found)
-        ]
-        await _require_cover(connection, found, [row[3] for row in rows])
-        await _tell(connection, rows)
-        return Outcome(decision=made.decision, instructions=len(rows), is_repeat=False)
+        count = await enact_confirm(connection, made.decision, chosen, amount_atoms=amount_atoms)
+        return Outcome(decision=made.decision, instructions=count, is_repeat=False)
 
 
 async def fail(connection: Connection, ask: Ask, chosen: Chosen) -> Outcome:
@@ -98,12 +92,46 @@ async def fail(connection: Connection, ask: Ask, chosen: Chosen) -> Outcome:
         made = await record(connection, ask, DecisionKind.FAIL, chosen.request())
         if made.is_repeat:
             return await _repeated(connection, made.decision)
-        found = await _open(connection, chosen)
-        await _tell(
-            connection,
-            [(made.decision, each.instruction, InstructionEventKind.FAILED, 0) for each in found],
-        )
-        return Outcome(decision=made.decision, instructions=len(found), is_repeat=False)
+        count = await enact_fail(connection, made.decision, chosen)
+        return Outcome(decision=made.decision, instructions=count, is_repeat=False)
+
+
+async def enact_confirm(
+    connection: Connection,
+    decision: int,
+    chosen: Chosen,
+    *,
+    amount_atoms: int | None,
+    is_covered: bool = False,
+) -> int:
+    """Write what a recorded confirmation comes to, in the caller's transaction; say of how many.
+
+    Args:
+        connection: in a transaction.
+        decision: its number.
+        chosen: which instructions.
+        amount_atoms: as for ``confirm``.
+        is_covered: whether deliveries were found covered before, at their own moment.
+    """
+    found = await _open(connection, chosen)
+    rows = [
+        (decision, each.instruction, InstructionEventKind.CONFIRMED, amount)
+        for each, amount in ((each, _confirmed(each, amount_atoms)) for each in found)
+    ]
+    if not is_covered:
+        await _require_cover(connection, found, [row[3] for row in rows])
+    await _tell(connection, rows)
+    return len(rows)
+
+
+async def enact_fail(connection: Connection, decision: int, chosen: Chosen) -> int:
+    """Write what a recorded fail comes to, in the caller's transaction; say of how many."""
+    found = await _open(connection, chosen)
+    await _tell(
+        connection,
+        [(decision, each.instruction, InstructionEventKind.FAILED, 0) for each in found],
+    )
+    return len(found)
 
 
 def _confirmed(standing: Standing, amount_atoms: int | None) -> int:

@@ -60,13 +60,15 @@ set credit_line_atoms = excluded.credit_line_atoms,
     position_max_atoms = excluded.position_max_atoms
 """
 
-# Mode 2 is SettlementMode.NET. An account that there was a word about keeps it.
+# Mode 2 is SettlementMode.NET. It is written down of every account once, so that it follows from
+# the events alone; where somebody had said a word before, it says nothing.
 _SETTLE_NET = """
 insert into settlement.account_modes (account, after_event, decision, mode)
 select account, event_number, 0, 2 from unnest($1::bigint[], $2::bigint[])
     as credited (account, event_number)
 where not exists (
-    select from settlement.account_modes as known where known.account = credited.account
+    select from settlement.account_modes as known
+    where known.account = credited.account and known.decision = 0
 )
 """
 

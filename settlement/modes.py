@@ -42,7 +42,9 @@ async def set_mode(
                 SettlementCode.MODE_HOLDS_ALREADY,
                 f"account {account} settles {mode.name.lower()} already",
             )
-        await _add(connection, account, after_event, made.decision, mode)
+        await enact_mode(
+            connection, account, after_event=after_event, decision=made.decision, mode=mode
+        )
         return made
 
 
@@ -61,7 +63,8 @@ async def seed_modes(
         after_event = await ledger_position(connection, is_held=True)
         for account, mode in sorted(wanted.items()):
             known = await connection.fetchval(
-                "select exists (select from settlement.account_modes where account = $1)"
+                "select exists (select from settlement.account_modes"
+                " where account = $1 and decision > 0)"
                 " or exists (select from settlement.accounts where account = $1)",
                 account,
             )
@@ -75,14 +78,17 @@ async def seed_modes(
             )
             request = {"account": account, "mode": mode.name}
             made = await record(connection, ask, DecisionKind.SET_MODE, request)
-            await _add(connection, account, after_event, made.decision, mode)
+            await enact_mode(
+                connection, account, after_event=after_event, decision=made.decision, mode=mode
+            )
             fresh += 1
     return fresh
 
 
-async def _add(
-    connection: Connection, account: int, after_event: int, decision: int, mode: SettlementMode
+async def enact_mode(
+    connection: Connection, account: int, *, after_event: int, decision: int, mode: SettlementMode
 ) -> None:
+    """Write what a recorded word about a mode comes to, in the caller's transaction."""
     await connection.execute(
         "insert into settlement.account_modes (account, after_event, decision, mode)"
         " values ($1, $2, $3, $4)",

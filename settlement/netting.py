@@ -43,8 +43,18 @@ Modes = Mapping[int, Iterable[ModeChange]]
 
 
 def mode_at(modes: Modes, account: int, event_number: int) -> SettlementMode:
-    """Say how an account settles what an event moved."""
-    before = [change for change in modes.get(account, ()) if change.after_event < event_number]
+    """Say how an account settles what an event moved.
+
+    What a credit line said (decision 0) counts only where nobody had said a word before.
+    """
+    changes = list(modes.get(account, ()))
+    words = [change.after_event for change in changes if change.decision]
+    before = [
+        change
+        for change in changes
+        if change.after_event < event_number
+        and (change.decision or not any(word <= change.after_event for word in words))
+    ]
     return SettlementMode(max(before).mode) if before else SettlementMode.GROSS
 
 

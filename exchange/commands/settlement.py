@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 
@@ -29,6 +30,7 @@ from runtime.postgres import Connection
 from runtime.process import EXIT_OK
 from settlement import cycle_queries, database
 from settlement.cycle_decisions import ledger_position
+from settlement.cycle_rebuild import RecordedDecision, rebuild, recorded_decisions
 from settlement.cycle_terms import InstructionState
 from settlement.cycles import last_cycle
 
@@ -66,6 +68,15 @@ def _configure_reading(under: "argparse._SubParsersAction[argparse.ArgumentParse
         choices=[each.name.lower() for each in InstructionState],
         help="where it stands; may be given more than once",
     )
+    _reading(under, "decisions", "print every decision, a line of JSON each: a copy", _decisions)
+    again = _reading(
+        under,
+        "rebuild",
+        "make settlement again in a ledger without decisions, from a copy",
+        _rebuild,
+    )
+    again.set_defaults(role=database.APPLICATION_ROLE)
+    again.add_argument("copy", type=Path, help="what decisions printed")
     _reading(under, "modes", "how accounts settle, and how their files would have it", _modes)
 
 
@@ -79,7 +90,7 @@ def _reading(
         name, parents=[places_parser(is_nested=True)], help=about, description=about
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(action=action)
+    parser.set_defaults(action=action, role=database.READER_ROLE)
     return parser
 
 
@@ -95,7 +106,7 @@ async def _run(options: argparse.Namespace) -> int:
     connection = await postgres.connect(
         database_dsn(read_configuration(options.config), state),
         application="settlement command",
-        role=database.READER_ROLE,
+        role=options.role,
     )
     try:
         await database.check(connection)
@@ -158,6 +169,24 @@ async def _modes(connection: Connection, names: LedgerNames, options: argparse.N
     if options.json:
         return _as_json(list(known.values()))
     return _told(mode_lines(names, known, wanted))
+
+
+async def _decisions(
+    connection: Connection, _names: LedgerNames, _options: argparse.Namespace
+) -> int:
+    for each in await recorded_decisions(connection):
+        print(msgspec.json.encode(each).decode())
+    return EXIT_OK
+
+
+async def _rebuild(connection: Connection, _names: LedgerNames, options: argparse.Namespace) -> int:
+    try:
+        lines = options.copy.read_bytes().splitlines()
+        decisions = [msgspec.json.decode(line, type=RecordedDecision) for line in lines]
+    except (OSError, msgspec.DecodeError) as error:
+        raise CommandError(f"{options.copy}: {error}") from error
+    print(f"{await rebuild(connection, decisions)} decisions enacted")
+    return EXIT_OK
 
 
 def _as_json(value: object) -> int:

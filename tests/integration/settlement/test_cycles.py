@@ -10,7 +10,7 @@ import pytest
 from runtime.postgres import Connection
 from settlement import cycle_queries
 from settlement.cycle_check import cycle_findings, settled_amounts
-from settlement.cycle_terms import SettlementCode, SettlementMode
+from settlement.cycle_terms import InstructionState, SettlementCode, SettlementMode
 from settlement.cycles import close_cycle
 from settlement.errors import SettlementRefusedError
 from settlement.instructions import Chosen, confirm, fail
@@ -318,3 +318,35 @@ async def test_the_database_settles_no_instruction_beyond_its_amount(model: Mode
     await tell(3, 2, 0)
     with pytest.raises(asyncpg.CheckViolationError, match="failed 1 times"):
         await tell(4, 1, way)
+
+
+@pytest.mark.parametrize("state", list(InstructionState))
+async def test_a_bust_goes_into_the_open_cycle_whatever_became_of_the_trade(
+    model: Model, state: InstructionState
+) -> None:
+    model.mode = {13: model.mode[13], 14: model.mode[14]}
+    for account in model.mode:
+        await model.credit(account, 1, 100_000)
+    await model.trade()
+    await close(model)
+    for due in model.instructions:
+        chosen = Chosen(numbers=(due.number,))
+        if state is InstructionState.FAILED:
+            await fail(model.connection, model.ask(), chosen)
+            model.failed(due)
+        elif state is not InstructionState.PENDING:
+            whole = state is InstructionState.SETTLED
+            amount = abs(due.amount) if whole else max(1, abs(due.amount) // 2)
+            await confirm(model.connection, model.ask(), chosen, amount_atoms=amount)
+            model.confirmed(due, amount)
+    told = await cycle_queries.obligations(model.connection, cycle=1)
+
+    await model.bust()
+
+    back = await cycle_queries.open_cycle(model.connection)
+    assert {(r.party, r.account, r.asset): -r.amount_atoms for r in back} == {
+        (r.party, r.account, r.asset): r.amount_atoms for r in told
+    }
+    await close(model)
+    await agree(model)
+    assert await cycle_findings(model.connection, findings_max=10) == []

@@ -160,6 +160,23 @@ async def test_what_changed_since_it_was_proposed_is_not_confirmed(run: Run, mod
     assert not await as_json(run, "instructions", "--standing", "settled")
 
 
+async def test_a_copy_of_the_decisions_is_enacted_in_an_empty_ledger_only(
+    run: Run, model: Model, tmp_path: Path
+) -> None:
+    copy = tmp_path / "decisions.jsonl"
+    copy.write_text("")
+    assert (await run("settlement", "rebuild", str(copy)))[1] == "0 decisions enacted\n"
+    await close(run, "monday")
+    code, out, _ = await run("settlement", "decisions")
+    assert (code, json.loads(out)["reference"]) == (EXIT_OK, "monday")
+    copy.write_text(out)
+    code, _, error = await run("settlement", "rebuild", str(copy))
+    assert (code, "2013 NOT_EMPTY" in error) == (1, True)
+    copy.write_text("{}")
+    code, _, error = await run("settlement", "rebuild", str(copy))
+    assert (code, str(copy) in error) == (EXIT_USAGE, True)
+
+
 async def test_only_treasury_decides(
     run: Run, model: Model, served: tuple[State, list[str]]
 ) -> None:
