@@ -36,7 +36,7 @@ def temporary() -> Iterator[Path]:
 
 
 def demonstrate(temporary: Path, *options: str) -> str:
-    """Run the demo and return what it says; its own temporary files must be gone."""
+    """Run the demo and return what it says; its own temporary files must be gone, or kept."""
     done = subprocess.run(
         [sys.executable, "-m", "exchange", "demo", *options],
         cwd=ROOT,
@@ -47,14 +47,17 @@ def demonstrate(temporary: Path, *options: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(temporary.iterdir()) == []
+    assert bool(list(temporary.iterdir())) == ("--keep" in options)
     return done.stdout
 
 
 def test_the_demo_trades_and_proves_that_all_books_agree(temporary: Path, seed: int) -> None:
-    said = demonstrate(temporary, "--seconds", "4", "--seed", str(seed))
+    said = demonstrate(temporary, "--seconds", "4", "--seed", str(seed), "--keep")
     assert said.rstrip().endswith("OK")
     assert "INST1-DC lost its connection" in said
+    (log,) = temporary.glob("*/state/logs/surveillance.log")
+    assert "surveillance_stopped" in log.read_text()
+    assert "alert_raised" not in log.read_text()
 
 
 def test_the_demo_nets_and_settles_its_day(temporary: Path, seed: int) -> None:

@@ -47,16 +47,22 @@ class FatFingerDetector:
 
     def on_order(self, order: SeenOrder) -> list[Alert]:
         """See an order that was accepted."""
-        alerts = []
-        usual = self._market.usual_price(order.instrument, self._parameters.trades_min)
-        if usual and order.order_type in _PRICED:
-            away = (
-                order.price_ticks - usual if order.side == Side.BUY else usual - order.price_ticks
-            )
-            if away * MILLION >= usual * self._parameters.price_ppm:
-                alerts.append(self._price_alert(order, usual, away))
         usual_lots = self._usual_size(order)
-        if usual_lots and order.quantity_lots >= usual_lots * self._parameters.size_multiple:
+        usual = self._market.usual_price(order.instrument, self._parameters.trades_min)
+        if not usual:
+            return []
+        alerts = []
+        away_ppm = 0
+        if order.order_type in _PRICED:
+            away = order.price_ticks - usual
+            if order.side == Side.SELL:
+                away = -away
+            away_ppm = away * MILLION // usual
+            if away_ppm >= self._parameters.price_ppm:
+                alerts.append(self._price_alert(order, usual, away))
+        is_near = away_ppm > -self._parameters.price_ppm
+        is_large = usual_lots and order.quantity_lots >= usual_lots * self._parameters.size_multiple
+        if is_near and is_large:
             figures = {"quantity_lots": order.quantity_lots, "usual_lots": usual_lots}
             alerts.append(self._alert(AlertKind.FAT_FINGER_SIZE, order, figures))
         return alerts

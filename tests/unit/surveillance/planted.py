@@ -58,7 +58,7 @@ def day() -> Recorded:
         stage.buy(1, 50, account=CAROL)
         stage.cancel(stage.placed(), account=CAROL)
     stage.later(SECOND)
-    stage.buy(1000, 60, account=CAROL)
+    stage.buy(1000, 990, account=CAROL)
     stage.buy(1, 1060, account=EVE)
     stage.sell(1, 1060, account=BOB)
     stage.later(70 * SECOND)

@@ -350,16 +350,28 @@ def test_a_market_order_that_runs_far_is_told_once() -> None:
     assert alert.accounts == (EVE,)
 
 
-@pytest.mark.parametrize(("lots", "count"), [(1000, 1), (999, 0)])
-def test_a_size_far_above_the_accounts_own_is_a_fat_finger(lots: int, count: int) -> None:
-    stage = Stage()
+@pytest.mark.parametrize(
+    ("lots", "price", "count"), [(1000, 999, 1), (999, 999, 0), (1000, 951, 1), (1000, 950, 0)]
+)
+def test_a_size_far_above_the_accounts_own_near_the_price_is_a_fat_finger(
+    lots: int, price: int, count: int
+) -> None:
+    stage = traded(Stage())
     for _ in range(16):
-        stage.buy(10, 50, account=BOB)
-    stage.buy(5000, 50, account=CAROL)
-    stage.buy(lots, 50, account=BOB)
+        stage.buy(10, 990, account=BOB)
+    stage.buy(5000, 990, account=CAROL)
+    stage.buy(lots, price, account=BOB)
     assert stage.kinds() == ["fat_finger_size"] * count
     if count:
         assert stage.alerts[0].figures == {"side": 1, "quantity_lots": 1000, "usual_lots": 10}
+
+
+def test_a_size_is_nothing_while_the_market_has_no_price() -> None:
+    stage = Stage()
+    for _ in range(16):
+        stage.buy(10, 990, account=BOB)
+    stage.buy(1000, 990, account=BOB)
+    assert stage.alerts == []
 
 
 # --- marking the close ---

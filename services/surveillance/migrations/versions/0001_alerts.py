@@ -46,8 +46,8 @@ UPGRADE = (
         accounts bigint[] not null,
         events bigint[] not null,
         orders bigint[] not null,
-        figures jsonb not null,
-        parameters jsonb not null,
+        figures json not null,
+        parameters json not null,
         constraint alerts_pk primary key (alert_id)
     )""",
     """create table surveillance.decisions (
