@@ -74,7 +74,8 @@ where not exists (
 
 _LAST_ENTRY = """
 select event_number, time_ns,
-    coalesce((select max(event_number) from settlement.ledger_marks), 0) as marked
+    coalesce((select max(event_number) from settlement.ledger_marks),
+        -9223372036854775808) as marked
 from settlement.entries order by event_number desc limit 1
 """
 
@@ -87,8 +88,8 @@ select kind, account, asset, $1, balance_atoms - coalesce((
     where account = 0 and own.kind = balance.kind and own.asset = balance.asset), 0)
 from settlement.balances as balance
 join (
-    select distinct kind, account, asset from settlement.entries where event_number
-        > coalesce((select max(event_number) from settlement.ledger_marks), -9223372036854775808)
+    select distinct kind, account, asset from settlement.entries
+    where event_number > $2 and event_number <= $1
 ) as moved using (kind, account, asset)
 """
 
@@ -200,7 +201,7 @@ async def _write_entries(connection: Connection, intervals: list[Interval]) -> N
     for interval in intervals:
         place = interval.place * MARK_EVENTS
         if 0 < passed <= place and marked < place:
-            await _mark(connection, place, time_ns)
+            await _mark(connection, place, time_ns=time_ns, marked=marked)
             marked = place
         await copy(
             connection, "entries", columns=ENTRY_COLUMNS, rows=interval.rows, schema=NAMESPACE
@@ -208,8 +209,9 @@ async def _write_entries(connection: Connection, intervals: list[Interval]) -> N
         passed, time_ns = interval.last_event, interval.time_ns
 
 
-async def _mark(connection: Connection, event_number: int, time_ns: int) -> None:
-    await connection.execute(_MARK_BALANCES, event_number)
+async def _mark(connection: Connection, event_number: int, *, time_ns: int, marked: int) -> None:
+    # Both ends of what moved are said: with one alone the planner reads the whole journal.
+    await connection.execute(_MARK_BALANCES, event_number, marked)
     await connection.execute(
         "insert into settlement.ledger_marks values ($1, $2)", event_number, time_ns
     )
