@@ -42,6 +42,13 @@ _STATUS: Final = {
     RefusalCode.HELD: 403,
 }
 
+# Never what was sent: it may be a secret.
+_INVALID = refusal(
+    Refused(
+        RefusalCode.REQUEST_INVALID,
+        "the request is not what this path takes; see the OpenAPI document",
+    )
+)
 _FAULT = Refusal(code=0, name="FAULT", said="a fault of ours; the log has it")
 
 
@@ -111,8 +118,8 @@ def _described(error: Exception) -> tuple[int, Refusal]:
         case HTTPException() if error.status_code in (404, 405):
             return error.status_code, refusal(Refused(RefusalCode.NOT_FOUND, "no such path"))
         case HTTPException() if error.status_code < 500:
-            # Never what was sent: it may be a secret.
-            said = "the request is not what this path takes; see the OpenAPI document"
-            return error.status_code, refusal(Refused(RefusalCode.REQUEST_INVALID, said))
+            return error.status_code, _INVALID
+        case RecursionError():
+            return 400, _INVALID  # JSON that is nested deeper than it can be read
         case _:
             return 500, _FAULT

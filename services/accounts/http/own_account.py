@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import delete, get, post, put
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 
 from services.accounts.api_keys import NewKey
@@ -34,13 +34,13 @@ def _account(door: Door) -> list[Any]:
         return [answers.note(each) for each in notes]
 
     @put("/me/anti-phishing-code", status_code=HTTP_204_NO_CONTENT)
-    async def code(request: HttpRequest, data: bodies.AntiPhishingCode) -> None:
+    async def code(request: HttpRequest, data: JSONBody[bodies.AntiPhishingCode]) -> None:
         """Set the words that every letter of ours begins with."""
         caller = await door.caller(request)
         door.accepted(await desks.credentials.set_anti_phishing_code(caller, data.code))
 
     @put("/password", status_code=HTTP_204_NO_CONTENT)
-    async def password(request: HttpRequest, data: bodies.NewPassword) -> None:
+    async def password(request: HttpRequest, data: JSONBody[bodies.NewPassword]) -> None:
         """Change the password (step-up: ``change_password``); all other sessions end."""
         caller = await door.caller(request)
         answer = await desks.credentials.change_password(caller, data.password, door.grant(request))
@@ -83,7 +83,9 @@ def _sessions(door: Door) -> list[Any]:
         return answers.PasskeyChallenge(challenge=challenge, options=options)
 
     @post("/step-up", status_code=HTTP_200_OK)
-    async def step_up(request: HttpRequest, data: bodies.SteppingUp) -> answers.StepUpGrant:
+    async def step_up(
+        request: HttpRequest, data: JSONBody[bodies.SteppingUp]
+    ) -> answers.StepUpGrant:
         """Prove oneself afresh for one action; the grant is good once."""
         caller = await door.caller(request)
         grant = door.accepted(
@@ -108,7 +110,9 @@ def _factors(door: Door) -> list[Any]:
         return answers.TotpOffer(secret=secret_text(secret), uri=uri)
 
     @post("/factors/totp/confirm", status_code=HTTP_200_OK)
-    async def confirm_totp(request: HttpRequest, data: bodies.TotpCode) -> answers.RecoveryCodes:
+    async def confirm_totp(
+        request: HttpRequest, data: JSONBody[bodies.TotpCode]
+    ) -> answers.RecoveryCodes:
         """Take the app by a code that it shows."""
         caller = await door.caller(request)
         codes = door.accepted(await credentials.confirm_totp(caller, data.code))
@@ -142,7 +146,9 @@ def _passkeys(door: Door) -> list[Any]:
         return answers.PasskeyChallenge(challenge=challenge, options=options)
 
     @post("/factors/passkeys", status_code=HTTP_200_OK)
-    async def add_passkey(request: HttpRequest, data: bodies.NewPasskey) -> answers.RecoveryCodes:
+    async def add_passkey(
+        request: HttpRequest, data: JSONBody[bodies.NewPasskey]
+    ) -> answers.RecoveryCodes:
         """Take the passkey that the browser made."""
         caller = await door.caller(request)
         answer = await credentials.add_passkey(caller, data.challenge, data.credential, data.label)
@@ -168,7 +174,9 @@ def _keys(door: Door) -> list[Any]:
         return [answers.api_key(each) for each in caller.person.api_keys]
 
     @post("/api-keys")
-    async def create_key(request: HttpRequest, data: bodies.NewApiKey) -> answers.CreatedApiKey:
+    async def create_key(
+        request: HttpRequest, data: JSONBody[bodies.NewApiKey]
+    ) -> answers.CreatedApiKey:
         """Make a key (step-up: ``manage_api_keys``); its secret is shown once."""
         caller = await door.caller(request)
         wanted = NewKey(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import get, post, put
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
 from services.accounts.http import answers, bodies
@@ -35,7 +35,9 @@ def routes(door: Door) -> list[Any]:
         door.accepted(await people.freeze(caller, person, is_frozen=False, grant=grant))
 
     @put("/people/{person:str}/roles", status_code=HTTP_204_NO_CONTENT)
-    async def set_roles(request: HttpRequest, person: FromPath[str], data: bodies.Roles) -> None:
+    async def set_roles(
+        request: HttpRequest, person: FromPath[str], data: JSONBody[bodies.Roles]
+    ) -> None:
         """Set somebody's roles (administrator; step-up by passkey: ``manage_people``)."""
         caller = await door.caller(request)
         door.accepted(await people.set_roles(caller, person, data.roles, door.grant(request)))
