@@ -65,10 +65,11 @@ async def serve(
     )
     server = _Server(config)
     host, port = listener.getsockname()[:2]
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve([listener]), name="accounts.http")
-        scheme = "http" if context is None else "https"
-        listening(f"{scheme}://{host}:{port}")
-        await stop.wait()
-        server.should_exit = True
-        await serving
+    with listener:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(server.serve([listener]), name="accounts.http")
+            scheme = "http" if context is None else "https"
+            listening(f"{scheme}://{host}:{port}")
+            await stop.wait()
+            server.should_exit = True
+            await serving
