@@ -55,9 +55,11 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What the public door takes."""
 
     connections_max: Count = 512
+    connections_per_network_max: Count = 64
     body_bytes_max: Count = 16_384
     header_bytes_max: Count = 16_384
     request_seconds_max: Seconds = 15
+    """From a connection's beginning, or an answer, to the end of the next answer."""
 
 
 class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

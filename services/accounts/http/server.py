@@ -10,6 +10,7 @@ import uvicorn
 from litestar import Litestar
 
 from runtime.toml import SettingsError
+from services.accounts.http.connections import bounded_protocol
 from services.accounts.settings import AccountsSettings
 
 
@@ -51,7 +52,10 @@ async def serve(
         raise SettingsError(f"[accounts] {settings.host}:{settings.port}: {error}") from error
     config = uvicorn.Config(
         application,
-        http="h11",
+        http=bounded_protocol(
+            seconds_max=http.request_seconds_max,
+            per_network_max=http.connections_per_network_max,
+        ),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -48,7 +48,7 @@ class Mailbox:
 
 @asynccontextmanager
 async def running(
-    dsn: str, mailbox: Mailbox
+    dsn: str, mailbox: Mailbox, **http_limits: int
 ) -> AsyncIterator[tuple[AccountsService, httpx.AsyncClient]]:
     await accounts_database.migrate(dsn)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -61,7 +61,7 @@ async def running(
         issuer="Rialto",
         host="127.0.0.1",
         port=0,
-        http=HttpSettings(body_bytes_max=4096),
+        http=HttpSettings(body_bytes_max=4096, **http_limits),
         smtp=SmtpSettings(host="127.0.0.1", port=port, security="none", look_seconds=0.05),
         limits=Limits(),
         hashing=FAST,
@@ -137,6 +137,36 @@ async def test_headers_that_are_too_large_are_refused(database: str) -> None:
             answer = await http.get("/me", headers={"X-Large": "x" * 200_000})
             assert answer.status_code == 400
         assert (await http.get("/jwks")).status_code == 200
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /", b"POST /x HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
+async def test_who_never_finishes_a_request_is_cut_off(database: str, said: bytes) -> None:
+    async with running(database, Mailbox(), request_seconds_max=1) as (_, http):
+        reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+        writer.write(said)
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1024):
+                pass  # what it answers does not matter: it hangs up
+        writer.close()
+        assert (await http.get("/jwks")).status_code == 200
+
+
+async def test_one_network_does_not_take_every_connection(database: str) -> None:
+    async with running(database, Mailbox(), connections_per_network_max=2) as (_, http):
+        where = http.base_url.host, http.base_url.port
+        held = [await asyncio.open_connection(*where) for _ in range(2)]
+        with pytest.raises(httpx.TransportError):
+            await http.get("/jwks")
+        for _, writer in held:
+            writer.close()
+        await until(lambda: _answers(http))
+
+
+async def _answers(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/jwks")).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.mark.parametrize(
