@@ -382,6 +382,29 @@ async def test_staff_proves_itself_with_a_passkey_and_nothing_else() -> None:
         assert refused == (ROLE_MISSING if caller is customer else STEP_UP_MISSING)
 
 
+async def test_a_code_is_not_enough_to_touch_others() -> None:
+    office = make_office()
+    ada = await office.newcomer()
+    support = await office.newcomer("sue@example.org")
+    secret, _ = await office.add_totp(support)
+
+    def promote(person: Person) -> Changed[None]:
+        return Changed(person=replace(person, roles=(Role.SUPPORT,)), answer=None)
+
+    await office.store.change(support.person.person_id, promote)
+    promoted = Caller(
+        person=await office.store.person(support.person.person_id) or support.person,
+        session=support.session,
+        visitor=VISITOR,
+    )
+    proof = Proof(totp=office.code(secret))
+    grant = await office.grant(promoted, Purpose.MANAGE_PEOPLE, proof)
+    answer = await office.desks.people.freeze(
+        promoted, ada.person.person_id, is_frozen=True, grant=grant
+    )
+    assert answer == ROLE_MISSING
+
+
 async def test_roles_are_an_administrators_and_nobody_gives_himself_one() -> None:
     office = make_office()
     ada = await office.newcomer()
