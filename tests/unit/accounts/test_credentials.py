@@ -269,6 +269,18 @@ async def test_a_passkey_that_lies_does_not_sign_in(lie: str) -> None:
     assert answer == CREDENTIALS_INVALID
 
 
+async def test_a_cloned_passkey_whose_counter_is_behind_does_not_sign_in() -> None:
+    office = make_office()
+    authenticator, _ = await passkey(office, await office.newcomer())
+    authenticator.count = 9
+    await _signed_in(office, authenticator)
+    wanted = await office.challenge()
+    authenticator.count = 5
+    proof = Proof(passkey=authenticator.sign(wanted.passkey_options or {}))
+    answer = await office.desks.sign_in.finish(wanted.challenge, proof, VISITOR)
+    assert answer == CREDENTIALS_INVALID
+
+
 async def test_a_passkey_steps_up_for_its_own_session() -> None:
     office = make_office()
     caller = await office.newcomer()
