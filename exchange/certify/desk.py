@@ -79,6 +79,8 @@ class Desk:
         self._wires: list[_Wire] = []
         self._lose: list[tuple[str, str]] = []
         self._is_holding = False
+        self._is_stopping = False
+        """Whether a stop was announced and not yet taken back."""
         self._source = ""
         self._server: asyncio.Server | None = None
 
@@ -141,6 +143,10 @@ class Desk:
     async def _clear_up(self, names: Names) -> None:
         """Cancel what a failed case may have left, so that the next begins with an empty book."""
         self._release()
+        if self._is_stopping and self._operator is not None:
+            self._is_stopping = False
+            await self._operator(["announce"])
+        await self._bring_back()
         for part, account in (
             ("mate", "account"),
             ("mate", "mate_account"),
@@ -194,6 +200,7 @@ class Desk:
             case ["source", address]:
                 self._source = address
             case ["operator", *rest] if self._operator is not None:
+                self._is_stopping = rest[0] == "announce" and len(rest) > 1
                 wrong = await self._operator(rest) or await self._bring_back()
                 if wrong:
                     watch.broken(f"{step.text!r}: {wrong}")

@@ -68,8 +68,8 @@ def _fail_over(state: State) -> None:
     os.kill(page.pid, signal.SIGKILL)
 
     def is_back() -> bool:
-        now = state.page("fix_gateway")
-        return now is not None and now.pid != page.pid and bool(venue_report(state)["healthy"])
+        now = venue_report(state)["processes"]["fix_gateway"]
+        return now["pid"] not in {None, page.pid} and bool(now["healthy"])
 
     _until(is_back, "the FIX gateway did not come back")
 
