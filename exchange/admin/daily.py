@@ -40,7 +40,8 @@ class DailyFees:
         while not stop.is_set():
             try:
                 await self.look()
-            except (CommandError, SettingsError) as error:
+            except (CommandError, SettingsError, OSError) as error:
+                # Whatever passes without our doing, a full disk too: it stays due.
                 log.warning("daily_fees_not_yet", reason=str(error))
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -52,7 +53,7 @@ class DailyFees:
         """Recompute if a day ended since the last time; say whether it was due.
 
         Raises:
-            CommandError: it is due, and cannot be done now.
+            CommandError, SettingsError, OSError: it is due, and cannot be done now.
         """
         done_until = self._done()
         if self._now_ns() < done_until + DAY_NS:

@@ -14,6 +14,7 @@ from exchange.settlement_desk import CycleOrder, decided, described
 from exchange.state import State
 from messages.trading.answers import VenueStatus
 from runtime import postgres
+from runtime.link import LinkError
 from settlement import database, house
 from settlement.chart import Consumer
 from settlement.cycle_decisions import Ask
@@ -33,7 +34,10 @@ class LiveLedger:
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
         """See ``Ledger``."""
         async with self._connected(database.READER_ROLE) as connection:
-            await self._require_caught_up(connection, until_ns)
+            try:
+                await self._require_caught_up(connection, until_ns)
+            except LinkError as error:
+                raise VenueAwayError(str(error)) from error
             return await firm_volumes(connection, from_ns=from_ns, until_ns=until_ns)
 
     async def cycle_plan(self, order: CycleOrder) -> str:

@@ -5,11 +5,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from exchange import operator_link
 from exchange.admin.ports import Venue
+from exchange.errors import VenueAwayError
 from exchange.operator_link import URGENT_LANE, OperatorLink, Outcome
 from exchange.state import State
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.answers import Balances
+from runtime.link import LinkError
 
 
 class LiveVenue:
@@ -66,5 +68,8 @@ class LiveVenues:
 
     @asynccontextmanager
     async def _open(self, lane: int) -> AsyncIterator[Venue]:
-        async with OperatorLink.open(self._state, lane=lane) as link:
-            yield LiveVenue(self._state, link)
+        try:
+            async with OperatorLink.open(self._state, lane=lane) as link:
+                yield LiveVenue(self._state, link)
+        except LinkError as error:
+            raise VenueAwayError(f"{error}; asking again is safe") from error

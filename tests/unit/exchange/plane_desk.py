@@ -134,10 +134,12 @@ class MemoryLedger:
         self.asked: list[tuple[int, int]] = []
         self.postings: list[HousePosting] = []
         self.decided: list[tuple[CycleOrder, Ask]] = []
+        self.refused = 0
         self.is_away = False
 
     async def volumes(self, from_ns: int, until_ns: int) -> list[FirmVolume]:
         if self.is_away:
+            self.refused += 1
             raise VenueAwayError("the database is away")
         self.asked.append((from_ns, until_ns))
         return self.rows

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from exchange.admin import daily
 from exchange.admin.daily import DailyFees
 from exchange.configuration import FeesFile, read_configuration
 from exchange.errors import CommandError, VenueAwayError
@@ -15,6 +17,7 @@ from messages.trading import commands, events
 from runtime.toml import SettingsError
 from settlement.volumes import FirmVolume
 from tests.unit.exchange.plane_desk import ROOT, PlaneDesk
+from tests.venue_support import until
 
 USD = 10**6
 
@@ -204,6 +207,25 @@ async def test_while_the_ledger_is_behind_it_stays_due(desk: PlaneDesk, tmp_path
         await job(desk, tmp_path).look()
     desk.ledger.is_away = False
     assert await job(desk, tmp_path).look()
+
+
+async def test_what_cannot_be_written_or_read_now_ends_nothing_and_stays_due(
+    desk: PlaneDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.now_ns = 20_000 * DAY_NS + 5
+    monkeypatch.setattr(daily, "LOOK_SECONDS", 0.001)
+    working = DailyFees(desk.plane, tmp_path / "none" / "fees.json", lambda: desk.now_ns)
+    stop = asyncio.Event()
+    task = asyncio.create_task(working.run(stop))
+    desk.ledger.is_away = True
+    await until(lambda: desk.ledger.refused >= 3)
+    desk.ledger.is_away = False
+    await until(lambda: len(desk.ledger.asked) >= 3)  # done, and its file cannot be written
+    (tmp_path / "none").mkdir()
+    await until((tmp_path / "none" / "fees.json").exists)
+    stop.set()
+    await task
+    assert not await working.look()
 
 
 async def test_without_a_volume_it_is_never_due(desk: PlaneDesk, tmp_path: Path) -> None:
