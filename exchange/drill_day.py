@@ -11,7 +11,7 @@ from messages.trading import commands as c
 from messages.trading.commands import COMMANDS
 from messages.trading.events import EVENTS
 from messages.trading.identity import client_id
-from messages.trading.terms import OrderType, Phase, Scope, Side, TimeInForce
+from messages.trading.terms import BalanceCause, OrderType, Phase, Scope, Side, TimeInForce
 from venue.engines import create_engine
 
 _START_NS = 1_700_000_000_000_000_000
@@ -161,8 +161,15 @@ def _move_money(desk: _Desk) -> None:
     for name, end in (("w1", c.CommitWithdrawal), ("w2", c.ReleaseWithdrawal)):
         desk.send(c.ReserveWithdrawal, **small, reference=client_id(name))
         desk.send(end, account=11, reference=client_id(name))
-    agreed: Fields = {"operator": 1, "approver": 2, "reference": client_id("move")}
-    desk.send(c.TransferFunds, **small, to_account=12, **agreed)
+    agreed: Fields = {"operator": 1, "approver": 2}
+    desk.send(c.TransferFunds, **small, to_account=12, **agreed, reference=client_id("move"))
+    for cause in (
+        BalanceCause.REWARD,
+        BalanceCause.ADJUSTMENT_CREDIT,
+        BalanceCause.ADJUSTMENT_DEBIT,
+    ):
+        reference = client_id(cause.name.lower())
+        desk.send(c.AdjustBalance, **small, **agreed, cause=cause, reference=reference)
     desk.send(c.SetAssetLimits, account=31, asset=_QUOTE, credit_line_atoms=1_000_000)
 
 

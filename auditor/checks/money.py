@@ -2,7 +2,6 @@
 
 from hashlib import blake2b
 
-from auditor.checks import postings
 from auditor.checks.arithmetic import fee_of
 from auditor.checks.handlers import Handlers
 from auditor.findings import Check, Findings
@@ -217,14 +216,18 @@ class Money:
         holding = picture.holding(event.account, event.asset)
         change = 0
         match event.cause:
-            case BalanceCause.CREDIT | BalanceCause.REWARD | BalanceCause.ADJUSTMENT_CREDIT:
+            case BalanceCause.CREDIT:
                 change = amount
                 self._honour(event.reference)
-            case BalanceCause.DEBIT | BalanceCause.ADJUSTMENT_DEBIT:
+            case BalanceCause.DEBIT:
                 change = -amount
                 self._honour(event.reference)
-            case postings.REWARD | postings.ADJUSTMENT_CREDIT | postings.ADJUSTMENT_DEBIT:
-                change = -amount if event.cause == postings.ADJUSTMENT_DEBIT else amount
+            case BalanceCause.REWARD | BalanceCause.ADJUSTMENT_CREDIT:
+                change = amount
+                self._honour(event.reference)
+                self._require_two(event)
+            case BalanceCause.ADJUSTMENT_DEBIT:
+                change = -amount
                 self._honour(event.reference)
                 self._require_two(event)
             case BalanceCause.WITHDRAWAL_RESERVED:

@@ -101,9 +101,6 @@ Market = tuple[int, int]
 
 _VENUE = 0
 
-REWARD, ADJUSTMENT_CREDIT, ADJUSTMENT_DEBIT = 7, 8, 9
-"""Balance causes of the venue's own money, by their stored numbers."""
-
 _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
     BalanceCause.CREDIT: (Cause.CREDIT, Kind.CLEARING, Kind.FUNDS),
     BalanceCause.DEBIT: (Cause.DEBIT, Kind.FUNDS, Kind.CLEARING),
@@ -125,9 +122,6 @@ _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
         Kind.WITHDRAWALS,
         Kind.FUNDS,
     ),
-    REWARD: (Cause.REWARD, Kind.REWARDS, Kind.FUNDS),
-    ADJUSTMENT_CREDIT: (Cause.ADJUSTMENT, Kind.SUSPENSE, Kind.FUNDS),
-    ADJUSTMENT_DEBIT: (Cause.ADJUSTMENT, Kind.FUNDS, Kind.SUSPENSE),
 }
 
 

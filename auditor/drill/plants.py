@@ -122,6 +122,19 @@ def _withdrawal_grows(shadow: Shadow) -> bool:
     return True
 
 
+def _of_one(cause: BalanceCause) -> Planting:
+    """Let money of the venue's have been moved by an operator whom no other one agreed with."""
+
+    def plant(shadow: Shadow) -> bool:
+        at = shadow.find(e.BalanceChanged, cause=int(cause))
+        if at is None:
+            return False
+        shadow.change(at, approver=shadow.events[at].operator)
+        return True
+
+    return plant
+
+
 def _fee_forgone(shadow: Shadow) -> bool:
     for at, event in enumerate(shadow.events):
         if isinstance(event, e.TradeExecuted) and event.taker_fee_atoms > 0:
@@ -316,6 +329,17 @@ PLANTS: tuple[Plant, ...] = (
         "a trade gives its taker an atom too much",
         Check.BALANCES,
         _changed(e.TradeExecuted, taker_base_balance=_more("taker_base_balance", 1)),
+    ),
+    Plant("one operator pays a reward alone", Check.BALANCES, _of_one(BalanceCause.REWARD)),
+    Plant(
+        "one operator gives an account money alone",
+        Check.BALANCES,
+        _of_one(BalanceCause.ADJUSTMENT_CREDIT),
+    ),
+    Plant(
+        "one operator takes an account's money back alone",
+        Check.BALANCES,
+        _of_one(BalanceCause.ADJUSTMENT_DEBIT),
     ),
     Plant("a debit takes more than there is", Check.CREDIT_LINES, _debit_beyond),
     Plant("a reference is honoured twice", Check.REFERENCES, _reference_again),
