@@ -6,11 +6,13 @@ line's end, or written anew as a whole: for that, keep or sign a ``Head`` elsewh
 and give it to ``verify``.
 
 A line is durable before ``append`` returns. A last line without its end was never acknowledged
-by anybody: it is what a crash leaves, and the next ``append`` takes it away.
+by anybody: it is what a crash leaves, and the next ``append`` takes it away. So does one that a
+full disk took a part of, at once.
 
 Errors: ``ChainBrokenError``, a file that is not as it was written. The disk's are ``OSError``.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -70,14 +72,14 @@ class ChainedLines:
 
         Raises:
             ChainBrokenError: the last line is not one of ours; nothing is added to such a file.
-            OSError: the disk refused.
+            OSError: the disk refused, or took a part only; nothing is added.
         """
         with self._held() as file:
             head = self._cut_and_find_head(file)
             line = Line(head.number + 1, head.sha256, msgspec.Raw(msgspec.json.encode(body)))
             data = msgspec.json.encode(line)
             assert len(data) < LINE_BYTES_MAX, f"a line of {len(data)} bytes"
-            os.write(file, data + b"\n")
+            _write_whole(file, data + b"\n")
             os.fsync(file)
             return Head(line.number, hashlib.sha256(data).hexdigest())
 
@@ -166,6 +168,16 @@ class ChainedLines:
             yield file
         finally:
             os.close(file)
+
+
+def _write_whole(file: int, data: bytes) -> None:
+    """Add bytes to a file's end, or leave it as it was."""
+    size = os.fstat(file).st_size
+    written = os.write(file, data)
+    if written != len(data):
+        os.ftruncate(file, size)
+        text = f"{os.strerror(errno.ENOSPC)}: {written} of {len(data)} bytes were taken"
+        raise OSError(errno.ENOSPC, text)
 
 
 def _sync_directory(directory: Path) -> None:

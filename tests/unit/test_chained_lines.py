@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from pathlib import Path
 
@@ -40,6 +42,22 @@ def test_a_torn_last_line_is_taken_away_by_the_next(tmp_path: Path) -> None:
         assert lines.verify() == heads[3]
         assert lines.append({"who": "ann", "at": 4}) == heads[4]
         assert lines.path.read_bytes() == whole
+
+
+def test_a_line_that_the_disk_took_a_part_of_is_refused_and_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, heads = chain(tmp_path)
+    whole = lines.path.read_bytes()
+    write = os.write
+    with monkeypatch.context() as filling:
+        filling.setattr(os, "write", lambda file, data: write(file, data[:-1]))
+        with pytest.raises(OSError, match="No space left") as refused:
+            lines.append({"who": "ann", "at": 5})
+    assert refused.value.errno == errno.ENOSPC
+    assert lines.path.read_bytes() == whole
+    assert lines.append({"who": "ann", "at": 5}).number == 6
+    assert lines.verify(heads[-1]).number == 6
 
 
 def test_nothing_is_added_behind_a_line_that_is_not_ours(tmp_path: Path) -> None:
