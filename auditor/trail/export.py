@@ -70,7 +70,7 @@ def operators_lines(record: ChainedLines, numbers: set[int]) -> Iterator[dict[st
     """
     for line in record.read():
         body: dict[str, Any] = msgspec.json.decode(line.body)
-        if body.get("event") in numbers:
+        if not numbers.isdisjoint(body.get("events", ())):
             yield {"record_line": line.number, "previous": line.previous, "operator_action": body}
 
 

@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from auditor.trail.configuration_record import ConfigurationRecord
-from auditor.trail.export import Period, ProvedLines, export_account
+from auditor.trail.export import Period, ProvedLines, export_account, operators_lines
 from auditor.trail.heads import HeadError, Heads, SigningKey, VerifyingKey, public_path
 from auditor.trail.keeper import TrailKeeper
 from auditor.trail.verification import Verified, verify_trail
+from exchange.admin.record import Entry as OperatorsEntry
+from exchange.admin.record import Record
 from messages.trading.commands import COMMANDS
 from messages.trading.events import EVENTS
 from runtime.chained_lines import ChainedLines, Head
@@ -101,7 +103,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Trail:
             told.append([entry])
             number += count
         if sequence % 40 == 0:
-            lines.append({"operator": "ann", "event": number, "reason": "planted"})
+            lines.append({"operator": "ann", "events": [number], "reason": "planted"})
             assert keeper.keep(venue=VENUE, sequence=sequence)
     journal.sync()
     told.sync()
@@ -261,3 +263,31 @@ def test_an_export_has_all_of_an_account_and_a_proof(written: Trail, tmp_path: P
     part = Period(from_ns=late, to_ns=late + 1)
     few = list(export_account(**storages, venue=VENUE, account=21, period=part))
     assert 0 < len(few) < len(lines)
+
+
+def test_an_export_has_what_operators_did_to_the_account(tmp_path: Path) -> None:
+    lines = ChainedLines(tmp_path / "record.jsonl")
+    record = Record(lines)
+    done = OperatorsEntry(at_ns=1, step="done", operator="ann", action="credit", reason="a wire")
+    asked = msgspec.structs.replace(done, step="asked")
+    for entry in (
+        asked,
+        msgspec.structs.replace(done, events=(7,)),
+        msgspec.structs.replace(done, events=(8, 9), operator="ben"),
+        msgspec.structs.replace(done, events=(10,)),
+    ):
+        record.add(entry)
+    assert list(operators_lines(lines, set())) == []
+    first, second = operators_lines(lines, {3, 7, 9})
+    assert (first["record_line"], second["record_line"]) == (2, 3)
+    assert first["operator_action"] == {
+        "at_ns": 1,
+        "step": "done",
+        "operator": "ann",
+        "action": "credit",
+        "reason": "a wire",
+        "events": [7],
+    }
+    assert second["operator_action"]["operator"] == "ben"
+    rows = list(lines.read())
+    assert [first["previous"], second["previous"]] == [rows[1].previous, rows[2].previous]
