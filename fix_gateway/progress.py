@@ -42,6 +42,7 @@ class Progress:
     def sent(self, session: LiveSession, *, epoch: int, sequence: int, received_at_ns: int) -> None:
         """Take note of a request that goes to the core; its events carry its receipt."""
         self._by_receipt[received_at_ns] = session, epoch, sequence
+        self._forget_settled()
 
     def answered(self, received_at_ns: int) -> None:
         """Take note of an event, by the receipt of its command.
@@ -53,6 +54,14 @@ class Progress:
         if found is not None:
             session, epoch, sequence = found
             session.forget_sent(epoch, through=sequence)
+
+    def _forget_settled(self) -> None:
+        """Forget the oldest receipts that no event will name: refused, or dropped as repeats."""
+        while self._by_receipt:
+            receipt, (session, epoch, sequence) = next(iter(self._by_receipt.items()))
+            if session.is_on_its_way(epoch, sequence):
+                return
+            del self._by_receipt[receipt]
 
     def forget(self) -> None:
         """Forget what was on its way over a link that is lost."""

@@ -203,6 +203,10 @@ class LiveSession:
         """Forget requests of which nothing more will be heard; on the loop."""
         self._sent.clear()
 
+    def is_on_its_way(self, epoch: int, sequence: int) -> bool:
+        """Say whether a request was sent and is neither answered nor refused; on the loop."""
+        return (epoch, sequence) in self._sent
+
     def is_answered(self, number: int) -> bool:
         """Say whether none of the requests up to a number is on its way; on the loop."""
         oldest = next(iter(self._sent), None)

@@ -91,6 +91,17 @@ async def test_what_the_core_refuses_is_answered_and_what_was_before_it_is_not()
     assert course.told == [2]
 
 
+async def test_nothing_is_kept_of_what_was_refused_or_dropped() -> None:
+    course = Course()
+    for sequence in range(1, 1001):
+        course.take(sequence)
+        course.send(sequence)
+        course.live.recall_sent(1, sequence)
+    assert len(course.progress._by_receipt) == 1, "the last, until the next is sent"
+    course.send(1001)
+    assert list(course.progress._by_receipt) == [2001]
+
+
 async def test_a_message_that_is_no_request_is_answered_when_quickfix_took_it() -> None:
     course = Course()
     course.ask(5)
