@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from exchange.configuration import read_configuration, scaled
+from fix_gateway.guard.settings import Limits
 from runtime.toml import SettingsError
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config"
@@ -30,6 +31,15 @@ def test_the_shipped_configuration_is_sound() -> None:
         "ETH-USD",
         "ETH-BTC",
     ]
+
+
+def test_the_shipped_limits_of_the_guard_are_those_that_the_code_and_the_documents_state() -> None:
+    shipped = read_configuration(SHIPPED).venue.fix_guard.limits
+    stated = Limits()
+    differ = {
+        name for name in Limits.__struct_fields__ if getattr(shipped, name) != getattr(stated, name)
+    }
+    assert differ == set()
 
 
 @pytest.mark.parametrize(
