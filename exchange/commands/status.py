@@ -111,7 +111,7 @@ def _print(report: dict[str, Any]) -> None:
             for key, value in _flat(process.get("health", {})).items()
         )
         where = ", ".join(process["addresses"].values())
-        line = f"  {name:<12} {process['pid'] or '-':>7}  {healthy}"
+        line = f"  {name:<16} {process['pid'] or '-':>7}  {healthy}"
         print("; ".join(filter(None, (line, where, says))))
     venue = report["venue"]
     if venue is None:
