@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-import asyncpg
 import structlog
 
 from auditor.checks.ledger import STRETCH, LedgerAudit, LedgerPicture, Rows, Sums
@@ -18,7 +17,7 @@ from auditor.metrics import AuditorMetrics
 from auditor.pictures import write_picture
 from auditor.ports import EventBatch, MakeFeed, Report
 from auditor.settings import AuditorSettings
-from runtime.postgres import Connection, connect, drop
+from runtime.postgres import FAILURES, Connection, connect, drop
 
 log = structlog.get_logger()
 
@@ -27,15 +26,6 @@ PICTURE_NAME = "ledger.picture"
 READER_ROLE = "rialto_reader"
 EVENTS_OF_A_LOOK_MAX = 20_000
 LOOK_SECONDS_MAX = 60.0
-
-_FAILURES = (
-    OSError,
-    TimeoutError,
-    EOFError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 _ENTRIES = (
     "select event_number, leg, kind, cause, account, asset, amount_atoms"
@@ -148,7 +138,7 @@ class LedgerAuditor:
                 async with asyncio.timeout(LOOK_SECONDS_MAX):
                     is_behind = await self._look(stop)
                 self.picture.venue = feed.venue or self.picture.venue
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._disconnect()
                 self._events = None  # one that was interrupted gives no more
                 self._metrics.postgres_outages.inc()

@@ -107,7 +107,7 @@ class AdminApiTable(Strict, frozen=True):
 class CyclesTable(Strict, frozen=True):
     """``[settlement.cycles]``: when settlement cycles close."""
 
-    close: Literal["daily", "manual"] = "daily"
+    close: Literal["daily", "manual", "rebuild"] = "daily"
     close_utc: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"
     grace_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 60
 

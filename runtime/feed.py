@@ -62,8 +62,8 @@ class LinkFeed:
         self._limits = limits
         self._backoff = backoff or Backoff()
         self.venue = venue
-        self.last_event = 0
-        """The venue's last event when the present link was made: how far behind we began."""
+        self.last_event: int | None = None
+        """The venue's last event when the present link was made; None while there is none."""
 
     async def read(self, after: int, until: asyncio.Event) -> AsyncIterator[EventBatch]:
         """Yield every event after ``after`` until asked to stop; see ``Feed``.
@@ -92,6 +92,7 @@ class LinkFeed:
                         raise
                     log.warning("feed_link_lost", reason=str(error), through=position)
                 finally:
+                    self.last_event = None
                     live.discard(link)
                     await link.close()
         finally:

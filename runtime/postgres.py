@@ -16,6 +16,16 @@ else:
 IDLE_TRANSACTION_MILLISECONDS_MAX = 60_000
 """After this the server itself ends a transaction whose client fell silent, freeing its locks."""
 
+FAILURES = (
+    OSError,
+    TimeoutError,
+    EOFError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""All that a connection may raise; ``is_outage`` tells which of them may pass."""
+
 _TRANSIENT_CLASSES = frozenset(
     {
         "08",  # the connection

@@ -1,19 +1,19 @@
 """Closes settlement cycles by the clock, and shows how old what is unsettled has become.
 
 A cycle takes the entries that are stamped before its cutoff, so it does not matter when after the
-cutoff it closes, as long as the ledger has them all: it waits for the first later event, or for
-``cycle_grace_seconds``. What was missed while the process was away is closed cycle by cycle.
+cutoff it closes, as long as the ledger has them all: it waits for the first later event, or until
+the poster has had nothing to do for ``cycle_grace_seconds``. While the poster is behind the venue,
+or has no link to it, that time does not begin. What was missed is closed cycle by cycle.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 
-import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from runtime.postgres import Connection, connect, drop, is_outage
+from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
 from settlement import database
 from settlement.chart import Consumer
 from settlement.cycle_decisions import Ask
@@ -27,8 +27,6 @@ log = structlog.get_logger()
 _NANOSECONDS = 1_000_000_000
 _MINUTE_NS = 60 * _NANOSECONDS
 _DAY_NS = 24 * 60 * _MINUTE_NS
-
-_FAILURES = (OSError, TimeoutError, EOFError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # Without a cutoff so far, the first entry's stamp: before it there is nothing to settle.
 _SINCE = """
@@ -65,7 +63,7 @@ def next_cutoff_ns(after_ns: int, *, close_utc_minutes: int) -> int:
 
 
 class CycleCloser:
-    """One task with a connection of its own; ``clock`` gives nanoseconds since 1970."""
+    """One task with a connection of its own, beside the poster."""
 
     name = "settlement.closer"
 
@@ -73,10 +71,22 @@ class CycleCloser:
         self,
         settings: SettlementSettings,
         registry: CollectorRegistry,
+        standing: Callable[[], int | None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        """Describe the closer.
+
+        Args:
+            settings: when cycles close, and how to reach the database.
+            registry: where its metrics are registered.
+            standing: where the poster stands; None while it is behind the venue.
+            clock: gives nanoseconds since 1970.
+        """
         self._settings = settings
+        self._standing = standing
         self._clock = clock
+        self._stood: int | None = None
+        self._idle_since_ns = 0
         self._connection: Connection | None = None
         self._cycle = Gauge("settlement_cycle", "Last cycle closed", registry=registry)
         self._open = Gauge(
@@ -108,7 +118,7 @@ class CycleCloser:
                         await self._look()
                     pause = self._settings.pause_seconds_first
                     await _wait(stop, self._settings.cycle_poll_seconds)
-                except _FAILURES as error:
+                except FAILURES as error:
                     self._disconnect()
                     if not is_outage(error):
                         raise _judged(error) from error
@@ -151,8 +161,9 @@ class CycleCloser:
 
     async def _due(self, connection: Connection) -> int | None:
         """Return the cutoff of the next cycle, once the ledger has all that came before it."""
-        if self._settings.cycle_close_utc_minutes is None:
+        if self._settings.cycle_close_utc_minutes is None or not self._settings.decides:
             return None
+        idle_since_ns = self._idle_since()
         since_ns = await connection.fetchval(_SINCE)
         if since_ns is None:
             return None
@@ -166,8 +177,18 @@ class CycleCloser:
             "select time_ns from settlement.positions where consumer = $1", Consumer.LEDGER
         )
         grace_ns = int(self._settings.cycle_grace_seconds * _NANOSECONDS)
-        is_complete = (stands_ns or 0) >= cutoff_ns or now_ns >= cutoff_ns + grace_ns
-        return cutoff_ns if is_complete else None
+        if (stands_ns or 0) >= cutoff_ns:
+            return cutoff_ns
+        if idle_since_ns is None or now_ns < max(cutoff_ns, idle_since_ns) + grace_ns:
+            return None
+        return cutoff_ns
+
+    def _idle_since(self) -> int | None:
+        """Return since when, as far as we saw, the poster has had all and got nothing new."""
+        stands = self._standing()
+        if stands is None or stands != self._stood:
+            self._stood, self._idle_since_ns = stands, self._clock()
+        return None if stands is None else self._idle_since_ns
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 import asyncpg
 import structlog
 
-from runtime.postgres import Connection, connect, drop, is_outage
+from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
 from settlement import database
 from settlement.backlog import Backlog
 from settlement.chart import Consumer
@@ -42,15 +42,6 @@ _LITTLE = 32
 
 LOCK_SPACE = 0x52494C54
 """The first key of our advisory locks; the second is the consumer's place in ``Consumer``."""
-
-_FAILURES = (
-    OSError,
-    TimeoutError,
-    EOFError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 _LOGIN_CLASSES = ("28", "3D")
 """Refused passwords and rights to connect; databases that do not exist."""
@@ -102,11 +93,22 @@ class FeedConsumer(Generic[Ready]):
         self._read_through = 0
         self._committed_at_ns = 0
         self._venue: bytes | None = None
+        self._feed: EventFeed | None = None
 
     @property
     def is_connected(self) -> bool:
         """Whether the database was there when we last needed it."""
         return self._connection is not None and not self._connection.is_closed()
+
+    def standing(self) -> int | None:
+        """Return where we stand; None while something that the venue has is not committed.
+
+        Without a link nobody knows what the venue has.
+        """
+        last = None if self._feed is None else self._feed.last_event
+        if last is None or self.position < max(last, self._read_through):
+            return None
+        return self.position
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until asked to stop, finishing the transaction in hand.
@@ -123,7 +125,7 @@ class FeedConsumer(Generic[Ready]):
                 return
             log.info("consumer_started", consumer=self._label, after=self.position)
             backlog = Backlog(bytes_max=self._settings.pending_bytes_max)
-            feed = self._make_feed(self._venue)
+            self._feed = feed = self._make_feed(self._venue)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._fill(backlog, feed, stop), name=f"{self.name}.feed")
                 group.create_task(self._drain(backlog, feed, stop), name=self.name)
@@ -186,7 +188,7 @@ class FeedConsumer(Generic[Ready]):
             try:
                 async with asyncio.timeout(self._settings.post_seconds_max):
                     await self._transact(ready, through=through, time_ns=time_ns)
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._disconnect()
                 self._judge(error)
                 self._note_outage(error, pause)
@@ -250,7 +252,7 @@ class FeedConsumer(Generic[Ready]):
                 return False
             try:
                 stored = await self._open(stop, is_first=is_first)
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._disconnect()
                 self._judge(error)
                 self._note_outage(error, pause)

@@ -66,7 +66,9 @@ async def rebuild(connection: Connection, decisions: Sequence[RecordedDecision])
     async with deciding(connection):
         if await connection.fetchval("select exists (select from settlement.decisions)"):
             raise SettlementRefusedError(
-                SettlementCode.NOT_EMPTY, "this ledger has decisions already"
+                SettlementCode.NOT_EMPTY,
+                "this ledger has decisions already; while it is made again, settlement runs"
+                ' with close = "rebuild"',
             )
         stands = await ledger_position(connection)
         last = max((each.at_event for each in decisions), default=0)

@@ -38,9 +38,12 @@ class SettlementService:
         """
         self.metrics = shown = SettlementMetrics(metrics)
         self.poster = FeedConsumer(
-            LedgerProjection(modes), make_feed, settings=settings, metrics=shown
+            LedgerProjection(modes if settings.decides else None),
+            make_feed,
+            settings=settings,
+            metrics=shown,
         )
-        self.closer = CycleCloser(settings, metrics)
+        self.closer = CycleCloser(settings, metrics, self.poster.standing)
         self.projector = FeedConsumer(
             OrderHistoryProjection(), make_feed, settings=settings, metrics=shown
         )

@@ -32,7 +32,10 @@ class SettlementSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     cycle_close_utc_minutes: int | None = None
     """The minute of the day at which a settlement cycle closes; None for by operators only."""
     cycle_grace_seconds: float = 60.0
-    """After that minute, for the ledger to have all that came before it. What comes later still
-    is in the next cycle."""
+    """After that minute, and after the poster has caught up with the venue, for what came before
+    to arrive. What comes later still is in the next cycle."""
+    decides: bool = True
+    """Whether cycles close and configured modes are recorded without anybody; not while a ledger
+    is made again, whose decisions come from a copy."""
     cycle_poll_seconds: float = 5.0
     """Between looks at whether a cycle is due, and at how old what is unsettled is."""

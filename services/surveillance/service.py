@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry
 
-from runtime.postgres import Connection, connect, drop, is_outage
+from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
 from services.surveillance import database, store
 from services.surveillance.errors import (
     ConsumerBusyError,
@@ -27,15 +27,6 @@ from services.surveillance.settings import SurveillanceSettings
 from services.surveillance.watch import Found, Watch, WatchState
 
 log = structlog.get_logger()
-
-_FAILURES = (
-    OSError,
-    TimeoutError,
-    EOFError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 _LOGIN_CLASSES = ("28", "3D")
 """Refused passwords and rights to connect; databases that do not exist."""
@@ -131,7 +122,7 @@ class SurveillanceService:
                 await self._reach(stop, through=through)
                 if self.stored < through:
                     await self._transact(feed, through, checkpoint)
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._disconnect()
                 self._judge(error, pause)
                 await _wait(stop, pause)
@@ -167,7 +158,7 @@ class SurveillanceService:
             try:
                 connection = await self._open()
                 return await store.load(connection)
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._disconnect()
                 self._judge(error, pause)
                 await _wait(stop, pause)

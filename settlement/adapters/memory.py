@@ -18,6 +18,7 @@ class MemoryFeed:
 
     def __init__(self, batches: Sequence[MemoryBatch], *, venue: bytes) -> None:
         self.venue: bytes | None = venue
+        self.last_event: int | None = None
         self._batches = list(batches)
         self._more = asyncio.Event()
 
@@ -29,6 +30,7 @@ class MemoryFeed:
     async def read(self, after: int, until: asyncio.Event) -> AsyncIterator[MemoryBatch]:
         """Yield the batches after ``after``, then those that are added, until asked to stop."""
         index = 0
+        self.last_event = self._batches[-1].last if self._batches else 0
         stopping = asyncio.ensure_future(until.wait())
         try:
             while not stopping.done():
