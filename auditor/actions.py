@@ -30,18 +30,28 @@ class Actions:
     """Halts instruments and kills the venue, as far as the operator lets it.
 
     What is wanted is a state, not a message: it is asked for until the events say that it is so.
-    An operator who lifts it afterwards is not overruled: each finding acts once.
+    An operator who lifts it afterwards is not overruled: each finding acts once, and that it has
+    is on record, so that a restart in between forgets nothing and repeats nothing.
     """
 
     def __init__(
-        self, settings: AuditorSettings, picture: Picture, dial: Dial, metrics: AuditorMetrics
+        self,
+        settings: AuditorSettings,
+        picture: Picture,
+        dial: Dial,
+        metrics: AuditorMetrics,
+        done: Callable[[int], None],
     ) -> None:
+        """Want nothing yet; ``done`` takes each instrument that is halted, and 0 for a kill."""
         self._settings = settings
         self._picture = picture
         self._dial = dial
         self._metrics = metrics
-        self._halts: set[int] = set()
+        self._done = done
+        self._halts: dict[int, int] = {}
+        """Instruments to halt, and the event from which on the picture shows whether they are."""
         self._kill_text = ""
+        self._kill_from = 0
         self._wake = asyncio.Event()
 
     def want(self, findings: Iterable[Finding]) -> None:
@@ -50,8 +60,10 @@ class Actions:
             consequence = finding.consequence
             if consequence is Consequence.KILL_VENUE and self._settings.may_kill:
                 self._kill_text = self._kill_text or f"auditor: {finding.check} at {finding.number}"
+                self._kill_from = max(self._kill_from, finding.number)
             elif consequence is Consequence.HALT_INSTRUMENT and self._settings.may_halt:
-                self._halts.add(finding.instrument)
+                known = self._halts.get(finding.instrument, 0)
+                self._halts[finding.instrument] = max(known, finding.number)
         if self._missing():
             self._wake.set()
 
@@ -92,13 +104,20 @@ class Actions:
         picture = self._picture
         done = {
             number
-            for number in self._halts
-            if number not in picture.instruments
-            or picture.instruments[number].phase in _CLOSED_TO_ORDERS
+            for number, since in self._halts.items()
+            if picture.number >= since
+            and (
+                number not in picture.instruments
+                or picture.instruments[number].phase in _CLOSED_TO_ORDERS
+            )
         }
-        self._halts -= done
-        if self._kill_text and (Scope.VENUE, 0) in picture.killed:
-            self._kill_text = ""
+        for number in done:
+            del self._halts[number]
+            self._done(number)
+        is_killed = picture.number >= self._kill_from and (Scope.VENUE, 0) in picture.killed
+        if self._kill_text and is_killed:
+            self._kill_text, self._kill_from = "", 0
+            self._done(0)
         wanted: list[tuple[type[Record], dict[str, int | bytes], str]] = [
             (ChangePhase, {"instrument": number, "phase": Phase.HALTED}, "halt_instrument")
             for number in sorted(self._halts)

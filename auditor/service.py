@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from prometheus_client import CollectorRegistry
 
-from auditor.actions import Actions, Dial
+from auditor.actions import RETRY_SECONDS, Actions, Dial
 from auditor.checks.ledger import LedgerPicture
 from auditor.event_auditor import PICTURE_NAME, EventAuditor
 from auditor.findings import Check, Consequence, Finding
@@ -54,7 +54,8 @@ class Auditor:
             make_feed: makes a feed of events, given the venue that the picture is of.
             dial: opens a link to the core, for questions and commands.
             registry: where its metrics go.
-            stop_withdrawals: called with a reason when findings lead to that.
+            stop_withdrawals: called with a reason when findings lead to that, before they are
+                on record; called again until it raises no OSError.
             ledger_dsn: says where the ledger is, and raises OSError while it is nowhere; None
                 where there is none to look at.
             make_keeper: makes what writes the trail; None where it is not kept here.
@@ -70,6 +71,8 @@ class Auditor:
         self._drill = drill
         self.metrics = AuditorMetrics(registry)
         self.file = FindingsFile(settings.directory / FINDINGS_NAME)
+        self._gate_wanted = ""
+        """Why withdrawals have to stop, while the disk refuses to have it written."""
         self.metrics.open_findings.set(len(self.file.open))
         picture = read_picture(settings.directory / PICTURE_NAME, Picture) or Picture()
         self.events = EventAuditor(
@@ -80,7 +83,7 @@ class Auditor:
             report=self.report,
             metrics=self.metrics,
         )
-        self.actions = Actions(settings, picture, dial, self.metrics)
+        self.actions = Actions(settings, picture, dial, self.metrics, self.file.acted)
         self.ledger: LedgerAuditor | None = None
         if ledger_dsn is not None:
             path = settings.directory / LEDGER_PICTURE_NAME
@@ -92,6 +95,9 @@ class Auditor:
                 report=self.report,
                 metrics=self.metrics,
             )
+        # What was found before and nobody acknowledged still leads to what it leads to.
+        self._shut_gate(self.file.open)
+        self.actions.want(list(self.file.unacted))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Audit until asked to stop; a part that fails ends all."""
@@ -99,6 +105,7 @@ class Auditor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.events.run(stop), name=self.events.name)
             group.create_task(self.actions.run(stop), name="auditor.actions")
+            group.create_task(self._write_what_was_refused(stop), name="auditor.refused")
             if self.ledger is not None:
                 group.create_task(self.ledger.run(stop), name=self.ledger.name)
             if self._make_keeper is not None:
@@ -106,6 +113,13 @@ class Auditor:
             if self._drill is not None:
                 group.create_task(self._drill_daily(self._drill, stop), name="auditor.drill")
         log.info("auditor_stopped", through=self.events.picture.number)
+
+    async def _write_what_was_refused(self, stop: asyncio.Event) -> None:
+        """Try again, until it is on the disk, what a full one refused."""
+        while not await _rest(stop, RETRY_SECONDS):
+            if self._gate_wanted:
+                self._stop(self._gate_wanted)
+            self.file.retry()
 
     async def _keep_trail(self, stop: asyncio.Event) -> None:
         """Sign where everything stands now and then, and once more at the end."""
@@ -153,10 +167,15 @@ class Auditor:
         )
 
     def report(self, findings: list[Finding]) -> None:
-        """Put findings on record, and do what they lead to; what was known already is nothing."""
+        """Do what findings lead to, and put them on record; what was known already is nothing.
+
+        The gate for withdrawals is shut first: a crash after it leaves it shut.
+        """
         for finding in findings:
             self.metrics.findings.labels(finding.check).inc()
-        fresh = self.file.add(findings)
+        fresh = self.file.fresh(findings)
+        self._shut_gate(fresh)
+        self.file.write(fresh)
         for finding in fresh:
             log.error(
                 "auditor_finding",
@@ -170,9 +189,22 @@ class Auditor:
             )
         self.metrics.open_findings.set(len(self.file.open))
         self.actions.want(fresh)
-        grave = [each for each in fresh if each.consequence >= Consequence.STOP_WITHDRAWALS]
+
+    def _shut_gate(self, findings: list[Finding]) -> None:
+        """Stop withdrawals where findings lead to that."""
+        grave = [each for each in findings if each.consequence >= Consequence.STOP_WITHDRAWALS]
         if grave and self._settings.may_stop_withdrawals:
-            self._stop_withdrawals(f"{grave[0].check}: {grave[0].text}")
+            self._stop(f"{grave[0].check}: {grave[0].text}")
+
+    def _stop(self, why: str) -> None:
+        """Have withdrawals stopped; a disk that refuses ends nothing, and is asked again."""
+        try:
+            self._stop_withdrawals(why)
+        except OSError as error:
+            self._gate_wanted = why
+            log.critical("withdrawals_not_stopped_yet", reason=str(error), why=why)
+        else:
+            self._gate_wanted = ""
 
     def health(self) -> dict[str, object]:
         """Say how far the audit is; unhealthy with open findings, silent, or without a ledger."""
@@ -182,7 +214,7 @@ class Auditor:
         is_silent = now - events.turned_at > self._settings.silence_seconds_max
         is_blind = ledger is not None and not ledger.is_connected
         report: dict[str, object] = {
-            "healthy": not (self.file.open or is_silent or is_blind),
+            "healthy": not (self.file.open or is_silent or is_blind or self._gate_wanted),
             "event": events.picture.number,
             "findings": len(self.file.open),
         }

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from auditor.service import Auditor
@@ -12,9 +13,11 @@ from exchange.books import database_dsn
 from exchange.configuration import Configuration
 from exchange.errors import VenueAwayError
 from exchange.places import Places
-from exchange.withdrawal_gate import stop_withdrawals
+from exchange.withdrawal_gate import make_ready, stop_withdrawals
 from runtime.feed import LinkFeed
 from runtime.link import Link
+
+log = structlog.get_logger()
 
 
 def make_auditor(
@@ -43,6 +46,10 @@ def make_auditor(
         except VenueAwayError as error:
             raise ConnectionError(str(error)) from error
 
+    try:
+        make_ready(state.auditor)
+    except OSError as error:
+        log.warning("gate_not_made_ready", reason=str(error))
     return Auditor(
         settings,
         make_feed=lambda known: LinkFeed(address, "auditor", token, venue=known),

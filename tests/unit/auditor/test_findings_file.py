@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from auditor import findings_file
@@ -57,3 +58,41 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"text":"x"', b'"text":"y"', 1))
     with pytest.raises(ChainBrokenError):
         FindingsFile(path)
+
+
+def test_what_a_finding_leads_to_is_wanted_until_it_is_so(tmp_path: Path) -> None:
+    path = tmp_path / "findings.jsonl"
+    halting = Finding(
+        check=Check.BOOKS, number=1, sequence=1, time_ns=1, instrument=3, text="crossed"
+    )
+    killing = Finding(check=Check.CONSERVATION, number=2, sequence=1, time_ns=1, text="an atom")
+    alarm = Finding(check=Check.FEES, number=3, sequence=1, time_ns=1, text="a fee")
+    FindingsFile(path).add([halting, killing, alarm])
+    assert FindingsFile(path).unacted == [halting, killing]
+    FindingsFile(path).acted(3)
+    assert FindingsFile(path).unacted == [killing]
+    again = FindingsFile(path)
+    again.add([msgspec.structs.replace(halting, number=9)])
+    assert [each.number for each in FindingsFile(path).unacted] == [2, 9]
+    again.acted(0)
+    assert len(FindingsFile(path).open) == 4
+    again.acknowledge(by="ann", why="planted", at_ns=1)
+    assert FindingsFile(path).unacted == []
+
+
+def test_a_finding_that_the_disk_refused_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "findings.jsonl"
+    file = FindingsFile(path)
+
+    def refuse(_lines: ChainedLines, _body: object) -> Head:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(ChainedLines, "append", refuse)
+        file.add([finding(1), finding(2)])
+        assert not file.retry()
+    assert FindingsFile(path).open == []
+    assert file.retry()
+    assert FindingsFile(path).open == file.open == [finding(1), finding(2)]
