@@ -86,6 +86,7 @@ class AloneTable(Strict, frozen=True):
 
     open_orders_max: Count = 10_000
     messages_per_second_max: Count = 10_000
+    message_burst_max: Count = 20_000
     position_max: dict[SymbolText, Decimal] = {}
 
 

@@ -114,10 +114,19 @@ def _is_above(
     grows = command.open_orders_max > now.open_orders_max
     if grows and command.open_orders_max > alone.open_orders_max:
         return True
+    if not _throttles(now):
+        return False  # there was no limit: any is a lower one
+    if not _throttles(command):
+        return True
     before, after = now.message_interval_ns, command.message_interval_ns
-    is_faster = (before, after) != (0, 0) and (after == 0 or (before != 0 and after < before))
-    least = NANOSECONDS // alone.messages_per_second_max
-    return is_faster and after < least
+    is_faster = after < before and after < NANOSECONDS // alone.messages_per_second_max
+    before, after = now.message_burst, command.message_burst
+    return is_faster or (after > before and after > alone.message_burst_max)
+
+
+def _throttles(limits: commands.SetAccountLimits | events.AccountLimitsSet) -> bool:
+    """Say whether messages are limited at all: a burst or an interval of 0 is no limit."""
+    return limits.message_burst != 0 and limits.message_interval_ns != 0
 
 
 def _lends_more(

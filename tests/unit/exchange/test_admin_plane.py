@@ -479,6 +479,10 @@ async def test_a_record_that_cannot_be_written_stops_everything_but_a_kill_switc
         ({"burst": 500, "per_second": 10_000}, False),
         ({"burst": 500, "per_second": 10_001}, True),
         ({"per_second": 0}, True),
+        ({"burst": 0}, True),
+        ({"burst": 0, "per_second": 1}, True),
+        ({"burst": 20_000}, False),
+        ({"burst": 20_001}, True),
         ({"asset": "USD", "credit_line": "0.000001"}, True),
         ({"asset": "USD", "credit_line": "0"}, False),
         ({"asset": "BTC", "position_max": "1000"}, False),
@@ -491,6 +495,14 @@ async def test_one_operator_raises_limits_up_to_what_is_configured(
     await desk.act("ann", "limits", account="MM1", open_orders=5, burst=1, per_second=1)
     outcome = await desk.act("ann", "limits", account="MM1", **fields)
     assert (outcome.proposal is not None) is takes_two
+
+
+async def test_one_operator_may_limit_an_account_that_had_no_limit(desk: PlaneDesk) -> None:
+    await desk.agreed("limits", account="MM1", burst=0)
+    still_none = await desk.act("ann", "limits", account="MM1", per_second=0)
+    assert still_none.proposal is None
+    limited = await desk.act("ann", "limits", account="MM1", burst=50_000, per_second=50_000)
+    assert limited.proposal is None
 
 
 @pytest.mark.parametrize(
