@@ -32,7 +32,7 @@ GRAVE = Finding(check=Check.CONSERVATION, number=7, sequence=7, time_ns=1, text=
 HALTING = Finding(check=Check.BOOKS, number=8, sequence=8, time_ns=1, instrument=3, text="crossed")
 
 
-def no_feed(_known: bytes) -> Never:
+def no_feed(_known: bytes | None) -> Never:
     raise AssertionError("nothing is read here")
 
 
