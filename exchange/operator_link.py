@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 
 import msgspec
 
@@ -79,7 +79,7 @@ class OperatorLink:
         await core_address(state)
         name = f"operator-{lane}.lock" if lane else "operator.lock"
         with (state.run / name).open("w") as lock:
-            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            await _lock(lock)
             refused: list[Refusal] = []
             link = await connect(state, ADMIN, refused.extend)
             operator = cls(link, lane)
@@ -168,6 +168,17 @@ class OperatorLink:
 
     def _is_ours(self, event: CommandRejected) -> bool:
         return event.source == self._source and event.source_sequence == self._sequence
+
+
+async def _lock(file: IO[str]) -> None:
+    """Wait for a lock that another process holds, and take no thread for it: it may be long."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 async def movements(state: State, reference: bytes) -> list[BalanceChanged]:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from exchange.admin.roles import Role
 from exchange.errors import CommandError
+from runtime.storage import sync_folder
 
 OPERATORS_MIN = 2
 OPERATORS_MAX = 1000
@@ -116,7 +117,7 @@ class Operators:
         self.write(operator)
 
     def write(self, operator: Operator) -> None:
-        """Put an operator on the disk, whole or not at all."""
+        """Put an operator on the disk, durably, whole or not at all."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.directory / f"{operator.name}.json"
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -125,6 +126,7 @@ class Operators:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+        sync_folder(self.directory)
 
     def token_path(self, name: str) -> Path:
         """Say where an operator's token is, unless it is kept elsewhere."""

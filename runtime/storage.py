@@ -123,7 +123,7 @@ class DiskStorage:
         self._is_read_only = read_only
         if not read_only and not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
 
     def names(self) -> list[str]:
         """See ``Storage.names``."""
@@ -151,7 +151,7 @@ class DiskStorage:
 
     def sync_names(self) -> None:
         """See ``Storage.sync_names``."""
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def describe(self, name: str) -> str:
         """See ``Storage.describe``."""
@@ -161,7 +161,8 @@ class DiskStorage:
         assert not self._is_read_only, f"{self.describe(name)} is open for reading only"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which names a folder has."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -70,7 +70,7 @@ class ChangeOperator(Body, frozen=True):
         _require_security(desk.operators, changed)
 
         async def perform(_: Hands) -> Done:
-            desk.operators.write(changed)
+            _write(desk.operators, now, changed)
             return Done(said=f"operator {_say(changed)}")
 
         return Plan(summary=f"change operator {_say(now)} to {_say(changed)}", perform=perform)
@@ -84,13 +84,12 @@ class RevokeOperator(Body, frozen=True):
 
     async def plan(self, desk: Desk) -> Plan:
         """See ``Body.plan``."""
-        revoked = msgspec.structs.replace(
-            _live(desk.operators, self.name), revoked_at_ns=desk.now_ns()
-        )
+        now = _live(desk.operators, self.name)
+        revoked = msgspec.structs.replace(now, revoked_at_ns=desk.now_ns())
         _require_security(desk.operators, revoked)
 
         async def perform(_: Hands) -> Done:
-            desk.operators.write(revoked)
+            _write(desk.operators, now, revoked)
             return Done(said=f"operator {self.name} is revoked")
 
         return Plan(summary=f"revoke operator {self.name}", perform=perform)
@@ -111,6 +110,14 @@ def _require_security(operators: Operators, changed: Operator) -> None:
         raise CommandError(
             f"{left} operators with the role security would be left, at least {OPERATORS_MIN} must"
         )
+
+
+def _write(operators: Operators, planned: Operator, changed: Operator) -> None:
+    """Write a change down, unless what it was planned on is not so any more."""
+    if operators.named(planned.name) != planned:
+        raise CommandError(f"operator {planned.name} was changed meanwhile; look, and ask again")
+    _require_security(operators, changed)
+    operators.write(changed)
 
 
 def _say(operator: Operator) -> str:

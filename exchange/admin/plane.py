@@ -17,6 +17,7 @@ import structlog
 
 from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Reason
 from exchange.admin.catalogue import ACTIONS, URGENT
+from exchange.admin.lanes import QueuedVenues, Scribe
 from exchange.admin.ports import Ledger, Venue, Venues
 from exchange.admin.proposals import Proposal, Proposals
 from exchange.admin.record import Entry, Record, Step
@@ -88,7 +89,8 @@ class Plane:
         self.operators = Operators(state.operators)
         self.proposals = proposals
         self.record = record
-        self.venues = venues
+        self.venues = QueuedVenues(venues)
+        self._scribe = Scribe(record)
         self._ledger = ledger
         self._state = state
         self._config = config
@@ -97,6 +99,7 @@ class Plane:
         self._doorkeeper = doorkeeper
         self._now_ns = now_ns
         self._approving = asyncio.Lock()
+        self._changing_files = asyncio.Lock()
 
     def reader(self, request: SignedRequest) -> Operator:
         """Return who asks a question.
@@ -197,12 +200,12 @@ class Plane:
                 reason=body.reason,
                 summary=plan.summary,
             )
-            await asyncio.to_thread(self.record.add, entry)
+            await self._scribe.add(entry, is_urgent=action in URGENT)
             hands = Hands(venue=desk.venue, operator=0)
             done = await plan.perform(hands)
             came = {"at_ns": self._now_ns(), "step": "done", "outcome": done.said}
             entry = msgspec.structs.replace(entry, events=tuple(hands.told), **came)
-            await asyncio.to_thread(self.record.add, entry)
+            await self._scribe.add(entry, is_urgent=action in URGENT)
         return done
 
     async def _propose(
@@ -340,7 +343,9 @@ class Plane:
             VenueAwayError: no core answers.
         """
         if not ACTIONS[action].NEEDS_VENUE:
-            yield self._make_desk(Directory(()), None)
+            # What was planned still holds when it is carried out: files change here alone.
+            async with self._changing_files:
+                yield self._make_desk(Directory(()), None)
             return
         async with self.venues(is_urgent=action in URGENT) as venue:
             yield self._make_desk(Directory(await venue.definitions()), venue)
@@ -405,7 +410,7 @@ class Plane:
             request=request,
         )
         try:
-            await asyncio.to_thread(self.record.add, entry)
+            await self._scribe.add(entry, is_urgent=action in URGENT)
         except (OSError, ChainBrokenError) as error:
             if action != "kill":
                 raise
