@@ -1,6 +1,7 @@
 """Decisions about settlement cycles, as the operators' plane plans and makes them."""
 
-from typing import Literal
+from collections import defaultdict
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -13,7 +14,7 @@ from settlement.cycle_queries import Standing, instructions, modes
 from settlement.cycle_queries import mode_of as mode_now
 from settlement.cycle_terms import SettlementMode
 from settlement.cycles import close_cycle, last_cycle
-from settlement.instructions import OPEN_STATES, Chosen, Outcome, confirm, fail
+from settlement.instructions import OPEN_STATES, Chosen, Outcome, confirm, digest_of, fail
 from settlement.modes import set_mode
 
 LISTED_MAX = 20
@@ -30,9 +31,18 @@ class CycleOrder(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     amount: str | None = None
     mode: Literal["gross", "net"] | None = None
+    digest: str = ""
+    """Of the instructions that it is about, once it is planned."""
 
 
-async def described(connection: Connection, order: CycleOrder) -> str:
+class Planned(NamedTuple):
+    """What a decision would be about, and the order with all of that fixed."""
+
+    words: str
+    order: CycleOrder
+
+
+async def planned(connection: Connection, order: CycleOrder) -> Planned:
     """Say what a decision would be about, as things stand.
 
     Raises:
@@ -45,31 +55,41 @@ async def described(connection: Connection, order: CycleOrder) -> str:
         if not position:
             raise CommandError("nothing is in the ledger")
         number, after = (last.cycle + 1, last.through_event) if last else (1, 0)
-        return f"close settlement cycle {number}, after event {after}, reference {order.reference}"
+        words = f"close settlement cycle {number}, after event {after}"
+        return Planned(f"{words}, reference {order.reference}", order)
     if order.kind == "mode":
         account = names.account(order.account or "")
         now = mode_now(await modes(connection), account).name.lower()
-        return (
-            f"let {names.account_name(account)}, which settles {now}, settle {order.mode},"
-            f" reference {order.reference}"
-        )
+        words = f"let {names.account_name(account)}, which settles {now}, settle {order.mode}"
+        return Planned(f"{words}, reference {order.reference}", order)
     found = await _found(connection, names, order)
-    told = [_told(names, each) for each in found[:LISTED_MAX]]
-    if len(found) > LISTED_MAX:
-        told.append(f"and {len(found) - LISTED_MAX} more")
+    order = msgspec.structs.replace(
+        order,
+        digest=digest_of(found),
+        reference=reference_of(order, highest=max(each.instruction for each in found)),
+    )
     amount = f", {order.amount} of it" if order.amount is not None else ""
-    return f"{order.kind} {'; '.join(told)}{amount}, reference {reference_of(order)}"
+    return Planned(
+        f"{order.kind} {_all_told(names, found)}{amount}, digest {order.digest},"
+        f" reference {order.reference}",
+        order,
+    )
 
 
 async def decided(connection: Connection, order: CycleOrder, ask: Ask) -> str:
     """Make a decision and say what came of it.
+
+    Args:
+        connection: without a transaction, as the application's role.
+        order: as ``planned`` returned it.
+        ask: who decides, when and why; the reference is the order's.
 
     Raises:
         SettlementRefusedError: it cannot be.
         CommandError: there is nothing such to decide.
     """
     names = await LedgerNames.read(connection)
-    ask = msgspec.structs.replace(ask, reference=reference_of(order))
+    ask = msgspec.structs.replace(ask, reference=order.reference)
     if order.kind == "close":
         made = await close_cycle(connection, ask)
         return f"cycle {made.cycle} of {made.business_date} ends with event {made.through_event}"
@@ -90,13 +110,17 @@ async def decided(connection: Connection, order: CycleOrder, ask: Ask) -> str:
     return _said("confirmed", await confirm(connection, ask, chosen, amount_atoms=amount))
 
 
-def reference_of(order: CycleOrder) -> str:
-    """Return the decision's reference: the given one, or one made of what it is about."""
+def reference_of(order: CycleOrder, *, highest: int) -> str:
+    """Return the decision's reference: the given one, or one made of what it is about.
+
+    What is open of a cycle changes when failed instructions are issued again, so its highest
+    number is in the reference: after the decision that one is open no more.
+    """
     if order.reference:
         return order.reference
     if order.cycle is None:
         return "-".join([order.kind, *map(str, sorted(order.instructions))])
-    parts = [order.kind, "cycle", str(order.cycle), order.account]
+    parts = [order.kind, "cycle", str(order.cycle), order.account, f"to-{highest}"]
     return "-".join(part for part in parts if part)
 
 
@@ -111,6 +135,7 @@ def _chosen(names: LedgerNames, order: CycleOrder) -> Chosen:
         numbers=order.instructions,
         cycle=order.cycle,
         account=names.account(order.account) if order.account else None,
+        digest=order.digest,
     )
 
 
@@ -125,6 +150,22 @@ async def _found(connection: Connection, names: LedgerNames, order: CycleOrder) 
     if not found or (chosen.numbers and len(found) != len(set(chosen.numbers))):
         raise CommandError(f"there is no open {chosen}")
     return found
+
+
+def _all_told(names: LedgerNames, found: list[Standing]) -> str:
+    """Name instructions, or the first of them and what all come to in each asset."""
+    told = [_told(names, each) for each in found[:LISTED_MAX]]
+    if len(found) <= LISTED_MAX:
+        return "; ".join(told)
+    sums: defaultdict[tuple[int, str], int] = defaultdict(int)
+    for each in found:
+        way = "received" if each.amount_atoms > 0 else "delivered"
+        sums[each.asset, way] += abs(each.rest_atoms)
+    come_to = [
+        f"{names.amount(asset, atoms)} {way}" for (asset, way), atoms in sorted(sums.items())
+    ]
+    told.append(f"and {len(found) - LISTED_MAX} more; {len(found)} in all: {', '.join(come_to)}")
+    return "; ".join(told)
 
 
 def _told(names: LedgerNames, each: Standing) -> str:

@@ -13,7 +13,13 @@ import msgspec
 
 from runtime.postgres import Connection
 from settlement.chart import Consumer
-from settlement.cycle_terms import TEXT_CHARACTERS_MAX, DecisionKind, SettlementCode
+from settlement.cycle_terms import (
+    RESERVED_REFERENCES,
+    SCHEDULE,
+    TEXT_CHARACTERS_MAX,
+    DecisionKind,
+    SettlementCode,
+)
 from settlement.errors import SettlementRefusedError
 
 LOCK_SPACE = 0x52494C54
@@ -68,8 +74,14 @@ async def record(
     """Put a decision on record, within ``deciding``.
 
     Raises:
-        SettlementRefusedError: its reference is another decision's, or a text is too long.
+        SettlementRefusedError: its reference is another decision's or not for operators, or a
+            text is too long.
     """
+    if ask.operator != SCHEDULE and ask.reference.startswith(RESERVED_REFERENCES):
+        raise SettlementRefusedError(
+            SettlementCode.REFERENCE_RESERVED,
+            f"{ask.reference[:20]} begins like a reference of the venue's own",
+        )
     for text in (ask.reference, ask.reason):
         if len(text) > TEXT_CHARACTERS_MAX:
             raise SettlementRefusedError(

@@ -73,10 +73,17 @@ class SettlementCode(IntEnum):
     """Settlement is made again in a ledger without decisions only."""
     LEDGER_TOO_SHORT = 2014
     """The ledger has not all events that decisions were made after."""
+    REFERENCE_RESERVED = 2015
+    """The schedule and the configuration make references that begin so."""
+    INSTRUCTIONS_CHANGED = 2016
+    """What was to be decided is not what was agreed to."""
 
 
 SCHEDULE = 0
 """The operator number of decisions that the venue's own schedule made."""
+
+RESERVED_REFERENCES = ("schedule-", "configured-")
+"""How references of decisions begin that no operator makes."""
 
 TRADE_CAUSES = (EntryCause.TRADE, EntryCause.TRADE_REVERSED, EntryCause.TRADE_CORRECTED)
 FEE_CAUSES = (

@@ -5,6 +5,7 @@ settle. Money that it brings for the purpose is credited first, as a command of 
 confirmation then moves nothing in the engine, it says that a part of the balance is settled.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from settlement.cycle_terms import (
 )
 from settlement.errors import SettlementRefusedError
 
+_DIGEST_DIGITS = 16
+
 OPEN_STATES = (InstructionState.PENDING, InstructionState.PARTIALLY_SETTLED)
 
 
@@ -36,6 +39,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     numbers: tuple[int, ...] = ()
     cycle: int | None = None
     account: int | None = None
+    digest: str = ""
+    """``digest_of`` what was agreed to; empty takes what is found."""
 
     def __str__(self) -> str:
         if self.cycle is None:
@@ -56,6 +61,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     decision: int
     instructions: int
     is_repeat: bool
+
+
+def digest_of(found: Sequence[Standing]) -> str:
+    """Return a word for instructions and what is left of each: another list has another."""
+    told = ",".join(f"{each.instruction}:{each.rest_atoms}" for each in found)
+    return hashlib.sha256(told.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
 async def confirm(
@@ -177,6 +188,11 @@ async def _open(connection: Connection, chosen: Chosen) -> list[Standing]:
             "one decision is about fewer instructions; choose by account or number",
             limit=INSTRUCTIONS_PER_DECISION_MAX,
             usage=len(found),
+        )
+    if chosen.digest and chosen.digest != digest_of(found):
+        raise SettlementRefusedError(
+            SettlementCode.INSTRUCTIONS_CHANGED,
+            f"{chosen} is no longer what was agreed to, of digest {chosen.digest}",
         )
     return found
 

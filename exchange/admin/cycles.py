@@ -22,8 +22,7 @@ class _Decision(Body, frozen=True):
 
     async def plan(self, desk: Desk) -> Plan:
         """See ``Body.plan``."""
-        order = self.order()
-        summary = await desk.ledger.cycle_plan(order)
+        summary, order = await desk.ledger.cycle_plan(self.order())
 
         async def perform(hands: Hands) -> Done:
             ask = Ask(

@@ -10,7 +10,7 @@ from exchange.books import database_dsn
 from exchange.configuration import read_configuration
 from exchange.errors import CommandError, VenueAwayError
 from exchange.operator_link import ADMIN, connect
-from exchange.settlement_desk import CycleOrder, decided, described
+from exchange.settlement_desk import CycleOrder, Planned, decided, planned
 from exchange.state import State
 from messages.trading.answers import VenueStatus
 from runtime import postgres
@@ -40,10 +40,10 @@ class LiveLedger:
                 raise VenueAwayError(str(error)) from error
             return await firm_volumes(connection, from_ns=from_ns, until_ns=until_ns)
 
-    async def cycle_plan(self, order: CycleOrder) -> str:
+    async def cycle_plan(self, order: CycleOrder) -> Planned:
         """See ``Ledger``."""
         async with self._connected(database.READER_ROLE) as connection:
-            return await described(connection, order)
+            return await planned(connection, order)
 
     async def decide(self, order: CycleOrder, ask: Ask) -> str:
         """See ``Ledger``."""

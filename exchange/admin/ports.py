@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from exchange.operator_link import Outcome
-from exchange.settlement_desk import CycleOrder
+from exchange.settlement_desk import CycleOrder, Planned
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.answers import Balances
@@ -85,8 +85,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def cycle_plan(self, order: CycleOrder) -> str:
-        """Say what a decision about settlement would be about, as things stand.
+    async def cycle_plan(self, order: CycleOrder) -> Planned:
+        """Say what a decision about settlement would be about, and fix it, as things stand.
 
         Raises:
             CommandError: there is nothing such to decide. VenueAwayError: the database is away.
@@ -94,7 +94,7 @@ class Ledger(Protocol):
         ...
 
     async def decide(self, order: CycleOrder, ask: Ask) -> str:
-        """Make a decision about settlement, once, and say what came of it.
+        """Make a decision about settlement as it was planned, once, and say what came of it.
 
         Raises:
             CommandError: it cannot be. VenueAwayError: the outcome is not known; a repeat tells.

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from exchange import settlement_desk
 from exchange.__main__ import main
 from exchange.admin.record import Record
 from exchange.admin.roles import Role
@@ -20,9 +21,13 @@ from exchange.bootstrap import PROCESS_MAINS
 from exchange.configuration import read_configuration
 from exchange.operators import Operators
 from exchange.places import Places
+from exchange.settlement_desk import CycleOrder, decided, planned
 from exchange.state import State
 from runtime.chained_lines import ChainedLines
 from runtime.process import EXIT_OK, EXIT_USAGE
+from settlement.cycle_terms import SCHEDULE, SettlementCode
+from settlement.cycles import close_cycle
+from settlement.errors import SettlementRefusedError
 from tests.integration.settlement.conftest import until
 from tests.integration.settlement.cycle_model import Model
 from tests.integration.settlement.places import ROOT, arguments_for
@@ -158,6 +163,49 @@ async def test_what_changed_since_it_was_proposed_is_not_confirmed(run: Run, mod
     assert code != EXIT_OK
     assert "moved on" in error
     assert not await as_json(run, "instructions", "--standing", "settled")
+
+
+async def test_what_is_issued_again_is_decided_anew(run: Run, model: Model) -> None:
+    await close(run, "monday")
+    for day in ("tuesday", "wednesday"):
+        code, out, error = await run("settlement", "fail", "--cycle", "1", *ANN)
+        assert (code, "failed: " in out) == (EXIT_OK, True), error
+        await close(run, day)
+    asked = await as_json(run, "instructions", "--cycle", "1", "--standing", "failed")
+    assert {row["attempt"] for row in asked} == {1, 2}
+    rows = await model.connection.fetch("select reference from settlement.decisions where kind = 3")
+    assert [row[0] for row in rows] == [
+        f"fail-cycle-1-to-{max(row['instruction'] for row in asked if row['attempt'] == attempt)}"
+        for attempt in (1, 2)
+    ]
+
+
+async def test_a_long_list_says_its_sums_and_a_changed_one_has_another_digest(
+    run: Run, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement_desk, "LISTED_MAX", 2)
+    await close(run, "monday")
+    order = CycleOrder(kind="fail", cycle=1)
+    words, fixed = await planned(model.connection, order)
+    found = await as_json(run, "instructions")
+    assert f"and {len(found) - 2} more; {len(found)} in all: " in words
+    received = sum(max(row["amount_atoms"], 0) for row in found if row["asset"] == 1)
+    assert f"{received / 10**6:.6f} USD received" in words
+    assert f"digest {fixed.digest}" in words
+    await run("settlement", "fail", str(found[0]["instruction"]), *ANN)
+    assert (await planned(model.connection, order)).order.digest != fixed.digest
+    with pytest.raises(SettlementRefusedError) as caught:
+        await decided(model.connection, fixed, model.ask())
+    assert caught.value.code is SettlementCode.INSTRUCTIONS_CHANGED
+
+
+@pytest.mark.parametrize("prefix", ["schedule-", "configured-"])
+async def test_references_of_the_venue_are_not_for_operators(model: Model, prefix: str) -> None:
+    with pytest.raises(SettlementRefusedError) as caught:
+        await close_cycle(model.connection, model.ask(f"{prefix}1"))
+    assert caught.value.code is SettlementCode.REFERENCE_RESERVED
+    ask = msgspec.structs.replace(model.ask(f"{prefix}1"), operator=SCHEDULE)
+    assert (await close_cycle(model.connection, ask)).cycle == 1
 
 
 async def test_a_copy_of_the_decisions_is_enacted_in_an_empty_ledger_only(

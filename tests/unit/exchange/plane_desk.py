@@ -24,7 +24,7 @@ from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.operator_link import Outcome as Wanted
 from exchange.operator_link import explain
 from exchange.operators import Operators, Token
-from exchange.settlement_desk import CycleOrder, reference_of
+from exchange.settlement_desk import CycleOrder, Planned, reference_of
 from exchange.state import State
 from exchange.wanted import wanted_definitions
 from fix_gateway.settings import read_sessions
@@ -150,8 +150,9 @@ class MemoryLedger:
         self.postings.append(posting)
         return len(self.postings)
 
-    async def cycle_plan(self, order: CycleOrder) -> str:
-        return f"{order.kind} {reference_of(order)}"
+    async def cycle_plan(self, order: CycleOrder) -> Planned:
+        order = msgspec.structs.replace(order, reference=reference_of(order, highest=9))
+        return Planned(f"{order.kind} {order.reference}", order)
 
     async def decide(self, order: CycleOrder, ask: Ask) -> str:
         self.decided.append((order, ask))
