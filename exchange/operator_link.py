@@ -247,28 +247,31 @@ async def told(state: State) -> AsyncIterator[list[Event]]:
         await link.close()
 
 
-async def honoured(state: State, reference: bytes) -> int:
-    """Return the number of the first event that carries a reference; 0 when none does.
+async def honoured(state: State, reference: bytes) -> list[Event]:
+    """Return every event that carries a reference, refusals not, from the event log.
 
     Raises:
         VenueAwayError: no venue answers.
     """
     link = await connect(state, ADMIN)
+    found: list[Event] = []
     try:
         if link.welcome.last_event == 0:
-            return 0
+            return found
         async for batch in link.events(0):
             if reference in batch.data:  # decoding what cannot be it would take minutes
-                for event in EVENTS.unpack(batch.data):
-                    is_refusal = isinstance(event, CommandRejected)
-                    if not is_refusal and getattr(event, "reference", b"") == reference:
-                        assert isinstance(event, Event)
-                        return event.number
+                found += [
+                    event
+                    for event in EVENTS.unpack(batch.data)
+                    if isinstance(event, Event)
+                    and not isinstance(event, CommandRejected)
+                    and getattr(event, "reference", b"") == reference
+                ]
             if batch.last >= link.welcome.last_event:
-                return 0
+                break
     finally:
         await link.close()
-    return 0
+    return found
 
 
 async def disputes(state: State) -> list[TradeDisputed]:

@@ -26,7 +26,8 @@ Reason = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{3,96}$")]
 """Why, for the record: at least a word, at most what a command carries."""
 Word = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}$")]
 """A name or a number of something that the venue knows."""
-Reference = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,36}$")]
+Reference = Annotated[str, msgspec.Meta(pattern=r"^(?!approval-)[!-~]{1,36}$")]
+"""What an operator calls a movement; ``approval-`` begins those that are made from proposals."""
 Decimal = Annotated[str, msgspec.Meta(max_length=40)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 
@@ -122,28 +123,55 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """
         raise NotImplementedError
 
+    def told(self, _known: Directory, /) -> Outcome | None:
+        """Return what recognizes the event that a proposal's reference is honoured for.
+
+        It does so at any later time, too. None: the action uses no such reference.
+        """
+        return None
+
     @property
     def note(self) -> bytes:
         """The reason, as a command carries it."""
         return padded_text(self.reason, REASON_LENGTH_MAX)
 
 
-async def once(hands: Hands, command: commands.Command, outcome: Outcome) -> events.Event | None:
-    """Send a command with a proposal's reference; None when it was honoured before."""
+async def once(hands: Hands, command: commands.Command, told: Outcome | None, summary: str) -> Done:
+    """Send a command with a proposal's reference, and say that it was done, now or before.
+
+    Raises:
+        CommandRefusedError: the venue said no; of a reference that was used, only if it was used
+            for something else. VenueAwayError: the outcome is not known.
+    """
+    assert told is not None, "an action with a proposal's reference says what it brings about"
+    assert hands.venue is not None
     referenced = msgspec.structs.replace(command, reference=hands.reference)
     try:
-        return await hands.send(referenced, outcome)
+        event = await hands.send(referenced, told)
     except CommandRefusedError as error:
         if error.code is not RejectCode.DUPLICATE_REFERENCE:
             raise
-        return None
-
-
-def executed(summary: str, event: events.Event | None) -> Done:
-    """Say that something with a reference was done, now or before."""
-    if event is None:
-        return Done(said=f"{summary}: was executed before; nothing changed")
+        before = await done_before(hands, told)
+        if before is None:
+            raise
+        hands.told.append(before.number)
+        said = f"{summary}: was executed before; nothing changed"
+        return Done(said=said, event=before.number)
     return Done(said=f"{summary}: done, event {event.number}", event=event.number)
+
+
+async def done_before(hands: Hands, told: Outcome) -> events.Event | None:
+    """Return the event that a proposal brought about before; None if there is none.
+
+    That its reference was used is no proof: who reads a proposal can use its reference. So what
+    it was used for is compared, with both operators.
+    """
+    assert hands.venue is not None
+    who = (hands.operator, hands.approver)
+    for event in await hands.venue.honoured(hands.reference):
+        if told(event) and (getattr(event, "operator", 0), getattr(event, "approver", 0)) == who:
+            return event
+    return None
 
 
 def whole(text: str, units: int | None, unit: int) -> int:

@@ -41,7 +41,7 @@ class LiveVenue:
         """See ``Venue``."""
         return await operator_link.movements(self._state, reference)
 
-    async def honoured(self, reference: bytes) -> int:
+    async def honoured(self, reference: bytes) -> list[events.Event]:
         """See ``Venue``."""
         return await operator_link.honoured(self._state, reference)
 

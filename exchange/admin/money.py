@@ -13,12 +13,11 @@ from exchange.admin.actions import (
     Plan,
     Reference,
     Word,
-    executed,
     once,
 )
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError
-from exchange.operator_link import matching
+from exchange.operator_link import Outcome, matching
 from exchange.withdrawal_gate import require_withdrawals
 from messages.layout import Record
 from messages.trading import commands, events
@@ -205,10 +204,20 @@ class Transfer(Body, frozen=True):
             command = commands.TransferFunds.make(
                 account=account, to_account=to, asset=found.asset, amount_atoms=atoms
             )
-            wanted = matching(events.FundsTransferred, reference=hands.reference)
-            return executed(summary, await once(hands, command, wanted))
+            return await once(hands, command, self.told(known), summary)
 
         return Plan(summary=summary, perform=perform)
+
+    def told(self, known: Directory, /) -> Outcome:
+        """See ``Body.told``."""
+        asset = known.asset(self.asset)
+        return matching(
+            events.FundsTransferred,
+            account=known.account(self.account),
+            to_account=known.account(self.to),
+            asset=asset.asset,
+            amount_atoms=known.atoms(asset, self.amount),
+        )
 
 
 class Settle(Body, frozen=True):
@@ -230,10 +239,19 @@ class Settle(Body, frozen=True):
             command = commands.SettleReceivable.make(
                 account=account, asset=asset.asset, amount_atoms=atoms
             )
-            wanted = matching(events.ReceivableChanged, reference=hands.reference)
-            return executed(summary, await once(hands, command, wanted))
+            return await once(hands, command, self.told(known), summary)
 
         return Plan(summary=summary, perform=perform)
+
+    def told(self, known: Directory, /) -> Outcome:
+        """See ``Body.told``."""
+        asset = known.asset(self.asset)
+        return matching(
+            events.ReceivableChanged,
+            account=known.account(self.account),
+            asset=asset.asset,
+            change_atoms=-known.atoms(asset, self.amount),
+        )
 
 
 def _said(known: Directory, event: Record) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 import msgspec
 import structlog
 
-from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Reason
+from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Reason, done_before
 from exchange.admin.catalogue import ACTIONS, URGENT
 from exchange.admin.lanes import QueuedVenues, Scribe
 from exchange.admin.ports import Ledger, Venue, Venues
@@ -223,21 +223,23 @@ class Plane:
         proposer, approver = self._signers(proposal)
         body = self._body(proposal.request, ACTIONS[proposal.action])
         async with self.desk(proposal.action) as desk:
-            if is_repeat and desk.venue is not None:
-                event = await desk.venue.honoured(proposal.reference)
-                if event:
-                    await self._note_found(proposal, event)
-                    return Done(said=f"{proposal.summary}: was executed before", event=event)
-            self.proposals.require_fresh(proposal)
-            plan = await _planned(body, desk)
-            if plan.summary != proposal.summary:
-                return self._moved_on(proposal, plan, is_repeat=is_repeat)
             hands = Hands(
                 venue=desk.venue,
                 operator=proposer.number,
                 approver=approver.number,
                 reference=proposal.reference,
             )
+            told = body.told(desk.known)
+            if is_repeat and told is not None:
+                event = await done_before(hands, told)
+                if event is not None:
+                    await self._note_found(proposal, event.number)
+                    said = f"{proposal.summary}: was executed before"
+                    return Done(said=said, event=event.number)
+            self.proposals.require_fresh(proposal)
+            plan = await _planned(body, desk)
+            if plan.summary != proposal.summary:
+                return self._moved_on(proposal, plan, is_repeat=is_repeat)
             assert proposal.approval is not None
             done = await self._perform(
                 plan, hands, proposal.approval, proposal.action, proposal=proposal

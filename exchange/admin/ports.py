@@ -40,8 +40,8 @@ class Venue(Protocol):
         """Return every movement of money that a reference was honoured for."""
         ...
 
-    async def honoured(self, reference: bytes) -> int:
-        """Return the first event that carries a reference; 0 when none does."""
+    async def honoured(self, reference: bytes) -> list[events.Event]:
+        """Return every event that carries a reference, refusals not."""
         ...
 
     async def open_orders(self) -> int:

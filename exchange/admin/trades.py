@@ -1,11 +1,11 @@
 """Actions on trades after the fact: each names the trade's terms as the venue told them last."""
 
-from exchange.admin.actions import Body, Decimal, Desk, Done, Hands, Plan, executed, once, whole
+from exchange.admin.actions import Body, Decimal, Desk, Done, Hands, Plan, once, whole
 from exchange.configuration import scaled
 from exchange.directory import Directory
 from exchange.errors import CommandError
-from exchange.operator_link import matching
-from messages.layout import plain_text
+from exchange.operator_link import Outcome, matching
+from messages.layout import Record, plain_text
 from messages.trading import commands, events
 
 Trade = events.TradeExecuted | events.TradeChanged
@@ -23,10 +23,13 @@ class Bust(Body, frozen=True):
 
         async def perform(hands: Hands) -> Done:
             command = commands.BustTrade.make(**_terms(trade), text=self.note)
-            wanted = matching(events.TradeBusted, reference=hands.reference)
-            return executed(summary, await once(hands, command, wanted))
+            return await once(hands, command, self.told(desk.known), summary)
 
         return Plan(summary=summary, perform=perform)
+
+    def told(self, _known: Directory, /) -> Outcome:
+        """See ``Body.told``."""
+        return matching(events.TradeBusted, trade_id=self.trade)
 
 
 class Correct(Body, frozen=True):
@@ -39,13 +42,7 @@ class Correct(Body, frozen=True):
     async def plan(self, desk: Desk) -> Plan:
         """See ``Body.plan``."""
         trade, instrument = await _trade(desk, self.trade)
-        ticks, lots = trade.price_ticks, trade.quantity_lots
-        if self.price is not None:
-            units = scaled(self.price, instrument.price_decimals)
-            ticks = whole(self.price, units, instrument.tick_units)
-        if self.quantity is not None:
-            units = scaled(self.quantity, instrument.quantity_decimals)
-            lots = whole(self.quantity, units, instrument.lot_units)
+        ticks, lots = self._terms(instrument, trade)
         summary = (
             f"correct {_say_trade(desk.known, instrument, trade)} "
             f"to {_quantity(instrument, lots)} at {_price(instrument, ticks)}"
@@ -55,10 +52,31 @@ class Correct(Body, frozen=True):
             command = commands.CorrectTrade.make(
                 **_terms(trade), new_price_ticks=ticks, new_quantity_lots=lots, text=self.note
             )
-            wanted = matching(events.TradeCorrected, reference=hands.reference)
-            return executed(summary, await once(hands, command, wanted))
+            return await once(hands, command, self.told(desk.known), summary)
 
         return Plan(summary=summary, perform=perform)
+
+    def told(self, known: Directory, /) -> Outcome:
+        """See ``Body.told``; terms that were not given are those of the trade."""
+
+        def is_it(event: Record) -> bool:
+            if not isinstance(event, events.TradeCorrected) or event.trade_id != self.trade:
+                return False
+            terms = self._terms(_instrument(known, event.instrument), event)
+            return terms == (event.price_ticks, event.quantity_lots)
+
+        return is_it
+
+    def _terms(self, instrument: events.InstrumentCreated, trade: Trade) -> tuple[int, int]:
+        """Return the ticks and lots that a trade gets."""
+        ticks, lots = trade.price_ticks, trade.quantity_lots
+        if self.price is not None:
+            units = scaled(self.price, instrument.price_decimals)
+            ticks = whole(self.price, units, instrument.tick_units)
+        if self.quantity is not None:
+            units = scaled(self.quantity, instrument.quantity_decimals)
+            lots = whole(self.quantity, units, instrument.lot_units)
+        return ticks, lots
 
 
 async def _trade(desk: Desk, trade_id: int) -> tuple[Trade, events.InstrumentCreated]:
@@ -70,10 +88,14 @@ async def _trade(desk: Desk, trade_id: int) -> tuple[Trade, events.InstrumentCre
         raise CommandError(f"there was no trade {trade_id}")
     if isinstance(trade, events.TradeBusted):
         raise CommandError(f"trade {trade_id} was busted by event {trade.number}")
-    for record in desk.known.records:
-        if isinstance(record, events.InstrumentCreated) and record.instrument == trade.instrument:
-            return trade, record
-    raise CommandError(f"no instrument {trade.instrument}")
+    return trade, _instrument(desk.known, trade.instrument)
+
+
+def _instrument(known: Directory, number: int) -> events.InstrumentCreated:
+    for record in known.records:
+        if isinstance(record, events.InstrumentCreated) and record.instrument == number:
+            return record
+    raise CommandError(f"no instrument {number}")
 
 
 def _terms(trade: Trade) -> dict[str, int]:

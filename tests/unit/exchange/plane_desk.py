@@ -109,12 +109,13 @@ class EngineVenue:
             if isinstance(event, events.BalanceChanged) and event.reference == reference
         ]
 
-    async def honoured(self, reference: bytes) -> int:
-        for event in self.told:
-            is_refusal = isinstance(event, events.CommandRejected)
-            if not is_refusal and getattr(event, "reference", b"") == reference:
-                return event.number
-        return 0
+    async def honoured(self, reference: bytes) -> list[events.Event]:
+        return [
+            event
+            for event in self.told
+            if not isinstance(event, events.CommandRejected)
+            and getattr(event, "reference", b"") == reference
+        ]
 
     async def open_orders(self) -> int:
         known = await self.definitions()

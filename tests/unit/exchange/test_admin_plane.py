@@ -11,9 +11,10 @@ from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
 from exchange.admin.signing import Doorkeeper, SignedRequest, sign
+from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError, VenueAwayError
 from exchange.operators import Operators
-from messages.layout import plain_text
+from messages.layout import padded_text, plain_text
 from messages.trading import commands, events
 from messages.trading.identity import client_id
 from tests.unit.exchange.plane_desk import REASON, WINDOW_NS, PlaneDesk
@@ -30,6 +31,25 @@ def desk(tmp_path: Path) -> PlaneDesk:
 
 def code_of(raised: pytest.ExceptionInfo[AdminRefusedError]) -> AdminCode:
     return raised.value.code
+
+
+async def two_accounts(desk: PlaneDesk) -> dict[str, int]:
+    """Give a firm a second account, and return what a transfer between both names."""
+    known = Directory(await desk.venue.definitions())
+    one = known.account("INST1")
+    (created,) = [
+        each
+        for each in known.records
+        if isinstance(each, events.AccountCreated) and each.account == one
+    ]
+    like = {
+        name: getattr(created, name)
+        for name in ("firm", "owner_group", "account_kind", "self_trade_prevention")
+    }
+    name = padded_text("INST1-B", len(created.name))
+    desk.venue.apply(commands.CreateAccount.make(account=one + 77, name=name, **like))
+    await desk.agreed("credit", **MONEY | {"account": "INST1"})
+    return {"account": one, "to_account": one + 77, "asset": known.asset("USD").asset}
 
 
 async def kill(desk: PlaneDesk, request: SignedRequest) -> None:
@@ -373,6 +393,66 @@ async def test_what_was_approved_is_done_within_an_hour_or_never(
         await desk.approve("ben", proposed)
     gone = await desk.plane.withdraw(withdrawing, proposed.proposal.id)
     assert gone.said.endswith("withdrawn by ann, approved before and not known to be done")
+
+
+# --- references ---
+
+
+TRANSFER = {"account": "INST1", "to": "INST1-B", "asset": "USD", "amount": "2"}
+
+
+async def test_what_two_agreed_is_not_undone_by_who_uses_its_reference(desk: PlaneDesk) -> None:
+    accounts = await two_accounts(desk)
+    proposed = await desk.act("ann", "transfer", **TRANSFER)
+    assert proposed.proposal is not None
+    reference = proposed.proposal.reference
+    spoilt = MONEY | {"amount": "0.000001", "reference": plain_text(reference)}
+    with pytest.raises(AdminRefusedError) as refused:
+        await desk.act("cid", "reserve", **spoilt)
+    assert code_of(refused) is AdminCode.BODY_INVALID
+    # Whoever gets past that, beside the plane, has it refused at most, never told as done.
+    spoiling = {"account": accounts["account"], "asset": accounts["asset"], "operator": 3}
+    desk.venue.apply(
+        commands.ReserveWithdrawal.make(amount_atoms=1, reference=reference, **spoiling)
+    )
+    with pytest.raises(CommandRefusedError, match="DUPLICATE_REFERENCE"):
+        await desk.approve("ben", proposed)
+    assert desk.entries()[-1].step == "refused"
+    assert desk.plane.proposals.find(proposed.proposal.id).outcome.startswith("refused")
+    assert not [event for event in desk.venue.told if isinstance(event, events.FundsTransferred)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"amount_atoms": 1}, {"operator": 3}, {"approver": 3}],
+    ids=lambda change: next(iter(change), "the same"),
+)
+async def test_a_used_reference_is_believed_only_for_the_same_terms_by_the_same_two(
+    desk: PlaneDesk, change: dict[str, int]
+) -> None:
+    accounts = await two_accounts(desk)
+    proposed = await desk.act("ann", "transfer", **TRANSFER)
+    assert proposed.proposal is not None
+    desk.venue.is_away = True
+    with pytest.raises(VenueAwayError):
+        await desk.approve("ben", proposed)
+    desk.venue.is_away = False
+    terms = accounts | {"amount_atoms": 2_000_000, "operator": 1, "approver": 2} | change
+    command = commands.TransferFunds.make(reference=proposed.proposal.reference, **terms)
+    told = [
+        event.number
+        for event in desk.venue.apply(command)
+        if isinstance(event, events.FundsTransferred)
+    ]
+    assert len(told) == 1
+    desk.now_ns += 1
+    if change:
+        with pytest.raises(CommandRefusedError, match="DUPLICATE_REFERENCE"):
+            await desk.approve("ben", proposed)
+        assert desk.entries()[-1].step == "refused"
+        return
+    done = await desk.approve("ben", proposed)
+    assert ([done.event], desk.entries()[-1].events) == (told, tuple(told))
 
 
 async def test_what_may_have_been_done_without_a_reference_is_not_done_blindly(
