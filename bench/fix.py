@@ -31,9 +31,9 @@ from bench.fix_client import LoadClient, LoadError
 from bench.fix_load import Load, Outcome, Workload
 from bench.limits import bare_round_trip, bare_sync
 from bench.processor_time import process_times_ns
-from exchange.books import database_dsn
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.demo.funding import fund
 from exchange.demo.latency import LatencyHistogram
 from exchange.demo.logon_proof import LogonKey, read_key

@@ -28,7 +28,6 @@ from bench.fix import FIRM, GENERATOR, percentiles_us, say, write_venue
 from bench.fix_load import Load, Workload
 from bench.market_data_flow import PRINCIPAL, Flow, grant
 from bench.processor_time import process_times_ns
-from exchange.bootstrap import core_address
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
@@ -37,6 +36,7 @@ from exchange.demo.temporary_config import toml_text
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.directory import Directory
 from exchange.operator_link import OperatorLink
+from exchange.processes.common import core_address
 from exchange.state import State
 from messages.trading.events import SessionGranted
 from runtime.link import Link

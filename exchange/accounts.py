@@ -1,7 +1,6 @@
 """The accounts service as this venue runs it: its keys, its database, its mail server."""
 
 import secrets
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,9 +8,9 @@ from contextlib import asynccontextmanager
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from exchange.admin.tls import tls_context
-from exchange.books import database_dsn
+from exchange.accounts_settings import accounts_settings
 from exchange.configuration import Configuration
+from exchange.database import database_dsn
 from exchange.state import State
 from services.accounts.access_tokens import read_key_ring
 from services.accounts.adapters.breached_file import BreachedPasswordsFile
@@ -22,41 +21,11 @@ from services.accounts.person import Changed, Note, Person
 from services.accounts.ports import BreachedPasswords
 from services.accounts.refusals import Refused
 from services.accounts.secrets_at_rest import Vault
-from services.accounts.service import AccountsService, relying_party
-from services.accounts.settings import AccountsSettings
+from services.accounts.service import AccountsService
 from services.accounts.terms import Activity, Role
 
 SEALING_KEY = "accounts.key"
 SIGNING_KEYS = "accounts-signing.keys"
-
-
-def accounts_settings(configuration: Configuration, state: State) -> AccountsSettings:
-    """Return what the accounts process is told."""
-    table = configuration.venue.accounts
-    return AccountsSettings(
-        dsn=database_dsn(configuration, state),
-        site=table.site,
-        issuer=configuration.venue.name,
-        host=table.host,
-        port=table.port,
-        http=table.http,
-        smtp=table.smtp,
-        limits=table.limits,
-        hashing=table.hashing,
-    )
-
-
-def accounts_context(configuration: Configuration, state: State) -> ssl.SSLContext | None:
-    """Return what the door is served with, and check all that can be checked before.
-
-    Raises:
-        SettingsError: naming table, key and reason.
-    """
-    table = configuration.venue.accounts
-    relying_party(table.site, configuration.venue.name)
-    if table.smtp.host:
-        SmtpMailer(table.smtp)
-    return tls_context(table, state.secrets, where="config/venue.toml: [accounts]")
 
 
 def sealing_vault(state: State) -> Vault:

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from auditor.service import Auditor
 from auditor.settings import AuditorSettings
 from exchange.audit_trail import make_keeper
-from exchange.books import database_dsn
 from exchange.configuration import Configuration
+from exchange.database import database_dsn
 from exchange.errors import VenueAwayError
 from exchange.places import Places
 from exchange.withdrawal_gate import make_ready, stop_withdrawals

@@ -1,13 +1,11 @@
-"""The database of a state directory, and whether it agrees with the core."""
+"""The database brought to our schemas, and whether it agrees with the core."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
 from exchange.configuration import Configuration
-from exchange.errors import VenueAwayError
+from exchange.database import database_dsn
 from exchange.operator_link import connect
 from exchange.state import State
 from messages.trading.answers import Balances
@@ -17,28 +15,6 @@ from services.surveillance.database import migrate as migrate_surveillance
 from settlement import database
 from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report, RfqHold
 from settlement.reconcile_loader import reconcile
-
-POSTGRES = "postgres"
-
-
-def database_dsn(configuration: Configuration, state: State) -> str:
-    """Return the way into the database, with its password.
-
-    Raises:
-        VenueAwayError: the embedded server does not run.
-    """
-    table = configuration.venue.postgres
-    if not table.dsn:
-        page = state.page(POSTGRES)
-        if page is None:
-            raise VenueAwayError(f"no PostgreSQL runs in {state.root}; start one with ./rialto up")
-        password = state.postgres.with_name(f"{state.postgres.name}.password").read_text().strip()
-        return f"postgresql://rialto:{quote(password)}@{page.addresses[POSTGRES]}/{POSTGRES}"
-    if not table.password_file:
-        return table.dsn
-    password = Path(table.password_file).read_text().strip()
-    separator = "&" if "?" in table.dsn else "?"
-    return f"{table.dsn}{separator}password={quote(password, safe='')}"
 
 
 async def prepare_database(configuration: Configuration, state: State) -> None:

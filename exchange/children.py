@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from exchange.configuration import PostgresTable, SupervisorTable
+from exchange.database import POSTGRES
 from exchange.state import ProcessPage, State
 from runtime.embedded_postgres import (
     DataDirectoryBusyError,
@@ -27,7 +28,6 @@ from runtime.process import EXIT_IN_USE, EXIT_UNAVAILABLE, exit_code_of
 
 log = structlog.get_logger()
 
-POSTGRES = "postgres"
 PROCESSES = (
     "core",
     "follower",

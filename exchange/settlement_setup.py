@@ -1,7 +1,7 @@
 """What settlement is told of the configuration."""
 
-from exchange.books import database_dsn
 from exchange.configuration import Configuration
+from exchange.database import database_dsn
 from exchange.state import State
 from fix_gateway.settings import SessionFile
 from settlement.cycle_terms import SettlementMode

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from exchange.accounts import accounts_context
+from exchange.accounts_settings import accounts_context
 from exchange.admin.tls import tls_context
 from exchange.configuration import Configuration, read_configuration
 from exchange.state import State

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from exchange.books import database_dsn
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.errors import CommandError, VenueAwayError
 from exchange.operator_link import ADMIN, connect
 from exchange.settlement_desk import CycleOrder, Planned, decided, planned

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from exchange.books import database_dsn
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.errors import CommandError
 from exchange.ledger_names import VENUE_NAME, LedgerNames
 from exchange.places import places_parser

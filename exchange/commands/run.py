@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from exchange import bootstrap
+from exchange.bootstrap import process_main
 from exchange.children import PROCESSES
 from exchange.configuration import read_configuration
 from exchange.places import Places
@@ -27,6 +27,6 @@ def run(options: argparse.Namespace) -> int:
     places = Places(state=state, config=options.config, sessions=options.sessions)
 
     async def main(stop: asyncio.Event) -> int:
-        return await bootstrap.PROCESS_MAINS[options.process](configuration, places, stop)
+        return await process_main(options.process)(configuration, places, stop)
 
     return run_process(main)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from exchange.books import database_dsn
 from exchange.commands.admin import action_parser
 from exchange.configuration import read_configuration
 from exchange.cycle_report import (
@@ -19,6 +18,7 @@ from exchange.cycle_report import (
     open_cycle_lines,
     status_lines,
 )
+from exchange.database import database_dsn
 from exchange.errors import CommandError
 from exchange.ledger_names import LedgerNames
 from exchange.places import places_parser

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from exchange.books import database_dsn
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.errors import CommandError
 from exchange.ledger_names import LedgerNames
 from exchange.state import State

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from exchange.children import POSTGRES, PROCESSES, SWITCHED_OFF
+from exchange.children import PROCESSES, SWITCHED_OFF
+from exchange.database import POSTGRES
 from exchange.errors import VenueAwayError
 from exchange.operator_link import connect
 from exchange.state import State

@@ -13,9 +13,9 @@ import msgspec
 
 from exchange.admin.record import Entry, Record
 from exchange.admin.roles import Role
-from exchange.books import database_dsn
 from exchange.commands.admin import OPERATOR_VARIABLE
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.errors import CommandError
 from exchange.operators import Operators, Token
 from exchange.places import places_parser

@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from exchange.books import database_dsn, reconcile_venue, report_lines
+from exchange.books import reconcile_venue, report_lines
 from exchange.configuration import read_configuration
 from exchange.cycle_report import (
     CycleStatus,
@@ -22,6 +22,7 @@ from exchange.cycle_report import (
     obligation_lines,
     status_lines,
 )
+from exchange.database import database_dsn
 from exchange.demo.stage import DemoError, Stage
 from exchange.ledger_names import LedgerNames
 from exchange.operator_link import OperatorLink, matching

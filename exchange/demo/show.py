@@ -9,8 +9,9 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from exchange.books import database_dsn, reconcile_venue, report_lines
+from exchange.books import reconcile_venue, report_lines
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.demo import driving, proof
 from exchange.demo.book_state import MarketState
 from exchange.demo.fix_session import FixSession, FixSessionError

@@ -3,12 +3,10 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from runtime.toml import SettingsError
 from services.accounts.access_tokens import KeyRing
 from services.accounts.desks import Desks, open_desks
 from services.accounts.errors import StoreAwayError
@@ -23,7 +21,7 @@ from services.accounts.post_office import PostOffice
 from services.accounts.registry import Registry
 from services.accounts.secrets_at_rest import Vault
 from services.accounts.sessions import SECOND_NS
-from services.accounts.settings import AccountsSettings
+from services.accounts.settings import AccountsSettings, check_site
 from services.accounts.throttle import Allowance
 
 log = structlog.get_logger()
@@ -37,13 +35,7 @@ def relying_party(site: str, name: str) -> RelyingParty:
     Raises:
         SettingsError: the site is no origin that browsers give passkeys to.
     """
-    parts = urlsplit(site)
-    is_secure = parts.scheme == "https" or parts.hostname == "localhost"
-    if not parts.hostname or parts.path or parts.query or not is_secure:
-        raise SettingsError(
-            f"accounts.site: {site}: give an origin such as https://rialto.example, without a path"
-        )
-    return RelyingParty(id=parts.hostname, name=name, origin=site)
+    return RelyingParty(id=check_site(site), name=name, origin=site)
 
 
 class AccountsService:

@@ -1,8 +1,11 @@
 """What the operator may set of accounts."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
+
+from runtime.toml import SettingsError
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400 * 400)]
@@ -93,3 +96,18 @@ class AccountsSettings(msgspec.Struct, frozen=True, kw_only=True):
     smtp: SmtpSettings
     limits: Limits
     hashing: Hashing
+
+
+def check_site(site: str) -> str:
+    """Return the host of the site that people use, which their passkeys are bound to.
+
+    Raises:
+        SettingsError: the site is no origin that browsers give passkeys to.
+    """
+    parts = urlsplit(site)
+    is_secure = parts.scheme == "https" or parts.hostname == "localhost"
+    if not parts.hostname or parts.path or parts.query or not is_secure:
+        raise SettingsError(
+            f"accounts.site: {site}: give an origin such as https://rialto.example, without a path"
+        )
+    return parts.hostname

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 
-from exchange.books import database_dsn
 from exchange.configuration import read_configuration
+from exchange.database import database_dsn
 from exchange.demo.fix_codec import Fields, utc_timestamp
 from exchange.demo.fix_session import FixSession, FixSessionError, SessionSettings
 from exchange.demo.logon_proof import read_key

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exchange.accounts import accounts_context, sealing_vault, set_roles
+from exchange.accounts import sealing_vault, set_roles
+from exchange.accounts_settings import accounts_context
 from exchange.books import prepare_database
 from exchange.children import SWITCHED_OFF
 from exchange.commands.status import venue_report

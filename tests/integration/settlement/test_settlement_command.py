@@ -17,7 +17,7 @@ from exchange import settlement_desk
 from exchange.__main__ import main
 from exchange.admin.record import Record
 from exchange.admin.roles import Role
-from exchange.bootstrap import PROCESS_MAINS
+from exchange.bootstrap import process_main
 from exchange.configuration import read_configuration
 from exchange.operators import Operators
 from exchange.places import Places
@@ -45,7 +45,7 @@ async def served(tmp_path: Path, ledger_dsn: str) -> AsyncIterator[tuple[State, 
     configuration = read_configuration(tmp_path / "config")
     places = Places(state=state, config=tmp_path / "config", sessions=ROOT / "sessions")
     stop = asyncio.Event()
-    serving = asyncio.ensure_future(PROCESS_MAINS["admin_api"](configuration, places, stop))
+    serving = asyncio.ensure_future(process_main("admin_api")(configuration, places, stop))
     await until(lambda: serving.done() or state.page("admin_api") is not None)
     yield state, arguments
     stop.set()
