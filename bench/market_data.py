@@ -36,7 +36,7 @@ from exchange.demo.temporary_config import toml_text
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.directory import Directory
 from exchange.operator_link import OperatorLink
-from exchange.processes.common import core_address
+from exchange.processes.serving import core_address
 from exchange.state import State
 from messages.trading.events import SessionGranted
 from runtime.link import Link

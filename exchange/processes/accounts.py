@@ -8,7 +8,7 @@ from exchange.accounts import accounts_service
 from exchange.accounts_settings import accounts_context
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import page
+from exchange.processes.serving import page
 from runtime.process import EXIT_OK
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from exchange.admin.process import run as serve_operators
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import page
+from exchange.processes.serving import page
 from runtime.process import EXIT_OK
 
 

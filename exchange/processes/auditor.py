@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from exchange.auditing import make_auditor
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import core_address, page
+from exchange.processes.serving import core_address, page
 from runtime.process import EXIT_OK
 
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import health_of_samples, page
+from exchange.processes.serving import health_of_samples, page
 from exchange.venue_settings import venue_settings
 from venue.adapters.prometheus import PrometheusMetrics
 from venue.engines import create_engine

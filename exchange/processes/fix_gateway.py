@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import core_address, page
+from exchange.processes.serving import core_address, page
 from exchange.venue_settings import fix_doors
 from fix_gateway.history import READ_AHEAD_BYTES
 from fix_gateway.service import Gateway

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import page
+from exchange.processes.serving import page
 from exchange.venue_settings import guard_settings
 from fix_gateway.guard.service import Guard
 from runtime.process import EXIT_OK

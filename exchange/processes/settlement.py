@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from exchange.configuration import Configuration
 from exchange.places import Places
-from exchange.processes.common import core_feed, page
+from exchange.processes.serving import core_feed, page
 from exchange.settlement_setup import configured_modes, settlement_settings
 from fix_gateway.settings import read_sessions
 from runtime.process import EXIT_OK

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from exchange.configuration import Configuration
 from exchange.database import database_dsn
 from exchange.places import Places
-from exchange.processes.common import core_feed, page
+from exchange.processes.serving import core_feed, page
 from runtime.process import EXIT_OK
 from services.surveillance.service import SurveillanceService
 from services.surveillance.settings import SurveillanceSettings
