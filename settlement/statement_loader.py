@@ -98,8 +98,22 @@ order by asked.instruction
 """
 
 
-async def period_of(connection: Connection, *, from_ns: int, until_ns: int) -> Period:
-    """Find the events of a period of time; ``until_ns`` is exclusive."""
+async def period_of(
+    connection: Connection, *, from_ns: int, until_ns: int, so_far: bool = False
+) -> Period:
+    """Find the events of a period of time.
+
+    Args:
+        connection: in a transaction.
+        from_ns: its first nanosecond.
+        until_ns: the first one after it.
+        so_far: also take a period of which more may come.
+
+    Raises:
+        LedgerNotThereError: the last event that the ledger has is older than the period's end.
+    """
+    if not so_far:
+        await balances_as_of.at_time(connection, until_ns - 1)
     return Period(
         from_ns=from_ns,
         until_ns=until_ns,

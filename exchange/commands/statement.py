@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--date", help="a day, in UTC, such as 2026-11-30; or today, yesterday")
     parser.add_argument("--from", dest="begin", help="a day or a time, in UTC, such as 2026-11-01")
     parser.add_argument("--to", dest="end", help="a day or a time, in UTC, which is not in it")
+    parser.add_argument(
+        "--so-far",
+        action="store_true",
+        help="also when the ledger has no event yet from the period's end or later",
+    )
     parser.add_argument("--format", choices=FORMATS, default="json", help="default json")
     parser.add_argument("--section", help="of csv: this one alone, such as entries")
     parser.add_argument("--output", type=Path, help="write here, and not on the terminal")
@@ -78,7 +83,13 @@ async def _run(options: argparse.Namespace) -> int:
         # All of a statement is of one moment, whatever settlement books meanwhile.
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             names = await LedgerNames.read(connection)
-            period = await period_of(connection, from_ns=_ns(begin), until_ns=_ns(end))
+            period = await period_of(
+                connection,
+                from_ns=_ns(begin),
+                until_ns=_ns(end),
+                # Of a period that is not over, everybody knows that it is so far.
+                so_far=options.so_far or end > datetime.now(UTC),
+            )
             if options.all:
                 return await _write_all(connection, names, period, options)
             report = await _MAKERS[options.report](connection, names, period, options)

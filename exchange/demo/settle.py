@@ -199,7 +199,9 @@ class SettlementDay:
         account = names.account(_STATED)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             now_ns = time.time_ns()
-            period = await period_of(connection, from_ns=now_ns - _DAY_NS, until_ns=now_ns)
+            period = await period_of(
+                connection, from_ns=now_ns - _DAY_NS, until_ns=now_ns, so_far=True
+            )
             statement = await account_statement(connection, account, period)
             position = await ledger_position(connection)
         report = statement_report(

@@ -56,13 +56,16 @@ begin
                 and balance.account = deltas.account and balance.asset = deltas.asset
             returning balance.kind, balance.account, balance.asset
     )
-    insert into settlement.balances (kind, account, asset, balance_atoms)
+    insert into settlement.balances as balance (kind, account, asset, balance_atoms)
         select kind, account, asset, change from deltas
         where not exists (
             select from moved
             where moved.kind = deltas.kind
                 and moved.account = deltas.account and moved.asset = deltas.asset
-        );
+        )
+    -- Another writer may open the same ledger account meanwhile, the poster or a bookkeeper.
+    on conflict (kind, account, asset) do update
+        set balance_atoms = balance.balance_atoms + excluded.balance_atoms;
     return null;
 end
 $$

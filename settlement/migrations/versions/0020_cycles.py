@@ -207,6 +207,14 @@ RULES = (
         for each statement execute function settlement.bound_instructions()""",
 )
 
+CARRY_OVER = """
+insert into settlement.account_modes (account, after_event, decision, mode)
+select account,
+    coalesce((select event_number from settlement.positions where consumer = 'ledger'), 0), 0, 2
+from settlement.balances where kind = 1 and credit_line_atoms > 0 group by account
+"""
+"""Accounts on credit settle net from here on; what they traded before was settled at once."""
+
 FUNCTIONS = ("follow_cycles", "follow_decisions", "balance_obligations", "bound_instructions")
 
 
@@ -216,6 +224,7 @@ def upgrade() -> None:
         op.execute(statement.strip())
     for function in (FOLLOW_CYCLES, FOLLOW_DECISIONS, BALANCE_OBLIGATIONS, BOUND_INSTRUCTIONS):
         op.execute(function.strip())
+    op.execute(CARRY_OVER)
     for rule in RULES:
         op.execute(rule)
     for table in NAMES:

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,7 @@ from settlement import database, reconcile_loader
 from settlement import database as database_module
 from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
 from settlement.schema import NAMESPACE, metadata
-from tests.integration.settlement.conftest import settle
+from tests.integration.settlement.conftest import settle, until
 from tests.unit.settlement.flow import VENUE, flow_of
 
 OTHER_VENUE = bytes(16)
@@ -160,7 +161,41 @@ async def test_an_older_ledger_is_carried_over(database: str) -> None:
                 row.asset,
             )
     assert (await reconcile_loader.load(owner, 12)).findings == []
+    # Both have a credit line, and what is in the ledger was settled at once.
+    words = await owner.fetch("select * from settlement.account_modes order by account")
+    assert [tuple(row) for row in words] == [(7, 12, 0, 2), (8, 12, 0, 2)]
     await owner.close()
+
+
+async def test_two_writers_may_open_the_same_ledger_account(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    await owner.execute("insert into settlement.assets values (1, 'USD', 2, 0, 1)")
+    entries = (
+        "insert into settlement.entries values"
+        " ({0}, 1, 10, 2, 0, 1, 5, 0), ({0}, 2, 20, 2, 0, 1, -5, 0)"
+    )
+    other = await connect(ledger_dsn)
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(entries.format(1))
+    waiting = asyncio.create_task(owner.execute(entries.format(2)))
+    await until(lambda: is_waiting(other))
+    await transaction.commit()
+    await waiting
+    rows = await owner.fetch("select kind, balance_atoms from settlement.balances order by kind")
+    assert [tuple(row) for row in rows] == [(10, 10), (20, -10)]
+    await other.close()
+
+
+async def is_waiting(connection: Connection) -> bool:
+    """Say whether somebody waits for what this connection's transaction holds."""
+    return bool(
+        await connection.fetchval(
+            "select exists (select from pg_stat_activity"
+            " where pg_backend_pid() = any(pg_blocking_pids(pid)))"
+        )
+    )
 
 
 async def test_migrating_twice_is_harmless(ledger_dsn: str) -> None:

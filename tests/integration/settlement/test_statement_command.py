@@ -35,7 +35,7 @@ def run(flow: Flow, tmp_path: Path, ledger_dsn: str, capsys: pytest.CaptureFixtu
     _, places = arguments_for(tmp_path, ledger_dsn)
 
     async def run(*words: str) -> tuple[int, str, str]:
-        code = await asyncio.to_thread(main, ["statement", *words, *places])
+        code = await asyncio.to_thread(main, ["statement", "--so-far", *words, *places])
         out, error = capsys.readouterr()
         return code, out, error
 

@@ -17,6 +17,7 @@ from exchange.statement_html import as_html
 from exchange.statement_report import as_csv, as_json, statement_report
 from runtime.postgres import Connection
 from settlement.adapters.memory import MemoryBatch
+from settlement.balances_as_of import LedgerNotThereError
 from settlement.chart import EntryCause
 from settlement.cycle_decisions import Ask
 from settlement.cycles import business_date, close_cycle
@@ -71,6 +72,7 @@ async def some_period(connection: Connection, chance: random.Random) -> Period:
         connection,
         from_ns=first + chance.choice((0, 1)),
         until_ns=second + chance.choice((1, 2, 10**15)),
+        so_far=True,
     )
 
 
@@ -98,7 +100,7 @@ async def test_every_figure_is_what_its_documented_query_says(
         for _ in range(3):
             period = await some_period(traded, chance)
             await compare(traded, account, period, seen)
-    period = await period_of(traded, from_ns=0, until_ns=1 << 62)
+    period = await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True)
     for account in await busy_accounts(traded):
         await compare(traded, account, period, seen)
     assert all(seen.values()), seen
@@ -207,7 +209,7 @@ async def test_the_fees_of_all_accounts_are_the_venues_income(
 
 
 async def test_the_blotter_has_every_trade_and_correction_once(traded: Connection) -> None:
-    period = await period_of(traded, from_ns=0, until_ns=1 << 62)
+    period = await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True)
     lines = await blotter(traded, period)
     counted = await traded.fetchval(
         "select (select count(*) from settlement.trades)"
@@ -223,7 +225,7 @@ async def test_the_blotter_has_every_trade_and_correction_once(traded: Connectio
 
 
 async def test_a_statement_lists_so_many_entries_and_no_more(traded: Connection) -> None:
-    period = await period_of(traded, from_ns=0, until_ns=1 << 62)
+    period = await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True)
     account = (await busy_accounts(traded))[0]
     count = len((await statement_of(traded, account, period)).entries)
     await statement_of(traded, account, period, rows_max=count)
@@ -232,7 +234,7 @@ async def test_a_statement_lists_so_many_entries_and_no_more(traded: Connection)
 
 
 async def test_json_csv_and_html_say_the_same(traded: Connection) -> None:
-    period = await period_of(traded, from_ns=0, until_ns=1 << 62)
+    period = await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True)
     names = await LedgerNames.read(traded)
     accounts = (await busy_accounts(traded))[:2]
     statements = [await statement_of(traded, account, period) for account in accounts]
@@ -257,3 +259,14 @@ async def test_json_csv_and_html_say_the_same(traded: Connection) -> None:
     assert sum(page.count(f"<{tag}>") for tag in ("table", "thead", "tbody")) == 3 * page.count(
         "</table>"
     )
+
+
+async def test_a_period_that_the_ledger_has_not_passed_is_refused(traded: Connection) -> None:
+    stands = await traded.fetchval(
+        "select time_ns from settlement.positions where consumer = 'ledger'"
+    )
+    await period_of(traded, from_ns=0, until_ns=stands + 1)
+    with pytest.raises(LedgerNotThereError):
+        await period_of(traded, from_ns=0, until_ns=stands + 2)
+    period = await period_of(traded, from_ns=0, until_ns=stands + 2, so_far=True)
+    assert period.through_event > 0
