@@ -19,7 +19,7 @@ from settlement import database, house
 from settlement.chart import Consumer
 from settlement.cycle_decisions import Ask
 from settlement.errors import SettlementRefusedError
-from settlement.house import HousePosting
+from settlement.house import HousePosting, HouseRefusedError
 from settlement.queries import consumer_positions
 from settlement.volumes import FirmVolume, firm_volumes
 
@@ -56,7 +56,10 @@ class LiveLedger:
     async def post(self, posting: HousePosting) -> int:
         """See ``Ledger``."""
         async with self._connected(database.BOOKKEEPER_ROLE) as connection:
-            return await house.post(connection, posting)
+            try:
+                return await house.post(connection, posting)
+            except HouseRefusedError as error:
+                raise CommandError(str(error)) from error
 
     @asynccontextmanager
     async def _connected(self, role: str) -> AsyncIterator[postgres.Connection]:

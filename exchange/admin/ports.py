@@ -80,8 +80,8 @@ class Ledger(Protocol):
         """Add a posting of the house once, and return its number.
 
         Raises:
-            HouseRefusedError: a rule of the ledger is broken. VenueAwayError: the outcome is not
-                known; a repeat finds out.
+            CommandError: a rule of the ledger is broken. VenueAwayError: the outcome is not known;
+                a repeat finds out.
         """
         ...
 
