@@ -39,6 +39,9 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 SCHEDULE = "(schedule)"
 """Who does what is due by the clock; no operator's name has brackets."""
 
+SUMMARY_BYTES_MAX = 96 * 1024
+"""Of a summary as JSON: with the largest request, escaped, it fits one line of the record."""
+
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of an approval: the digest of the proposal as it was read, and why."""
@@ -204,7 +207,7 @@ class Plane:
             hands = Hands(venue=desk.venue, operator=0)
             done = await plan.perform(hands)
             came = {"at_ns": self._now_ns(), "step": "done", "outcome": done.said}
-            entry = msgspec.structs.replace(entry, events=tuple(hands.told), **came)
+            entry = msgspec.structs.replace(entry, events=_told(hands, done.event), **came)
             await self._scribe.add(entry, is_urgent=action in URGENT)
         return done
 
@@ -315,14 +318,17 @@ class Plane:
         named = proposal.id if proposal is not None else ""
         reason = msgspec.json.decode(request.body, type=_Reasoned).reason
 
-        async def note(step: Step, outcome: str) -> None:
-            told = tuple(hands.told)
+        async def note(step: Step, outcome: str, found: int = 0) -> None:
+            told = _told(hands, found)
             await self._note(
                 step, request, action, reason, proposal=named, outcome=outcome, told=told
             )
 
         try:
             done = await plan.perform(hands)
+        except asyncio.CancelledError:
+            await note("failed", "no outcome in time; a repeat finds out")
+            raise
         except VenueAwayError as error:
             await note("failed", str(error))
             raise
@@ -331,7 +337,7 @@ class Plane:
             if proposal is not None:
                 self.proposals.close(proposal, f"refused: {error}")
             raise
-        await note("done", done.said)
+        await note("done", done.said, done.event)
         log.info(
             "admin_action_done", action=action, operator=request.operator, event_number=done.event
         )
@@ -428,9 +434,21 @@ def _require_path(request: SignedRequest, path: str) -> None:
         )
 
 
+def _told(hands: Hands, found: int) -> tuple[int, ...]:
+    """Return the events that were brought about, and the one that a repeat found to be there."""
+    return tuple(dict.fromkeys([*hands.told, *([found] if found else [])]))
+
+
 async def _planned(body: Body, desk: Desk) -> Plan:
     """Plan an action; files that an operator wrote wrong are the operator's to mend."""
     try:
-        return await body.plan(desk)
+        plan = await body.plan(desk)
     except SettingsError as error:
         raise CommandError(str(error)) from error
+    size = len(msgspec.json.encode(plan.summary))
+    if size > SUMMARY_BYTES_MAX:
+        raise CommandError(
+            f"to say what it would do takes {size} bytes, and the record takes"
+            f" {SUMMARY_BYTES_MAX}: do it in parts"
+        )
+    return plan

@@ -355,6 +355,7 @@ async def test_an_answer_that_was_lost_is_found_by_approving_again(desk: PlaneDe
         await desk.approve("cid", debit)
     done = await desk.approve("ben", debit)
     assert "honoured before" in done.said
+    assert desk.entries()[-1].events == (done.event,)
     assert len(await desk.venue.movements(client_id("d-1"))) == 1
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from exchange.admin.actions import Body, Desk, Done, Hands, Plan, once
+from exchange.admin.catalogue import ACTIONS
+from exchange.admin.plane import SUMMARY_BYTES_MAX
 from exchange.admin.record import Entry
 from exchange.admin.record_check import event_findings, record_findings
-from exchange.errors import VenueAwayError
+from exchange.admin.signing import sign
+from exchange.errors import CommandError, VenueAwayError
+from exchange.operator_link import Outcome
 from exchange.operators import Operators
-from messages.trading import commands
+from messages.layout import Record
+from messages.trading import commands, events
 from messages.trading.identity import client_id
 from tests.unit.exchange.plane_desk import PlaneDesk
 
@@ -79,6 +87,55 @@ async def test_an_outcome_that_was_lost_is_found_until_somebody_finds_out(desk: 
         await desk.approve("ben", proposed)
     desk.venue.loses_answers = False
     assert len(findings(desk)[1]) == 1
+    desk.now_ns += 1
+    done = await desk.approve("ben", proposed)
+    assert "honoured before" in done.said
+    assert desk.entries()[-1].events == (done.event,) != (0,)
+    assert findings(desk) == ([], [])
+
+
+async def test_a_request_that_took_too_long_is_failed_until_a_repeat_finds_it(
+    desk: PlaneDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.agreed("credit", **MONEY)
+    proposed = await desk.act("ann", "debit", **MONEY | {"reference": "d-1"})
+    ask, is_sent = desk.venue.ask, asyncio.Event()
+
+    async def unanswered(command: commands.Command, outcome: Outcome) -> Record:
+        await ask(command, outcome)
+        is_sent.set()
+        return await asyncio.Future()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(desk.venue, "ask", unanswered)
+        approving = asyncio.create_task(desk.approve("ben", proposed))
+        await is_sent.wait()
+        approving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await approving
+    failed = desk.entries()[-1]
+    assert (failed.step, failed.events) == ("failed", ())
+    assert failed.outcome == "no outcome in time; a repeat finds out"
+    desk.now_ns += 1
+    await desk.approve("ben", proposed)
+    assert findings(desk) == ([], [])
+
+
+async def test_a_reference_that_was_honoured_while_it_was_asked_again_names_its_event(
+    desk: PlaneDesk,
+) -> None:
+    hands = Hands(venue=desk.venue, operator=1, approver=2, reference=client_id("p-1"))
+    command = commands.Credit.make(account=1001, asset=1, amount_atoms=5)
+
+    def outcome(event: object) -> bool:
+        return isinstance(event, events.BalanceChanged)
+
+    first = await once(hands, command, outcome, "give")
+    again = await once(hands, command, outcome, "give")
+    assert first.said == f"give: done, event {first.event}"
+    assert again.said == "give: was executed before; nothing changed"
+    assert again.event == first.event == hands.told[0]
+    assert len(hands.told) == 1
 
 
 def _unsigned(entry: Entry) -> Entry:
@@ -133,3 +190,31 @@ async def test_a_key_that_nobody_let_in_signs_nothing(desk: PlaneDesk, tmp_path:
     entries = [each for each in desk.plane.record.entries() if each[1].step != "founded"]
     assert record_findings(entries, desk.operators.all()) == []
     assert len(record_findings(entries, elsewhere.all())) == 2
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_what_the_record_cannot_say_is_refused(
+    desk: PlaneDesk, monkeypatch: pytest.MonkeyPatch, over: int
+) -> None:
+    class Long(Body, frozen=True):
+        async def plan(self, desk: Desk) -> Plan:
+            async def perform(hands: Hands) -> Done:
+                return Done(said=f"done by {hands.operator}")
+
+            assert desk.venue is not None
+            quotes = (SUMMARY_BYTES_MAX - 2) // 2
+            return Plan(summary='"' * quotes + "x" * over, perform=perform)
+
+    monkeypatch.setattr("exchange.admin.plane.ACTIONS", {**ACTIONS, "phase": Long})
+    before = len(desk.entries())
+    # The largest body that a configuration lets in, and the worst to write down.
+    reason = {"reason": "so long"}
+    body = json.dumps(reason) + "\n" * (65_536 - len(json.dumps(reason)))
+    request = sign(desk.token("ann"), "POST", "/v1/actions/phase", body, now_ns=desk.now_ns)
+    if over:
+        with pytest.raises(CommandError, match=f"takes {SUMMARY_BYTES_MAX + 1} bytes"):
+            await desk.plane.act(request, "phase")
+        assert len(desk.entries()) == before
+        return
+    await desk.plane.act(request, "phase")
+    assert len(desk.entries()) == before + 2
