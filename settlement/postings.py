@@ -1,7 +1,8 @@
 """From events to entries: what double entry makes of each event that moves money.
 
-Pure. This is the readable description; ``settlement.ledger_batch`` does the same for a stream of
-records, faster, and a property test holds the two together.
+Pure. This is the readable description. Rows of trades are made by ``core/native/src/ledger/rows.cpp``,
+faster, and a property test holds the two together; ``settlement.ledger_batch`` books all other
+events with what is here.
 """
 
 from collections import Counter

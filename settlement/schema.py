@@ -383,21 +383,3 @@ order_events = Table(
     ),
 )
 """Everything that happened to an order or was asked of one; ``kind`` is the event's."""
-
-LEDGER_TABLES = (
-    lineage,
-    positions,
-    assets,
-    instruments,
-    firms,
-    accounts,
-    balances,
-    entries,
-    ledger_marks,
-    balance_marks,
-    house_postings,
-    house_entries,
-    trades,
-    trade_corrections,
-)
-ORDER_HISTORY_TABLES = (orders, order_events)

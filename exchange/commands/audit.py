@@ -128,7 +128,7 @@ def _verify(options: argparse.Namespace) -> int:
     )
     print(
         f"{found.commands} commands in {found.segments} segments, {found.signed_commands} of them"
-        f" under {found.heads} signed heads"
+        f" under {found.heads} signed heads, {found.unsigned_commands} not signed yet"
     )
     for name, lines in found.lines.items():
         print(f"{name}: {lines} lines")

@@ -19,7 +19,6 @@ from webauthn.helpers.structs import (
 
 from services.accounts.person import Passkey, Person
 
-CREDENTIAL_TEXT_MAX = 8_192
 CREDENTIAL_BYTES_MAX = 1_023
 """Of a credential's id (WebAuthn level 2, 4)."""
 
