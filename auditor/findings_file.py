@@ -1,6 +1,6 @@
 """The findings on disk, in a chain of hashes: known until somebody acknowledges them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,22 @@ WRITTEN_MAX = 10_000
 """Findings written while none is acknowledged; more are counted and logged, and not written."""
 
 _KEYS_KEPT = 2 * WRITTEN_MAX
+_DOMAIN = b"rialto findings acknowledged 1\n"
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Somebody has seen all findings so far: who, when, and what came of it."""
+    """Somebody has seen all findings so far: who, when, and what came of it, signed."""
 
     acknowledged: int
     by: str
     why: str
     at_ns: int
+    signature: str = ""
+    """Of ``message``; empty in lines of before operators signed them."""
+
+    def message(self) -> bytes:
+        """Return what an operator signs."""
+        return _DOMAIN + msgspec.json.encode(msgspec.structs.replace(self, signature=""))
 
 
 class Acted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -129,11 +136,14 @@ class FindingsFile:
         self.open.clear()
         self.unacted.clear()
 
-    def acknowledge(self, *, by: str, why: str, at_ns: int) -> int:
+    def acknowledge(
+        self, *, by: str, why: str, at_ns: int, sign: Callable[[bytes], str] = lambda _message: ""
+    ) -> int:
         """Say that everything so far was seen; return how many findings were open."""
         self.refresh()
         count = len(self.open)
-        self._lines.append(Acknowledgement(acknowledged=count, by=by, why=why, at_ns=at_ns))
+        said = Acknowledgement(acknowledged=count, by=by, why=why, at_ns=at_ns)
+        self._lines.append(msgspec.structs.replace(said, signature=sign(said.message())))
         self._forget()
         return count
 

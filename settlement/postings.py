@@ -1,6 +1,6 @@
 """From events to entries: what double entry makes of each event that moves money.
 
-Pure. This is the readable description. Rows of trades are made by ``core/native/src/ledger/rows.cpp``,
+Pure. This is the readable description. ``core/native/src/ledger/rows.cpp`` makes trades' rows,
 faster, and a property test holds the two together; ``settlement.ledger_batch`` books all other
 events with what is here.
 """

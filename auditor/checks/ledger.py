@@ -67,13 +67,13 @@ class Rows(NamedTuple):
 
 
 def entry_weight(row: EntryRow) -> int:
-    """Return an entry's part in its stretch's sum, as ``auditor.ledger_auditor`` asks for it in SQL."""
+    """Return an entry's part in its stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
     place = row.leg * 31 + row.kind * 17 + row.cause * 7 + row.account * 3 + row.asset
     return row.amount * (place + row.event_number % STRETCH)
 
 
 def trade_weight(row: TradeRow) -> int:
-    """Return a trade's part in its stretch's sum, as ``auditor.ledger_auditor`` asks for it in SQL."""
+    """Return a trade's part in its stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
     return (
         row.price_ticks * row.quantity_lots
         + row.trade_id * 7

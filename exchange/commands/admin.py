@@ -18,6 +18,7 @@ from exchange.admin.record_check import event_findings, record_findings
 from exchange.admin.roles import Persons
 from exchange.commands import check
 from exchange.commands.admin_arguments import ACTIONS, destination
+from exchange.commands.tokens import OPERATOR_VARIABLE
 from exchange.errors import CommandError
 from exchange.operator_link import told
 from exchange.operators import Operators, Token, public_key_of, read_token, write_token
@@ -29,7 +30,6 @@ from fix_gateway.statements.signing import SigningKeyError, read_signer
 from runtime.chained_lines import ChainedLines
 from runtime.process import EXIT_OK
 
-OPERATOR_VARIABLE: Final = "RIALTO_OPERATOR"
 """Who asks, where ``--as`` does not say so."""
 
 EXIT_FINDINGS: Final = 1

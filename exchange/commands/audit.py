@@ -6,7 +6,11 @@ import sys
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
+from exchange.admin.record import Entry, Record
 from exchange.audit_trail import export, verify
+from exchange.commands.tokens import add_token_arguments, token_of
 from exchange.configuration import read_configuration
 from exchange.directory import Directory
 from exchange.drill_day import drill_day
@@ -15,6 +19,7 @@ from exchange.places import places_parser
 from exchange.state import State
 from exchange.withdrawal_gate import let_withdrawals_go_on, stopped
 from messages.trading.events import EVENTS
+from runtime.chained_lines import ChainedLines
 from runtime.process import EXIT_DAMAGED, EXIT_OK
 
 EXIT_FOUND = 1
@@ -30,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     acknowledge = _add(
         actions, "acknowledge", "say that all findings were seen; withdrawals go on", _acknowledge
     )
-    acknowledge.add_argument("--by", required=True, help="your name, for the record")
+    add_token_arguments(acknowledge)
     acknowledge.add_argument("--why", required=True, help="what came of them, for the record")
     drill = _add(actions, "drill", "plant errors in a shadow, and see that each is found", _drill)
     drill.add_argument("--engine", choices=("native", "reference"), default="native")
@@ -93,10 +98,22 @@ def _findings(options: argparse.Namespace) -> int:
 def _acknowledge(options: argparse.Namespace) -> int:
     from auditor.findings_file import FindingsFile  # noqa: PLC0415
 
-    state = State(options.state)
-    file = FindingsFile(state.auditor / "findings.jsonl")
-    count = file.acknowledge(by=options.by, why=options.why, at_ns=time.time_ns())
+    state, token = State(options.state), token_of(options, about="findings")
+    file, now_ns = FindingsFile(state.auditor / "findings.jsonl"), time.time_ns()
+    record = Record(ChainedLines(state.admin_record))
+    entry = Entry(
+        at_ns=now_ns,
+        step="asked",
+        operator=token.name,
+        action="audit.acknowledge",
+        reason=options.why,
+        summary="say that the auditor's findings were seen, and let withdrawals go on",
+    )
+    record.add(entry)
+    count = file.acknowledge(by=token.name, why=options.why, at_ns=now_ns, sign=token.sign)
     let_withdrawals_go_on(state.auditor)
+    outcome = f"{count} findings acknowledged"
+    record.add(msgspec.structs.replace(entry, step="done", outcome=outcome))
     print(f"{count} findings acknowledged")
     return EXIT_OK
 

@@ -3,21 +3,18 @@
 import argparse
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
 from exchange.admin.record import Entry, Record
-from exchange.admin.roles import Role
-from exchange.commands.admin import OPERATOR_VARIABLE
+from exchange.commands.tokens import add_token_arguments, token_of
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
 from exchange.errors import CommandError
-from exchange.operators import Operators, Token
+from exchange.operators import Operators
 from exchange.places import places_parser
 from exchange.state import State
 from runtime import postgres
@@ -50,12 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         decision = _action(under, name, about, _decide)
         decision.add_argument("alert", help="its name, as alerts lists it")
         decision.add_argument("--reason", required=True, help="why, for the record")
-        decision.add_argument(
-            "--as", dest="who", metavar="NAME", help=f"who decides; default: ${OPERATOR_VARIABLE}"
-        )
-        decision.add_argument(
-            "--token", type=Path, help="your token; default: in the state's secrets"
-        )
+        add_token_arguments(decision)
         decision.set_defaults(decided=state)
 
 
@@ -136,7 +128,7 @@ async def _show(connection: Connection, options: argparse.Namespace) -> int:
 
 
 async def _decide(connection: Connection, options: argparse.Namespace) -> int:
-    token = _token(options)
+    token = token_of(options, about="alerts")
     decision = desk.Decision(
         alert_id=options.alert,
         state=options.decided,
@@ -165,22 +157,6 @@ async def _decide(connection: Connection, options: argparse.Namespace) -> int:
         return _as_json(decision)
     print(f"{decision.alert_id} is {decision.state}")
     return EXIT_OK
-
-
-def _token(options: argparse.Namespace) -> Token:
-    """Let the operator show the token.
-
-    Raises:
-        CommandError: nobody is named, or not an operator of the risk desk.
-    """
-    who = options.who or os.environ.get(OPERATOR_VARIABLE)
-    if not who:
-        raise CommandError(f"who decides? --as, or ${OPERATOR_VARIABLE}")
-    operators = Operators(State(options.state).operators)
-    operator = operators.named(who)
-    if operator.is_revoked or Role.RISK not in operator.roles:
-        raise CommandError(f"operator {who} has not the role risk, which decides about alerts")
-    return Token.read(operator, options.token or operators.token_path(operator.name))
 
 
 def moment_ns(text: str) -> int:
