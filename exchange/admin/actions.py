@@ -1,9 +1,10 @@
 """What an action is: a body that somebody signs, a plan in words, and how it is carried out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -21,6 +22,8 @@ from messages.trading import commands, events
 from messages.trading.codes import RejectCode
 
 REASON_LENGTH_MAX = 96
+LISTED_MAX: Final = 20
+"""Of more changes than these, a summary has the first; so it fits a line of the record."""
 
 Reason = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{3,96}$")]
 """Why, for the record: at least a word, at most what a command carries."""
@@ -134,6 +137,16 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def note(self) -> bytes:
         """The reason, as a command carries it."""
         return padded_text(self.reason, REASON_LENGTH_MAX)
+
+
+def listed(changes: Sequence[str]) -> str:
+    """Say changes in words: all of a few; of many the first, how many, and what stands for all."""
+    whole = "; ".join(changes)
+    if len(changes) <= LISTED_MAX:
+        return whole or "none"
+    first = "; ".join(changes[:LISTED_MAX])
+    digest = sha256(whole.encode()).hexdigest()
+    return f"{first}; and {len(changes) - LISTED_MAX} more, SHA-256 of all {digest}"
 
 
 async def once(hands: Hands, command: commands.Command, told: Outcome | None, summary: str) -> Done:

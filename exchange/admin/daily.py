@@ -30,10 +30,19 @@ class DailyFees:
     of days that are over is the same, whenever it is asked for.
     """
 
-    def __init__(self, plane: Plane, path: Path, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        path: Path,
+        now_ns: Callable[[], int],
+        *,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Describe where things are; ``failed`` is told each time that it could not be done."""
         self._plane = plane
         self._path = path
         self._now_ns = now_ns
+        self._failed = failed
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the clock until asked to stop."""
@@ -42,7 +51,12 @@ class DailyFees:
                 await self.look()
             except (CommandError, SettingsError, OSError) as error:
                 # Whatever passes without our doing, a full disk too: it stays due.
+                self._failed()
                 log.warning("daily_fees_not_yet", reason=str(error))
+            except Exception:
+                # A fault of ours or of the database's: operators are served all the same.
+                self._failed()
+                log.exception("daily_fees_failed")
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await stop.wait()
@@ -53,7 +67,8 @@ class DailyFees:
         """Recompute if a day ended since the last time; say whether it was due.
 
         Raises:
-            CommandError, SettingsError, OSError: it is due, and cannot be done now.
+            CommandError, SettingsError, OSError: it is due, and cannot be done now. What else
+                there is, the record's and the database's, ends nothing in ``run``.
         """
         done_until = self._done()
         if self._now_ns() < done_until + DAY_NS:

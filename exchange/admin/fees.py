@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Word
+from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Word, listed
 from exchange.errors import CommandError
 from exchange.fee_tiers import Change, changes, window
 from exchange.operator_link import matching
@@ -51,7 +51,7 @@ class RecomputeFees(Body, frozen=True):
     async def plan(self, desk: Desk) -> Plan:
         """See ``Body.plan``."""
         found, until = await recomputed(desk)
-        said = "; ".join(map(say, found)) or "none"
+        said = listed([say(change) for change in found])
 
         async def perform(hands: Hands) -> Done:
             event = 0

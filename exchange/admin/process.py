@@ -40,7 +40,17 @@ async def run(
     await asyncio.to_thread(lines.verify)
     table = configuration.venue.admin_api
     plane = plane_of(places, table, Record(lines))
-    daily = DailyFees(plane, places.state.admin_record.with_name("fees.json"), time.time_ns)
+    failures = Counter(
+        "admin_daily_failures_total",
+        "Times that the daily fees were due and could not be done.",
+        registry=registry,
+    )
+    daily = DailyFees(
+        plane,
+        places.state.admin_record.with_name("fees.json"),
+        time.time_ns,
+        failed=failures.inc,
+    )
     refusals = Counter(
         "admin_refusals_total", "Requests that were refused.", ["code"], registry=registry
     )

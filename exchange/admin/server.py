@@ -1,28 +1,21 @@
-"""Serves the operators' API: uvicorn on a socket of ours, in the process's own loop."""
+"""Serves the operators' API: how much of it, and where."""
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Final
 
-import uvicorn
 from litestar import Litestar
 
 from exchange.configuration import AdminApiTable
-from runtime.toml import SettingsError
+from runtime import http_server
+from runtime.http_server import HttpBounds
 
-_WHERE = "config/venue.toml: [admin_api]"
-_HEADER_BYTES_MAX = 16_384
-
-
-class _Server(uvicorn.Server):
-    """A server whose signals are the process's business."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the process."""
-        yield
+_TABLE: Final = "config/venue.toml: [admin_api]"
+_HEADER_BYTES_MAX: Final = 16_384
+_TIMES_PER_EXCHANGE: Final = 3
+"""To begin a request, to send its body, and to be answered: each may take ``request_seconds_max``,
+and the door in ``http.py`` answers before the connection is cut."""
 
 
 async def serve(
@@ -45,30 +38,21 @@ async def serve(
     Raises:
         SettingsError: the address cannot be had.
     """
-    try:
-        listener = socket.create_server((table.host, table.port), backlog=table.connections_max)
-    except OSError as error:
-        raise SettingsError(f"{_WHERE} {table.host}:{table.port}: {error}") from error
-    config = uvicorn.Config(
-        application,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=table.connections_max,
-        h11_max_incomplete_event_size=_HEADER_BYTES_MAX,
-        timeout_graceful_shutdown=int(table.request_seconds_max),
-        ssl_context_factory=None if context is None else lambda _config, _default: context,
+    bounds = HttpBounds(
+        connections_max=table.connections_max,
+        # Operators may all come through one host, so one network may have all there are: whoever
+        # says nothing makes room.
+        connections_per_network_max=table.connections_max + http_server.SPARE_CONNECTIONS,
+        exchange_seconds_max=_TIMES_PER_EXCHANGE * table.request_seconds_max,
+        header_bytes_max=_HEADER_BYTES_MAX,
+        stop_seconds_max=int(table.request_seconds_max),
     )
-    server = _Server(config)
-    host, port = listener.getsockname()[:2]
-    scheme = "http" if context is None else "https"
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve([listener]), name="admin_api.http")
-        listening({"admin": f"{scheme}://{host}:{port}"})
-        await stop.wait()
-        server.should_exit = True
-        await serving
+    await http_server.serve(
+        application,
+        (table.host, table.port),
+        bounds,
+        context,
+        stop,
+        table=_TABLE,
+        listening=lambda address: listening({"admin": address}),
+    )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Word
+from exchange.admin.actions import Body, Desk, Done, Hands, Plan, Word, listed
 from exchange.definitions import compare
 from exchange.directory import Directory
 from exchange.errors import CommandError
@@ -155,8 +155,8 @@ def _nothing(summary: str, said: str) -> Plan:
 class Apply(Body, frozen=True):
     """Bring the venue to what the configuration says.
 
-    The summary lists every change, so what is approved is these changes and no others: a file
-    that was edited in between makes another summary, and the approval is refused.
+    The summary stands for every change (``listed``), so what is approved is these changes and no
+    others: a file that was edited in between makes another, and the approval is refused.
     """
 
     async def plan(self, desk: Desk) -> Plan:
@@ -165,13 +165,13 @@ class Apply(Body, frozen=True):
         differences = compare(wanted_definitions(configuration, sessions), desk.known.records)
         applied = [each for each in differences if not each.is_conflict]
         left = len(differences) - len(applied)
-        changes = "; ".join(f"{each.subject}: {each.wanted}" for each in applied)
+        changes = listed([f"{each.subject}: {each.wanted}" for each in applied])
 
         async def perform(hands: Hands) -> Done:
             await apply_definitions(hands, configuration, applied)
             return Done(said=f"{len(applied)} applied, {left} left alone")
 
         return Plan(
-            summary=f"apply {len(applied)} changes of the configuration: {changes or 'none'}",
+            summary=f"apply {len(applied)} changes of the configuration: {changes}",
             perform=perform,
         )

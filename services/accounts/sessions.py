@@ -6,10 +6,10 @@ by somebody, and since nobody can tell which of the two holders is the thief, th
 
 import hmac
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
 
 from msgspec.structs import replace
 
+from runtime.networks import network_of
 from services.accounts.opaque_tokens import digest, matches
 from services.accounts.person import Changed, Grant, Note, Person, Session
 from services.accounts.refusals import (
@@ -38,15 +38,7 @@ class Visitor:
     @property
     def network(self) -> str:
         """Return what one client can have at will: an IPv4 address, or an IPv6 network of 64."""
-        try:
-            address = ip_address(self.address)
-        except ValueError:
-            return self.address  # a Unix socket, or a proxy that does not say
-        if isinstance(address, IPv4Address):
-            return self.address
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ip_network((address, 64), strict=False))
+        return network_of(self.address)
 
 
 def is_open(session: Session, limits: Limits, *, now_ns: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import json
@@ -27,10 +28,16 @@ from exchange.admin.signing import SignedRequest, sign
 from exchange.admin.tls import tls_context
 from exchange.configuration import AdminApiTable
 from exchange.errors import VenueAwayError
+from exchange.operator_link import Outcome
+from messages.layout import Record
+from messages.trading import commands
 from runtime.toml import SettingsError
 from tests.unit.exchange.plane_desk import REASON, PlaneDesk
+from tests.venue_support import until
 
 BODY_BYTES_MAX = 4096
+KILL = {"scope": "venue", "reason": REASON}
+PHASE = {"instrument": "BTC-USD", "phase": "halted", "reason": REASON}
 Returned = TypeVar("Returned")
 
 
@@ -226,6 +233,84 @@ async def test_over_tls_the_client_knows_whom_it_talks_to(tmp_path: Path) -> Non
         assert (await aside(lambda: trusting.get("/v1/me")))["name"] == "ann"
         with pytest.raises(VenueAwayError, match="CERTIFICATE_VERIFY_FAILED"):
             await aside(lambda: AdminClient(served.url, token).get("/v1/me"))
+
+
+# --- connections ---
+
+HALF = (
+    b"",
+    b"GET /v1/me HT",
+    b"POST /v1/actions/kill HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+)
+
+
+@asynccontextmanager
+async def held(url: str, count: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Hold connections that keep the server waiting."""
+    host, _, port = url.rpartition("/")[2].partition(":")
+    opened = []
+    for number in range(count):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(HALF[number % len(HALF)])
+        opened.append((reader, writer))
+    try:
+        yield [reader for reader, _ in opened]
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+@pytest.mark.parametrize("count", [7, 8, 30])
+async def test_whoever_says_nothing_makes_room_for_a_kill(tmp_path: Path, count: int) -> None:
+    desk = PlaneDesk(tmp_path)
+    table = AdminApiTable(connections_max=8, request_seconds_max=60.0)
+    async with serving(desk, table, tmp_path) as served, held(served.url, count) as readers:
+        status, body = await served.post(desk.signed("ann", "/v1/actions/kill", KILL))
+        assert (status, body["said"]) == (200, "venue killed, 0 orders cancelled")
+        cut = max(0, count + 1 - 8)
+        for reader in readers[:cut]:  # the oldest went, and no others
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+        assert not any(reader.at_eof() for reader in readers[cut:])
+
+
+async def test_a_kill_is_served_while_every_connection_has_a_request_in_hand(
+    tmp_path: Path,
+) -> None:
+    desk = PlaneDesk(tmp_path)
+    gate = asyncio.Event()
+    ask, waiting = desk.venue.ask, 0
+
+    async def slow(command: commands.Command, outcome: Outcome) -> Record:
+        nonlocal waiting
+        if isinstance(command, commands.ChangePhase):
+            waiting += 1
+            await gate.wait()
+        return await ask(command, outcome)
+
+    desk.venue.ask = slow  # type: ignore[method-assign]
+    table = AdminApiTable(connections_max=4, request_seconds_max=60.0)
+    async with serving(desk, table, tmp_path) as served, asyncio.TaskGroup() as group:
+        acting = [
+            group.create_task(served.post(desk.signed("ann", "/v1/actions/phase", PHASE)))
+            for _ in range(4)
+        ]
+        await until(lambda: waiting == 1)
+        async with held(served.url, 9):
+            status, _ = await served.post(desk.signed("ben", "/v1/actions/kill", KILL))
+            assert status == 200
+        assert not any(task.done() for task in acting)
+        gate.set()
+    assert [task.result()[0] for task in acting] == [200] * 4
+
+
+async def test_a_connection_has_a_time_to_say_something(tmp_path: Path) -> None:
+    desk = PlaneDesk(tmp_path)
+    table = AdminApiTable(request_seconds_max=0.2)
+    async with serving(desk, table, tmp_path) as served, held(served.url, 2) as readers:
+        for reader in readers:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
 
 
 def _certificate(directory: Path) -> Path:

@@ -6,14 +6,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exchange.admin import daily
+from exchange.admin.actions import LISTED_MAX, Hands, listed
 from exchange.admin.daily import DailyFees
 from exchange.configuration import FeesFile, read_configuration
 from exchange.errors import CommandError, VenueAwayError
-from exchange.fee_tiers import DAY_NS, changes, window
+from exchange.fee_tiers import DAY_NS, Change, changes, window
 from messages.layout import plain_text
 from messages.trading import commands, events
+from runtime.chained_lines import ChainBrokenError
 from runtime.toml import SettingsError
 from settlement.volumes import FirmVolume
 from tests.unit.exchange.plane_desk import ROOT, PlaneDesk
@@ -226,6 +229,66 @@ async def test_what_cannot_be_written_or_read_now_ends_nothing_and_stays_due(
     stop.set()
     await task
     assert not await working.look()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [AssertionError("a line too long"), ChainBrokenError(Path("record"), 1, "torn"), KeyError(1)],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_a_fault_of_ours_ends_nothing_is_counted_and_tried_again(
+    desk: PlaneDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    async def broken(*_: int) -> list[FirmVolume]:
+        raise fault
+
+    failures: list[None] = []
+    desk.now_ns = 20_000 * DAY_NS + 5
+    monkeypatch.setattr(daily, "LOOK_SECONDS", 0.001)
+    path = tmp_path / "fees.json"
+    working = DailyFees(desk.plane, path, lambda: desk.now_ns, failed=lambda: failures.append(None))
+    stop = asyncio.Event()
+    task = asyncio.create_task(working.run(stop))
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        patched.setattr(desk.ledger, "volumes", broken)
+        await until(lambda: len(failures) >= 3)
+    assert {each["event"] for each in logged} == {"daily_fees_failed"}
+    await until(path.exists)
+    stop.set()
+    await task
+
+
+async def test_a_day_on_which_everybody_changes_fits_the_record(
+    desk: PlaneDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [
+        Change(account=1, name=f"A{number}", was=0, fee_schedule=1, why="its volume " * 3)
+        for number in range(10_000)
+    ]
+    monkeypatch.setattr("exchange.admin.fees.changes", lambda *_, **__: many)
+
+    async def assign(hands: Hands, *_: int) -> events.Event:
+        event = events.FeeScheduleAssigned.make(sequence=1 << 60)
+        hands.told.append(event.number)
+        return event
+
+    monkeypatch.setattr("exchange.admin.fees._assign", assign)
+    desk.now_ns = 20_000 * DAY_NS + 5
+    assert await job(desk, tmp_path).look()
+    asked, *done = desk.entries()
+    assert asked.summary.count("from the instruments' own") == LISTED_MAX
+    assert f"; and {10_000 - LISTED_MAX} more, SHA-256 of all " in asked.summary
+    assert sum(len(entry.events) for entry in done) == 10_000
+
+
+@pytest.mark.parametrize("count", [0, 1, LISTED_MAX, LISTED_MAX + 1])
+def test_a_few_changes_are_listed_whole_and_many_by_a_digest(count: int) -> None:
+    changes = [f"change {number}" for number in range(count)]
+    said = listed(changes)
+    assert ("SHA-256 of all" in said) == (count > LISTED_MAX)
+    assert said.startswith("; ".join(changes[:LISTED_MAX]) or "none")
+    if count > LISTED_MAX:
+        assert listed([*changes[:-1], "another"]) != said
 
 
 async def test_without_a_volume_it_is_never_due(desk: PlaneDesk, tmp_path: Path) -> None:
