@@ -127,9 +127,9 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         raise NotImplementedError
 
     def told(self, _known: Directory, /) -> Outcome | None:
-        """Return what recognizes the event that a proposal's reference is honoured for.
+        """Return what recognizes the event that this brings about, also at any later time.
 
-        It does so at any later time, too. None: the action uses no such reference.
+        None: it has no terms by which one could tell.
         """
         return None
 

@@ -80,6 +80,16 @@ class _Money(Body, frozen=True):
 
         return Plan(summary=self.summary(desk.known), perform=perform)
 
+    def told(self, known: Directory, /) -> Outcome:
+        """See ``Body.told``; its reference is its own."""
+        command = self.command(known)
+        terms = {
+            name: getattr(command, name)
+            for name in ("account", "asset", "amount_atoms", "reference")
+            if hasattr(command, name)
+        }
+        return matching(events.BalanceChanged, cause=self.CAUSE, **terms)
+
     async def _honoured_before(self, desk: Desk, command: commands.Command) -> Done:
         """Tell a repeat, which succeeded long ago, from another movement under a used reference."""
         used = await desk.core.movements(client_id(self.reference))

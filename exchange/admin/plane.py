@@ -20,7 +20,7 @@ from exchange.admin.catalogue import ACTIONS, URGENT
 from exchange.admin.lanes import QueuedVenues, Scribe
 from exchange.admin.ports import Ledger, Venue, Venues
 from exchange.admin.proposals import Proposal, Proposals
-from exchange.admin.record import Entry, Record, Step
+from exchange.admin.record import FOUND_IN_EVENTS, ROLE_MISSING, SCHEDULE, Entry, Record, Step
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import MATRIX, READ, Persons, may
 from exchange.admin.signing import Doorkeeper, SignedRequest
@@ -35,9 +35,6 @@ from runtime.toml import SettingsError
 log = structlog.get_logger()
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
-
-SCHEDULE = "(schedule)"
-"""Who does what is due by the clock; no operator's name has brackets."""
 
 SUMMARY_BYTES_MAX = 96 * 1024
 """Of a summary as JSON: with the largest request, escaped, it fits one line of the record."""
@@ -127,7 +124,7 @@ class Plane:
             raise AdminRefusedError(AdminCode.PATH_UNKNOWN, f"no action {action[:40]}")
         body = self._body(request, ACTIONS[action])
         if not may(operator.roles, action):
-            await self._note("refused", request, action, body.reason, outcome="role missing")
+            await self._note("refused", request, action, body.reason, outcome=ROLE_MISSING)
             self._require_role(operator, action)
         async with self.desk(action) as desk:
             plan = await _planned(body, desk)
@@ -259,7 +256,7 @@ class Plane:
             "done",
             proposal.approval,
             proposal.action,
-            "found in the events",
+            FOUND_IN_EVENTS,
             proposal=proposal.id,
             outcome=outcome,
             told=(event,),

@@ -6,7 +6,7 @@ a command of an operator that has no ``asked`` or ``approved`` entry before it w
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -25,6 +25,12 @@ Step = Literal[
     "drill",
 ]
 """What an entry says became true. ``failed``: the outcome is not known, and a repeat finds out."""
+
+SCHEDULE: Final = "(schedule)"
+"""Who does what is due by the clock; no operator's name has brackets."""
+
+ROLE_MISSING: Final = "role missing"
+FOUND_IN_EVENTS: Final = "found in the events"
 
 
 class Entry(
