@@ -17,7 +17,9 @@ def ports(table: object) -> list[int]:
     if not isinstance(table, dict):
         return []
     mine = [value for key, value in table.items() if key == "port" or key.endswith("_port")]
-    return mine + [port for value in table.values() for port in ports(value)]
+    # The mail server is somebody else's: we connect there, and listen nowhere.
+    tables = [value for key, value in table.items() if key != "smtp"]
+    return mine + [port for value in tables for port in ports(value)]
 
 
 @pytest.mark.parametrize("is_recorded", [False, True])
