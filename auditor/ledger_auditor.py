@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import structlog
 
-from auditor.checks.ledger import STRETCH, LedgerAudit, LedgerPicture, Rows, Sums
+from auditor.checks.ledger import STRETCH, WEIGHTS, LedgerAudit, LedgerPicture, Rows, Sums
 from auditor.checks.postings import CorrectionRow, EntryRow, TradeRow
 from auditor.findings import Findings
 from auditor.metrics import AuditorMetrics
@@ -242,9 +242,9 @@ class LedgerAuditor:
             number,
             Sums(
                 entries=entries[0],
-                entries_weight=int(entries[1]),
+                entries_weight=int(entries[1]) % WEIGHTS,
                 trades=trades[0],
-                trades_weight=int(trades[1]),
+                trades_weight=int(trades[1]) % WEIGHTS,
             ),
         )
         self._next_stretch = (number + 1) % (self.picture.number // STRETCH + 1)

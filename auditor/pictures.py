@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-PICTURE_FORMAT = b"RIALTOP1"
+PICTURE_FORMAT = b"RIALTOP2"
 """Changes with the shape of what is written: another shape begins from the first event."""
 
 Shape = TypeVar("Shape")

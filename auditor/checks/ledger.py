@@ -20,6 +20,9 @@ from messages.layout import RECORD_PREFIX, MalformedRecordError
 from messages.trading import events as e
 from messages.trading.events import EVENTS
 
+WEIGHTS = 1 << 63
+"""Weighted sums are taken modulo this: large amounts times places leave 64 bits soon."""
+
 STRETCH = 65_536
 """Events whose entries are summed together, to be compared again later as a whole."""
 
@@ -39,6 +42,16 @@ class Sums(msgspec.Struct, kw_only=True):
     entries_weight: int = 0
     trades: int = 0
     trades_weight: int = 0
+
+    def add_entry(self, row: EntryRow) -> None:
+        """Count a line of the ledger."""
+        self.entries += 1
+        self.entries_weight = (self.entries_weight + entry_weight(row)) % WEIGHTS
+
+    def add_trade(self, row: TradeRow) -> None:
+        """Count a trade."""
+        self.trades += 1
+        self.trades_weight = (self.trades_weight + trade_weight(row)) % WEIGHTS
 
 
 class LedgerPicture(msgspec.Struct, kw_only=True):
@@ -201,13 +214,9 @@ class LedgerAudit:
         for entry in self._entries:
             key = (entry.kind, entry.account, entry.asset)
             balances[key] = balances.get(key, 0) + entry.amount
-            sums = self._stretch(entry.event_number)
-            sums.entries += 1
-            sums.entries_weight += entry_weight(entry)
+            self._stretch(entry.event_number).add_entry(entry)
         for trade in self._trades:
-            sums = self._stretch(trade.event_number)
-            sums.trades += 1
-            sums.trades_weight += trade_weight(trade)
+            self._stretch(trade.event_number).add_trade(trade)
         self._compare_stated()
         self._entries, self._trades, self._corrections, self._stated = [], [], [], {}
 

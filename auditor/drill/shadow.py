@@ -16,8 +16,6 @@ from auditor.checks.ledger import (
     LedgerPicture,
     Rows,
     Sums,
-    entry_weight,
-    trade_weight,
 )
 from auditor.checks.postings import CorrectionRow, EntryRow, TradeRow
 from auditor.findings import Findings
@@ -133,13 +131,9 @@ class Shadow:
         later = self.entries if self.later_entries is None else self.later_entries
         stretches: dict[int, Sums] = {}
         for entry in later:
-            sums = stretches.setdefault(entry.event_number // STRETCH, Sums())
-            sums.entries += 1
-            sums.entries_weight += entry_weight(entry)
+            stretches.setdefault(entry.event_number // STRETCH, Sums()).add_entry(entry)
         for trade in self.trades:
-            sums = stretches.setdefault(trade.event_number // STRETCH, Sums())
-            sums.trades += 1
-            sums.trades_weight += trade_weight(trade)
+            stretches.setdefault(trade.event_number // STRETCH, Sums()).add_trade(trade)
         for number, sums in stretches.items():
             ledger.compare_stretch(number, sums)
         ledger.compare_position(self.later_position, None)
