@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "core/order_steps.hpp"
 #include "core/snapshot_reader.hpp"
 
 namespace core {
