@@ -33,8 +33,6 @@ from exchange.commands.status import venue_report
 from exchange.demo.funding import fund
 from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_venue import running_venue
-from exchange.directory import Directory
-from exchange.operator_link import OperatorLink
 from exchange.state import State
 from runtime.logs import configure_logs
 
@@ -166,8 +164,7 @@ async def measure(names: tuple[str, ...], *, seconds: float, folder: Path) -> li
             for role in "MT"
             for asset, amount in (("USD", "1000000000"), ("BTC", "100000"))
         }
-        async with OperatorLink.open(state) as operator:
-            await fund(operator, Directory(await operator.definitions()), amounts)
+        await fund(state, amounts)
         stage = await asyncio.to_thread(Stage, state)
         await stage.open()
         await stage.latency(1.0)

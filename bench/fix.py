@@ -40,8 +40,7 @@ from exchange.demo.logon_proof import LogonKey, read_key
 from exchange.demo.proof_sources import wait_until_booked
 from exchange.demo.temporary_config import toml_text, write_configuration
 from exchange.demo.temporary_venue import Places, running_venue
-from exchange.directory import Directory
-from exchange.operator_link import OperatorLink, connect
+from exchange.operator_link import connect
 from exchange.state import State
 from runtime import postgres
 from runtime.logs import configure_logs
@@ -207,8 +206,7 @@ class Bench:
             for role in "MT"
             for asset, amount in (("USD", "1000000000"), ("BTC", "100000"))
         }
-        async with OperatorLink.open(self._state) as operator:
-            await fund(operator, Directory(await operator.definitions()), amounts)
+        await fund(self._state, amounts)
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: self._copy, self._host, self._port)
         self._copy.log_on(self._key(COPY))

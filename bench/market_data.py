@@ -34,7 +34,6 @@ from exchange.demo.funding import fund
 from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_config import toml_text
 from exchange.demo.temporary_venue import Places, running_venue
-from exchange.directory import Directory
 from exchange.operator_link import OperatorLink
 from exchange.processes.serving import core_address
 from exchange.state import State
@@ -197,8 +196,8 @@ async def measure(
             for name in (f"{FIRM}1-M", "BENCH-FLOW")
             for asset, amount in (("USD", "1000000000"), ("BTC", "100000"))
         }
+        await fund(state, amounts)
         async with OperatorLink.open(state) as operator:
-            await fund(operator, Directory(await operator.definitions()), amounts)
             await operator.ask(grant(_ACCOUNT, 9), lambda event: isinstance(event, SessionGranted))
         report = await asyncio.to_thread(venue_report, state)
         stage = Stage(state, report)

@@ -52,6 +52,14 @@ class Directory:
         """Return a firm's number."""
         return self._find("firm", text)
 
+    def accounts_of_firm(self, firm: int) -> set[int]:
+        """Return the numbers of a firm's accounts."""
+        return {
+            each.account
+            for each in self.records
+            if isinstance(each, events.AccountCreated) and each.firm == firm
+        }
+
     def session(self, text: str) -> int:
         """Return a session's number."""
         return self._find("session", text)

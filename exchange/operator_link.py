@@ -229,17 +229,17 @@ async def trade_told(state: State, trade_id: int) -> TradeExecuted | TradeChange
     return told
 
 
-async def told(state: State) -> AsyncIterator[list[Event]]:
-    """Yield every event that the venue has durably told, in batches.
+async def told(state: State, *, after: int = 0) -> AsyncIterator[list[Event]]:
+    """Yield every event after a number that the venue has durably told, in batches.
 
     Raises:
         VenueAwayError: no venue answers.
     """
     link = await connect(state, ADMIN)
     try:
-        if link.welcome.last_event == 0:
+        if link.welcome.last_event <= after:
             return
-        async for batch in link.events(0):
+        async for batch in link.events(after):
             yield [each for each in EVENTS.unpack(batch.data) if isinstance(each, Event)]
             if batch.last >= link.welcome.last_event:
                 return

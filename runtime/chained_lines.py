@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -61,6 +61,16 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 START: Final = Head(0, GENESIS)
 
 
+class Place(NamedTuple):
+    """Where a file was checked up to: the byte behind a line, and the head that it made."""
+
+    offset: int
+    head: Head
+
+
+BEGINNING: Final = Place(0, START)
+
+
 class ChainedLines:
     """One file of lines, which any number of processes may add to."""
 
@@ -89,7 +99,7 @@ class ChainedLines:
         Raises:
             ChainBrokenError: at the first line that does not fit.
         """
-        for line, _ in self._checked():
+        for line, _ in self.read_after(BEGINNING):
             yield line
 
     def verify(self, *known: Head) -> Head:
@@ -103,7 +113,7 @@ class ChainedLines:
         """
         head = START
         wanted = {each.number: each.sha256 for each in known}
-        for line, head in self._checked():
+        for line, (_, head) in self.read_after(BEGINNING):
             if wanted.pop(line.number, head.sha256) != head.sha256:
                 raise ChainBrokenError(self.path, line.number, "not the line that was known")
         wanted.pop(0, None)
@@ -113,13 +123,23 @@ class ChainedLines:
             )
         return head
 
-    def _checked(self) -> Iterator[tuple[Line, Head]]:
-        head = START
+    def read_after(self, place: Place) -> Iterator[tuple[Line, Place]]:
+        """Yield every whole line behind a place, checked, and the place behind it.
+
+        Raises:
+            ChainBrokenError: at the first line that does not fit; the file ends before the place.
+        """
+        offset, head = place
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
+            if offset:
+                raise ChainBrokenError(self.path, 1, "missing; it was there") from None
             return
         with file:
+            if file.seek(0, os.SEEK_END) < offset:
+                raise ChainBrokenError(self.path, head.number, "missing; it was there")
+            file.seek(offset)
             while (data := file.readline(LINE_BYTES_MAX + 1)).endswith(b"\n"):
                 line = self._decoded(data[:-1], head.number + 1)
                 if line.number != head.number + 1:
@@ -127,7 +147,8 @@ class ChainedLines:
                 if line.previous != head.sha256:
                     raise ChainBrokenError(self.path, line.number, "not what follows the last one")
                 head = Head(line.number, hashlib.sha256(data[:-1]).hexdigest())
-                yield line, head
+                offset += len(data)
+                yield line, Place(offset, head)
         if len(data) > LINE_BYTES_MAX:
             raise ChainBrokenError(self.path, head.number + 1, "has no end")
 

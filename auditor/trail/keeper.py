@@ -7,6 +7,7 @@ from pathlib import Path
 from auditor.trail.configuration_record import ConfigurationRecord
 from auditor.trail.heads import Heads, JournalHead, SignedHead, SigningKey
 from auditor.trail.journal_hash import JournalHasher
+from runtime.chain_cursor import ChainCursor
 from runtime.chained_lines import START, ChainedLines, Head
 from runtime.storage import DiskStorage
 
@@ -38,7 +39,7 @@ class TrailKeeper:
         self._journal = journal
         self._heads = Heads(heads)
         self._key = key
-        self._records = {name: ChainedLines(path) for name, path in records.items()}
+        self._records = {name: ChainCursor(ChainedLines(path)) for name, path in records.items()}
         self._configuration = configuration
         self._hasher: JournalHasher | None = None
         self._last = self._heads.last_line()
@@ -61,7 +62,9 @@ class TrailKeeper:
         if self._hasher is None:
             self._hasher = JournalHasher(DiskStorage(self._journal, read_only=True), venue=venue)
         self._place = self._hasher.through(sequence) or self._place
-        records = {name: lines.verify() for name, lines in self._records.items()}
+        records = {name: lines.advance() for name, lines in self._records.items()}
+        for lines in self._records.values():
+            lines.look_back()
         records = {name: head for name, head in records.items() if head != START}
         if self._place is None or (self._place, records) == self._said:
             return False

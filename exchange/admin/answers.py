@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from exchange.admin.fees import recomputed, say
 from exchange.admin.plane import Plane
+from exchange.admin.proposals import Proposal
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import MATRIX, may
 from exchange.directory import Directory
@@ -135,21 +136,17 @@ def myself(operator: Operator) -> Row:
 
 
 def proposals(plane: Plane) -> list[Row]:
-    """Return every proposal, the oldest first, each with the digest that an approver signs."""
-    return [
-        {
-            "id": each.id,
-            "action": each.action,
-            "summary": each.summary,
-            "state": each.state,
-            "proposed_by": each.request.operator,
-            "proposed_at_ns": each.proposed_at_ns,
-            "approved_by": each.approval.operator if each.approval else "",
-            "digest": each.digest,
-            "body": each.request.body,
-        }
-        for each in plane.proposals.all()
-    ]
+    """Return what is proposed and was decided lately, the oldest first."""
+    return [_proposal_row(each) for each in plane.proposals.listed()]
+
+
+def proposal(plane: Plane, proposal_id: str) -> Row:
+    """Return one proposal, whenever it was decided.
+
+    Raises:
+        AdminRefusedError: there is none.
+    """
+    return _proposal_row(plane.proposals.find(proposal_id))
 
 
 def record(plane: Plane, after: int) -> list[Row]:
@@ -160,6 +157,21 @@ def record(plane: Plane, after: int) -> list[Row]:
             break
         rows.append({"number": number, "entry": entry})
     return rows
+
+
+def _proposal_row(each: Proposal) -> Row:
+    """Describe a proposal, with the digest that an approver signs."""
+    return {
+        "id": each.id,
+        "action": each.action,
+        "summary": each.summary,
+        "state": each.state,
+        "proposed_by": each.request.operator,
+        "proposed_at_ns": each.proposed_at_ns,
+        "approved_by": each.approval.operator if each.approval else "",
+        "digest": each.digest,
+        "body": each.request.body,
+    }
 
 
 def _operator_row(operator: Operator) -> Row:

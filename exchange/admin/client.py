@@ -77,10 +77,9 @@ class AdminClient:
         Raises:
             CommandError: there is none.
         """
-        for each in self.get("/v1/proposals"):
-            if each["id"] == proposal_id:
-                return dict(each)
-        raise CommandError(f"no proposal {proposal_id}")
+        if not (proposal_id.isascii() and proposal_id.isalnum()):
+            raise CommandError(f"no proposal {proposal_id}")
+        return dict(self.get(f"/v1/proposals/{proposal_id}"))
 
     def _send(self, method: str, path: str, body: str) -> Any:
         signed = sign(self._token, method, path, body, now_ns=time.time_ns())

@@ -159,12 +159,17 @@ def _questions(plane: Plane, door: _Door) -> list[Any]:
         await door.reader(request)
         return answers.proposals(plane)
 
+    @get("/v1/proposals/{proposal:str}")
+    async def proposal(request: AdminRequest, proposal: FromPath[str]) -> answers.Row:
+        await door.reader(request)
+        return answers.proposal(plane, proposal)
+
     @get("/v1/record/{after:int}")
     async def record(request: AdminRequest, after: FromPath[int]) -> list[answers.Row]:
         await door.reader(request)
         return await asyncio.to_thread(answers.record, plane, after)
 
-    return [me, listed, defined, fees, operators, proposals, record]
+    return [me, listed, defined, fees, operators, proposals, proposal, record]
 
 
 def _actions(plane: Plane, door: _Door) -> list[Any]:

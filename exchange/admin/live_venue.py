@@ -45,6 +45,10 @@ class LiveVenue:
         """See ``Venue``."""
         return await operator_link.honoured(self._state, reference)
 
+    def events_after(self, after: int) -> AsyncIterator[list[events.Event]]:
+        """See ``Venue``."""
+        return operator_link.told(self._state, after=after)
+
     async def open_orders(self) -> int:
         """See ``Venue``."""
         known = await self._link.definitions()

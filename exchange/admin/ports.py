@@ -1,5 +1,6 @@
 """What the operators' plane needs of a venue."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -42,6 +43,10 @@ class Venue(Protocol):
 
     async def honoured(self, reference: bytes) -> list[events.Event]:
         """Return every event that carries a reference, refusals not."""
+        ...
+
+    def events_after(self, after: int) -> AsyncIterator[list[events.Event]]:
+        """Yield every event after a number, in batches, as far as the venue is now."""
         ...
 
     async def open_orders(self) -> int:

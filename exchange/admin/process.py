@@ -36,10 +36,10 @@ async def run(
         ChainBrokenError: the record was changed; nobody is served beside such a one.
         SettingsError: the API cannot be served where it is configured.
     """
-    lines = ChainedLines(places.state.admin_record)
-    await asyncio.to_thread(lines.verify)
+    record = Record(ChainedLines(places.state.admin_record))
+    await asyncio.to_thread(record.verify)
     table = configuration.venue.admin_api
-    plane = plane_of(places, table, Record(lines))
+    plane = plane_of(places, table, record)
     failures = Counter(
         "admin_daily_failures_total",
         "Times that the daily fees were due and could not be done.",

@@ -6,11 +6,15 @@ only then is anything done. Both signatures are proved once more right before th
 who was revoked in between takes the proposal along. A crash between any two steps leaves a file
 that says where things stand, and approving again is harmless: whatever moves money carries a
 reference made from the proposal, which the venue honours once.
+
+What is decided moves to a folder of its own, where it is found by its id and never read otherwise:
+so listing and counting take as long as what is open is much, however many there were.
 """
 
 import hashlib
 import os
 import secrets
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -22,10 +26,14 @@ from exchange.admin.signing import SignedRequest
 from exchange.errors import CommandError
 from exchange.operators import Operator
 from messages.trading.identity import client_id
+from runtime.storage import sync_folder
 
 OPEN_MAX: Final = 1000
 LIFETIME_NS: Final = 24 * 60 * 60 * 1_000_000_000
 """A proposal that nobody approved within a day has to be made again: what it is about moved on."""
+
+DECIDED_SHOWN_MAX: Final = 200
+"""Of what was decided since the process began, the latest are listed; the record has all."""
 
 DONE_WITHIN_NS: Final = 60 * 60 * 1_000_000_000
 """An approved proposal that was not done is done within an hour of its approval, or never: its
@@ -74,12 +82,25 @@ class Proposals:
 
     def __init__(self, directory: Path, now_ns: Callable[[], int]) -> None:
         self._directory = directory
+        self._decided = directory / "decided"
         self._now_ns = now_ns
+        self._lately: deque[Proposal] = deque(maxlen=DECIDED_SHOWN_MAX)
 
-    def all(self) -> list[Proposal]:
-        """Return every proposal, the oldest first."""
-        found = [self._read(path) for path in self._directory.glob("[0-9a-f]*.json")]
+    def listed(self) -> list[Proposal]:
+        """Return what is not decided, and what was lately, the oldest first."""
+        found = [*self._lately, *self._undecided()]
         return sorted(found, key=lambda each: (each.proposed_at_ns, each.id))
+
+    def _undecided(self) -> list[Proposal]:
+        """Return what has no outcome; what a crash, or an older version, left behind is moved."""
+        found = []
+        for path in self._directory.glob("[0-9a-f]*.json"):
+            proposal = self._read(path)
+            if proposal.outcome or (self._decided / path.name).exists():
+                self._move(proposal)
+            else:
+                found.append(proposal)
+        return found
 
     def add(self, request: SignedRequest, action: str, summary: str) -> Proposal:
         """Put a proposal on the disk.
@@ -87,7 +108,7 @@ class Proposals:
         Raises:
             AdminRefusedError: too many are open.
         """
-        open_count = sum(not each.outcome and not self._is_old(each) for each in self.all())
+        open_count = self._expire()
         if open_count >= OPEN_MAX:
             raise AdminRefusedError(
                 AdminCode.BUSY, f"{open_count} proposals are open, {OPEN_MAX} may be"
@@ -99,6 +120,16 @@ class Proposals:
             request=request,
         )
         return self._write(proposal)
+
+    def _expire(self) -> int:
+        """Close what nobody approved in time, and count what is left."""
+        count = 0
+        for each in self._undecided():
+            if not self._is_old(each):
+                count += 1
+            elif each.approval is None:
+                self.close(each, "expired: nobody approved it in time")
+        return count
 
     def approve(
         self, seen: str, digest: str, approver: Operator, request: SignedRequest
@@ -167,10 +198,11 @@ class Proposals:
         Raises:
             AdminRefusedError: there is none.
         """
-        is_id = proposal_id.isascii() and proposal_id.isalnum()
-        if not is_id or not (path := self._path(proposal_id)).exists():
-            raise AdminRefusedError(AdminCode.IMPOSSIBLE, f"no proposal {proposal_id[:40]}")
-        return self._read(path)
+        if proposal_id.isascii() and proposal_id.isalnum():
+            for folder in (self._decided, self._directory):
+                if (path := folder / f"{proposal_id}.json").exists():
+                    return self._read(path)
+        raise AdminRefusedError(AdminCode.IMPOSSIBLE, f"no proposal {proposal_id[:40]}")
 
     def require_fresh(self, proposal: Proposal) -> None:
         """Require that an approved proposal may still be done.
@@ -193,9 +225,6 @@ class Proposals:
     def _is_old(self, proposal: Proposal) -> bool:
         return self._now_ns() - proposal.proposed_at_ns > LIFETIME_NS
 
-    def _path(self, proposal_id: str) -> Path:
-        return self._directory / f"{proposal_id}.json"
-
     def _read(self, path: Path) -> Proposal:
         try:
             proposal = msgspec.json.decode(path.read_bytes(), type=Proposal)
@@ -206,8 +235,22 @@ class Proposals:
         return proposal
 
     def _write(self, proposal: Proposal) -> Proposal:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(proposal.id)
+        if proposal.outcome:
+            self._lately.append(proposal)
+            return self._move(proposal)
+        return self._put(proposal, self._directory)
+
+    def _move(self, proposal: Proposal) -> Proposal:
+        """Write a decided proposal where it stays, and only then take the undecided one away."""
+        if proposal.outcome:
+            self._put(proposal, self._decided)
+            sync_folder(self._decided)
+        (self._directory / f"{proposal.id}.json").unlink(missing_ok=True)
+        return proposal
+
+    def _put(self, proposal: Proposal, folder: Path) -> Proposal:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{proposal.id}.json"
         unfinished = path.with_name(f".{path.name}")
         with unfinished.open("wb") as file:
             os.fchmod(file.fileno(), 0o600)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from exchange.admin.signing import SignedRequest
+from runtime.chain_cursor import ChainCursor
 from runtime.chained_lines import ChainedLines, Head
 
 Step = Literal[
@@ -56,6 +57,15 @@ class Record:
 
     def __init__(self, lines: ChainedLines) -> None:
         self._lines = lines
+        self._cursor = ChainCursor(lines)
+
+    def verify(self) -> Head:
+        """Check what is new of it since the last time, at first all.
+
+        Raises:
+            ChainBrokenError: somebody changed it.
+        """
+        return self._cursor.advance()
 
     def add(self, entry: Entry) -> Head:
         """Write an entry, durably.
@@ -66,11 +76,12 @@ class Record:
         return self._lines.append(entry)
 
     def entries(self, *, after: int = 0) -> Iterator[tuple[int, Entry]]:
-        """Yield numbered entries, checked.
+        """Yield numbered entries, checked; from far behind, without what comes before.
 
         Raises:
             ChainBrokenError: at the first line that does not fit.
         """
-        for line in self._lines.read():
-            if line.number > after:
-                yield line.number, msgspec.json.decode(line.body, type=Entry)
+        if after:
+            self._cursor.advance()
+        for line in self._cursor.read(after=after):
+            yield line.number, msgspec.json.decode(line.body, type=Entry)

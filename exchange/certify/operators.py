@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from exchange.admin.client import AdminClient, api_address
-from exchange.admin.founding import found_operators
+from exchange.admin.pair import OperatorPair
 from exchange.certify.desk import Operator
 from exchange.commands.admin_arguments import ACTIONS, destination
 from exchange.commands.status import venue_report
 from exchange.demo.temporary_venue import Places
 from exchange.errors import CommandError
-from exchange.operators import Operators, Token
 from exchange.state import State
 
-NAMES = ("certify-1", "certify-2")
+NAMES: Final = ("certify-1", "certify-2")
 _REASON = "a case of the certification"
 _SECONDS_MAX: Final = 60.0
 _POLL_SECONDS: Final = 0.1
@@ -53,10 +51,7 @@ def carry_out(state: State, words: list[str]) -> None:
     for argument, value in zip(ACTIONS[action][1], values, strict=False):
         body[destination(argument)] = argument[1].get("type", str)(value)
     read = _times_read(state)
-    first, second = _clients(state)
-    answer = first.act(action, body)
-    if proposal := answer.get("proposal"):
-        second.approve(proposal["id"], answer["digest"], _REASON)
+    OperatorPair.of(state, NAMES).carry_out(action, body)
     if action.startswith("keys."):
         _until(lambda: _times_read(state) > read, "the guard did not read the keys")
 
@@ -85,15 +80,3 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
         if time.monotonic() > deadline:
             raise CommandError(f"{otherwise} within {_SECONDS_MAX:g} s")
         time.sleep(_POLL_SECONDS)
-
-
-def _clients(state: State) -> tuple[AdminClient, AdminClient]:
-    operators = Operators(state.operators)
-    if not operators.all():
-        found_operators(state, NAMES, now_ns=time.time_ns())
-    url = api_address(state)
-    first, second = (
-        AdminClient(url, Token.read(operators.named(name), operators.token_path(name)))
-        for name in NAMES
-    )
-    return first, second

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from exchange.certify.cast import Cast
+from exchange.certify.operators import NAMES
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
 from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_config import toml_text, write_configuration
 from exchange.demo.temporary_venue import Places, running_venue
-from exchange.directory import Directory
 from exchange.errors import CommandError
-from exchange.operator_link import OperatorLink
 from exchange.state import State
 from fix_gateway.conformance.speaker import Identity, Prove
 
@@ -180,8 +179,7 @@ async def _prepared(places: Places, names: list[str], casts: Sequence[Cast]) -> 
         for name in accounts
         for asset, amount in (("USD", "10000000"), ("BTC", "100"), ("ETH", "1000"))
     }
-    async with OperatorLink.open(state) as operator:
-        await fund(operator, Directory(await operator.definitions()), amounts)
+    await fund(state, amounts, NAMES)
     return await _stage(places, state)
 
 

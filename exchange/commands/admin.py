@@ -12,24 +12,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from exchange.admin.client import AdminClient, api_address
+from exchange.admin.explained import explained
 from exchange.admin.founding import found_operators
-from exchange.admin.record import Record
-from exchange.admin.record_check import event_findings, record_findings
 from exchange.admin.roles import Persons
 from exchange.commands import check
 from exchange.commands.admin_arguments import ACTIONS, destination
 from exchange.commands.tokens import OPERATOR_VARIABLE
-from exchange.directory import Directory
 from exchange.errors import CommandError
-from exchange.operator_link import ADMIN, connect, told
 from exchange.operators import Operators, Token, public_key_of, read_token, write_token
 from exchange.places import places_parser
 from exchange.state import State
 from fix_gateway.guard.key_files import KeyFileError, KeyFiles
 from fix_gateway.settings import read_sessions
 from fix_gateway.statements.signing import SigningKeyError, read_signer
-from messages.trading.events import EVENTS
-from runtime.chained_lines import ChainedLines
 from runtime.process import EXIT_OK
 
 """Who asks, where ``--as`` does not say so."""
@@ -284,36 +279,11 @@ def _found(options: argparse.Namespace) -> int:
 
 
 def _check_record(options: argparse.Namespace) -> int:
-    state = State(options.state)
-    operators = Operators(state.operators).all()
-    entries = list(Record(ChainedLines(state.admin_record)).entries())
-    found = record_findings(entries, operators)
-    recorded = {event: entry for _, entry in entries for event in entry.events}
-    names = {each.number: each.name for each in operators}
-    proposed = {entry.proposal: entry for _, entry in entries if entry.step == "proposed"}
-
-    async def look() -> int:
-        count = 0
-        known = await _known(state)
-        async for batch in told(state):
-            found.extend(event_findings(batch, recorded, names, proposed, known))
-            count += len(batch)
-        return count
-
-    count = asyncio.run(look())
-    for each in found:
+    found = asyncio.run(explained(State(options.state)))
+    for each in found.findings:
         console.print(each)
-    said = f"{len(found)} findings" if found else "clean"
-    console.print(f"{len(entries)} entries, {count} events: {said}")
-    return EXIT_FINDINGS if found else EXIT_OK
-
-
-async def _known(state: State) -> Directory:
-    link = await connect(state, ADMIN)
-    try:
-        return Directory(EVENTS.unpack((await link.query("definitions")).payload))
-    finally:
-        await link.close()
+    console.print(found)
+    return EXIT_FINDINGS if found.findings else EXIT_OK
 
 
 def _key(options: argparse.Namespace) -> int:

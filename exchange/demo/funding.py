@@ -1,15 +1,13 @@
-"""Money for the demo's accounts: credits with references, so that a repeat changes nothing."""
+"""Money for a demo's accounts: two operators credit it, so it is signed and on the record."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from exchange.admin.pair import OperatorPair
 from exchange.directory import Directory
-from exchange.errors import CommandRefusedError
-from exchange.operator_link import OperatorLink, matching
-from messages.trading import commands, events
-from messages.trading.codes import RejectCode
-from messages.trading.identity import client_id
-from messages.trading.terms import BalanceCause
+from exchange.operator_link import OperatorLink
+from exchange.state import State
 
 Amounts = Mapping[tuple[str, str], str]
 """Decimal amounts by account and asset."""
@@ -33,31 +31,37 @@ RECORDED_FLOW: Final[Amounts] = {
     ("INST1", "BTC"): "20000",
 }
 
+FOUNDERS: Final = ("treasurer", "controller")
+"""Who asks and who agrees, founded where a venue has no operators yet."""
 
-async def fund(operator: OperatorLink, known: Directory, amounts: Amounts) -> int:
-    """Credit every account once in a venue's life; return how many credits were new.
+
+async def fund(state: State, amounts: Amounts, names: tuple[str, str] = FOUNDERS) -> None:
+    """Credit every account that has nothing of the asset.
 
     Raises:
-        CommandError: an account or asset is not there, or the venue refused.
+        CommandError: an account, an asset or the two operators are not there, or the venue refused.
     """
-    fresh = 0
-    for (account_name, symbol), amount in amounts.items():
-        asset, account = known.asset(symbol), known.account(account_name)
-        reference = client_id(f"demo-{account_name}-{symbol}")
-        command = commands.Credit.make(
-            account=account,
-            asset=asset.asset,
-            amount_atoms=known.atoms(asset, amount),
-            reference=reference,
-        )
-        wanted = matching(
-            events.BalanceChanged, account=account, cause=BalanceCause.CREDIT, reference=reference
-        )
-        try:
-            await operator.ask(command, wanted)
-        except CommandRefusedError as error:
-            if error.code is not RejectCode.DUPLICATE_REFERENCE:
-                raise
-        else:
-            fresh += 1
-    return fresh
+    async with OperatorLink.open(state) as link:
+        known = Directory(await link.definitions())
+        balances = (await link.balances()).balances
+    there = {(account, asset) for account, asset, balance, _ in balances if balance}
+    missing = [
+        (account, asset, amount)
+        for (account, asset), amount in amounts.items()
+        if (known.account(account), known.asset(asset).asset) not in there
+    ]
+    if missing:
+        await asyncio.to_thread(_credit, state, missing, names)
+
+
+def _credit(state: State, missing: list[tuple[str, str, str]], names: tuple[str, str]) -> None:
+    pair = OperatorPair.of(state, names)
+    for account, asset, amount in missing:
+        body = {
+            "account": account,
+            "asset": asset,
+            "amount": amount,
+            "reference": f"demo-{account}-{asset}",
+            "reason": "opening balance",
+        }
+        pair.carry_out("credit", body)

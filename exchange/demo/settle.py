@@ -3,18 +3,22 @@
 Accounts that are prefunded settled with each trade. The others are netted: the day is closed, one
 delivery is confirmed in part and then fails, all else is confirmed; a trade of the settled day is
 busted; the next day's close asks again for what failed and has the bust in it; at the end nothing
-is unsettled, and engine, ledger and cycles agree.
+is unsettled, engine, ledger and cycles agree, and an audit of the day finds nothing.
+
+Every decision is asked of the operators' API, signed and on the record that is audited then.
 """
 
+import asyncio
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
+from exchange.admin.pair import OperatorPair
 from exchange.books import reconcile_venue, report_lines
-from exchange.configuration import read_configuration
+from exchange.configuration import Configuration, read_configuration
 from exchange.cycle_report import (
     CycleStatus,
     instruction_lines,
@@ -23,30 +27,28 @@ from exchange.cycle_report import (
     status_lines,
 )
 from exchange.database import database_dsn
+from exchange.demo.audit import audit_day
+from exchange.demo.funding import FOUNDERS
+from exchange.demo.proof import Check
 from exchange.demo.stage import DemoError, Stage
 from exchange.ledger_names import LedgerNames
-from exchange.operator_link import OperatorLink, matching
-from exchange.operators import Operators
 from exchange.statement_html import as_html
 from exchange.statement_report import Report, statement_report
-from messages.trading import commands, events
-from messages.trading.identity import client_id
 from runtime import postgres
 from runtime.postgres import Connection
 from settlement import cycle_queries, database
 from settlement.chart import Consumer
-from settlement.cycle_decisions import Ask, ledger_position
+from settlement.cycle_decisions import ledger_position
 from settlement.cycle_queries import Standing
 from settlement.cycle_terms import Party
-from settlement.cycles import Cycle, close_cycle, last_cycle
-from settlement.instructions import OPEN_STATES, Chosen, confirm, fail
+from settlement.cycles import Cycle, last_cycle
+from settlement.instructions import OPEN_STATES
 from settlement.reconcile_loader import wait_for
 from settlement.statement_loader import account_statement, period_of
 
 SETTLED_NET: Final = ("MM2",)
 """Who is to settle net beside the institution, which has a credit line."""
 
-FOUNDERS: Final = ("treasurer", "controller")
 SHOWN: Final = ("balances", "positions and profit", "fees", "settlement")
 """The sections of the statement that are printed; the page has all."""
 
@@ -64,22 +66,19 @@ class SettlementDay:
         self._stage = stage
         self._console = console
         self._page = page
-        self._operator = 0
-        self._decisions = 0
+        self._operators: OperatorPair | None = None
 
     async def run(self) -> bool:
         """Settle the day and show it.
 
         Returns:
-            Whether obligations summed to zero, nothing was left unsettled and all books agree.
+            Whether obligations summed to zero, nothing was left unsettled, all books agree and
+            the audit is clean.
 
         Raises:
             DemoError: nothing was traded on credit.
         """
-        operators = Operators(self._stage.state.operators)
-        if not operators.all():
-            operators.found(FOUNDERS)
-        self._operator = operators.live()[0].number
+        self._operators = await asyncio.to_thread(OperatorPair.of, self._stage.state, FOUNDERS)
         configuration = read_configuration(self._stage.places.config)
         connection = await postgres.connect(
             database_dsn(configuration, self._stage.state),
@@ -102,20 +101,34 @@ class SettlementDay:
             configuration, self._stage.state, seconds_max=_LEDGER_SECONDS_MAX
         )
         self._say("Reconciliation", list(report_lines(report)))
-        return is_balanced and is_settled and report.is_clean
+        is_clean = await self._audit(configuration)
+        return is_balanced and is_settled and report.is_clean and is_clean
+
+    async def _audit(self, configuration: Configuration) -> bool:
+        """Let the day be audited and say what came of it."""
+        checks = await audit_day(configuration, self._stage.state)
+        lines = [
+            f"{'ok' if each.is_ok else 'FOUND':<5} {each.name}: {each.figures}" for each in checks
+        ]
+        lines += [f"      {each}" for check in checks for each in check.differences]
+        is_clean = all(each.is_ok for each in checks)
+        self._say("Audit", [*lines, "the audit is clean" if is_clean else "NOT CLEAN"])
+        return is_clean
 
     async def _first_day(self, connection: Connection, names: LedgerNames) -> bool:
-        cycle = await close_cycle(connection, self._ask("the end of the day"))
+        cycle = await self._close(connection, "demo-day-1", "the end of the day")
         is_balanced = await self._show_obligations(connection, names, cycle)
         asked = await cycle_queries.instructions(connection, cycle=cycle.cycle)
         failing = next((each for each in asked if _can_fail(each)), None)
         if failing is None:
             raise DemoError("nothing was traded on credit that somebody has to deliver")
-        part = abs(failing.amount_atoms) // _CONFIRMED_PART
-        chosen = Chosen(numbers=(failing.instruction,))
-        await confirm(connection, self._ask("what came in time"), chosen, amount_atoms=part)
-        await fail(connection, self._ask("the rest did not come by the deadline"), chosen)
-        await confirm(connection, self._ask("delivered"), Chosen(cycle=cycle.cycle))
+        part = names.assets[failing.asset].text(abs(failing.amount_atoms) // _CONFIRMED_PART)
+        chosen = {"instructions": [failing.instruction]}
+        await self._decide(
+            "confirm", chosen | {"amount": part, "reference": "demo-part"}, "what came in time"
+        )
+        await self._decide("fail", chosen, "the rest did not come by the deadline")
+        await self._decide("confirm", {"cycle": cycle.cycle}, "delivered")
         self._say(
             f"Instructions of cycle {cycle.cycle}: one came in part and failed, all else settled",
             instruction_lines(names, await cycle_queries.instructions(connection)),
@@ -124,12 +137,9 @@ class SettlementDay:
 
     async def _next_day(self, connection: Connection, names: LedgerNames) -> bool:
         busted = await self._bust(connection)
-        await wait_for(
-            connection, busted.number, consumer=Consumer.LEDGER, seconds_max=_LEDGER_SECONDS_MAX
-        )
-        cycle = await close_cycle(connection, self._ask("the end of the next day"))
+        cycle = await self._close(connection, "demo-day-2", "the end of the next day")
         self._say(
-            f"Trade {busted.trade_id} of the settled day was busted: its money goes back by cycle"
+            f"Trade {busted} of the settled day was busted: its money goes back by cycle"
             f" {cycle.cycle}",
             [],
         )
@@ -140,30 +150,36 @@ class SettlementDay:
             instruction_lines(names, asked),
         )
         for each in sorted({row.cycle for row in asked}):
-            await confirm(connection, self._ask("delivered"), Chosen(cycle=each))
+            await self._decide("confirm", {"cycle": each}, "delivered")
         return is_balanced
 
-    async def _bust(self, connection: Connection) -> events.TradeBusted:
-        """Undo the last trade of the institution, whose cycle is settled."""
-        row = await connection.fetchrow(
-            "select trade_id, instrument, maker_account, taker_account, price_ticks, quantity_lots"
-            " from settlement.trades where $1 in (maker_account, taker_account)"
+    async def _bust(self, connection: Connection) -> int:
+        """Undo the last trade of the institution, whose cycle is settled; return its number."""
+        trade = await connection.fetchval(
+            "select trade_id from settlement.trades where $1 in (maker_account, taker_account)"
             " order by event_number desc limit 1",
             self._stage.known.account(_STATED),
         )
-        assert row is not None, "somebody who has to deliver has traded"
-        reference = client_id(f"demo-bust-{row['trade_id']}")
-        command = commands.BustTrade.make(
-            **dict(row),
-            operator=self._operator,
-            approver=self._operator + 1,
-            reference=reference,
-            text=b"shown by the demo",
+        assert isinstance(trade, int), "somebody who has to deliver has traded"
+        done = await self._carry_out("bust", {"trade": trade}, "shown by the demo")
+        await wait_for(
+            connection, done["event"], consumer=Consumer.LEDGER, seconds_max=_LEDGER_SECONDS_MAX
         )
-        async with OperatorLink.open(self._stage.state) as operator:
-            told = await operator.ask(command, matching(events.TradeBusted, reference=reference))
-        assert isinstance(told, events.TradeBusted), told
-        return told
+        return trade
+
+    async def _close(self, connection: Connection, reference: str, reason: str) -> Cycle:
+        await self._decide("close", {"reference": reference}, reason)
+        cycle = await last_cycle(connection)
+        assert cycle is not None, "it was just closed"
+        return cycle
+
+    async def _decide(self, what: str, body: dict[str, Any], reason: str) -> None:
+        await self._carry_out(f"cycles.{what}", body, reason)
+
+    async def _carry_out(self, action: str, body: dict[str, Any], reason: str) -> dict[str, Any]:
+        assert self._operators is not None, "the day has begun"
+        signed = body | {"reason": reason}
+        return await asyncio.to_thread(self._operators.carry_out, action, signed)
 
     async def _show_obligations(
         self, connection: Connection, names: LedgerNames, cycle: Cycle
@@ -215,15 +231,6 @@ class SettlementDay:
             f" {self._page.name}"
         )
 
-    def _ask(self, reason: str) -> Ask:
-        self._decisions += 1
-        return Ask(
-            operator=self._operator,
-            reference=f"demo-{self._decisions}",
-            decided_at_ns=time.time_ns(),
-            reason=reason,
-        )
-
     def _say(self, title: str, lines: list[str]) -> None:
         self._console.print(f"\n{title}", style="bold", soft_wrap=True)
         for line in lines:
@@ -232,6 +239,10 @@ class SettlementDay:
 
 def _can_fail(standing: Standing) -> bool:
     return standing.party == Party.ACCOUNT and standing.amount_atoms <= -_CONFIRMED_PART
+
+
+def _verdict(check: Check) -> str:
+    return "ok" if check.is_ok else "FOUND"
 
 
 def _section_lines(report: Report, name: str) -> list[str]:

@@ -79,8 +79,7 @@ async def prepare(places: Places, plan: Plan) -> Stage:
     state = State(places.state)
     async with OperatorLink.open(state) as operator:
         known = Directory(await operator.definitions())
-        amounts = funding.RECORDED_FLOW if plan.recorded else funding.SEEDED_FLOW
-        await funding.fund(operator, known, amounts)
+    await funding.fund(state, funding.RECORDED_FLOW if plan.recorded else funding.SEEDED_FLOW)
     report = await asyncio.to_thread(venue_report, state)
     if not report["healthy"]:
         raise DemoError(f"the venue in {places.state} is not healthy: see ./rialto status")

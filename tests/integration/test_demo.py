@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from auditor.drill.plants import PLANTS
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = """\
 ts_ns,type,order_id,side,price,size
@@ -62,7 +64,11 @@ def test_the_demo_trades_and_proves_that_all_books_agree(temporary: Path, seed: 
 
 def test_the_demo_nets_and_settles_its_day(temporary: Path, seed: int) -> None:
     said = demonstrate(temporary, "--settle", "--seconds", "4", "--seed", str(seed))
-    assert said.rstrip().endswith("clean")
+    assert said.rstrip().endswith("the audit is clean")
+    assert "\nclean\n" in said
+    assert "findings: none" in said
+    assert "events: clean" in said
+    assert f"{len(PLANTS)} of {len(PLANTS)} planted errors found" in said
     sums = [line.split() for line in said.splitlines() if "all listed" in line]
     assert {(words[0], float(words[3])) for words in sums} == {("1", 0.0), ("2", 0.0)}
     assert "of the settled day was busted" in said

@@ -117,6 +117,9 @@ class EngineVenue:
             and getattr(event, "reference", b"") == reference
         ]
 
+    async def events_after(self, after: int) -> AsyncIterator[list[events.Event]]:
+        yield [event for event in self.told if event.number > after]
+
     async def open_orders(self) -> int:
         known = await self.definitions()
         accounts = [each.account for each in known if isinstance(each, events.AccountCreated)]

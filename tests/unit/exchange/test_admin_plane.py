@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX
+from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX, Proposals
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
 from exchange.admin.signing import Doorkeeper, SignedRequest, sign
@@ -320,6 +320,64 @@ async def test_a_proposal_lasts_a_day_and_no_more_than_so_many_are_open(desk: Pl
     assert code_of(refused) is AdminCode.BUSY
 
 
+async def test_what_is_decided_is_never_read_again_and_found_by_its_id(
+    desk: PlaneDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.plane.proposals = Proposals(desk.state.proposals, lambda: desk.now_ns)
+    decided = []
+    for number in range(5):
+        proposed = await desk.act("ann", "credit", **MONEY | {"reference": f"r-{number}"})
+        await desk.approve("ben", proposed)
+        desk.now_ns += 1
+        assert proposed.proposal is not None
+        decided.append(proposed.proposal.id)
+    waiting = await desk.act("ann", "credit", **MONEY | {"reference": "r-9"})
+    assert waiting.proposal is not None
+    assert [each.id for each in desk.plane.proposals.listed()] == [*decided, waiting.proposal.id]
+    again = Proposals(desk.state.proposals, lambda: desk.now_ns)
+    read: list[str] = []
+    reading = Proposals._read
+    monkeypatch.setattr(
+        Proposals, "_read", lambda self, path: read.append(path.stem) or reading(self, path)
+    )
+    assert [each.id for each in again.listed()] == [waiting.proposal.id]
+    again.add(waiting.proposal.request, "credit", "another")
+    assert set(read) == {waiting.proposal.id}
+    assert again.find(decided[0]).outcome.startswith("executed as event")
+
+
+async def test_a_crash_between_the_two_places_of_a_decided_proposal_is_mended(
+    desk: PlaneDesk,
+) -> None:
+    proposed = await desk.act("ann", "credit", **MONEY)
+    assert proposed.proposal is not None
+    path = desk.state.proposals / f"{proposed.proposal.id}.json"
+    undecided = path.read_bytes()
+    await desk.approve("ben", proposed)
+    assert not path.exists()
+    path.write_bytes(undecided)
+    assert Proposals(desk.state.proposals, lambda: desk.now_ns).listed() == []
+    assert not path.exists()
+    # A version before the two folders left what was decided among the others.
+    there = desk.state.proposals / "decided" / path.name
+    there.rename(path)
+    assert Proposals(desk.state.proposals, lambda: desk.now_ns).listed() == []
+    assert there.exists()
+    assert not path.exists()
+    with pytest.raises(AdminRefusedError, match="executed as event"):
+        await desk.approve("ben", proposed)
+
+
+async def test_what_nobody_approved_in_time_is_closed_by_the_next_one(desk: PlaneDesk) -> None:
+    proposed = await desk.act("ann", "credit", **MONEY)
+    assert proposed.proposal is not None
+    desk.now_ns += LIFETIME_NS + 1
+    await desk.act("ann", "credit", **MONEY | {"reference": "r-2"})
+    assert desk.plane.proposals.find(proposed.proposal.id).outcome.startswith("expired")
+    with pytest.raises(AdminRefusedError, match="expired"):
+        await desk.approve("ben", proposed)
+
+
 async def test_what_is_withdrawn_is_over(desk: PlaneDesk) -> None:
     proposed = await desk.act("ann", "credit", **MONEY)
     assert proposed.proposal is not None
@@ -493,35 +551,61 @@ async def test_a_configuration_edited_after_it_was_proposed_is_refused(desk: Pla
     assert (command.operator, command.approver) == (1, 2)
 
 
-async def test_a_drill_stops_trading_and_says_how_fast(desk: PlaneDesk) -> None:
-    await desk.agreed("credit", **MONEY | {"amount": "100000"})
-    known = await desk.venue.definitions()
-    (grant,) = [
-        event
-        for event in known
-        if isinstance(event, events.SessionGranted) and plain_text(event.name) == "MM1"
-    ]
-    (book,) = [
-        event
-        for event in known
-        if isinstance(event, events.InstrumentCreated) and plain_text(event.symbol) == "BTC-USD"
-    ]
-    who = {"session": grant.session, "account": grant.account, "connection": 1}
+async def place(desk: PlaneDesk, session: str, side: int, count: int) -> list[events.Event]:
+    """Place orders of 0.01 BTC at 60,000 and return what came of the last."""
+    known = Directory(await desk.venue.definitions())
+    who = {
+        "session": known.session(session),
+        "account": known.account(session),
+        "connection": 1,
+    }
     desk.venue.apply(commands.OpenSession.make(**who))
-    for number in range(3):
-        order = {"side": 1, "order_type": 1, "time_in_force": 2, "self_trade_prevention": 0}
-        terms = {"instrument": book.instrument, "price_ticks": 6_000_000, "quantity_lots": 100}
-        name = client_id(f"o-{number}")
+    order = {"side": side, "order_type": 1, "time_in_force": 2, "self_trade_prevention": 0}
+    terms = {"instrument": known.instrument("BTC-USD"), "price_ticks": 6_000_000}
+    told: list[events.Event] = []
+    for number in range(count):
+        name = client_id(f"{session}-{number}")
         told = desk.venue.apply(
-            commands.PlaceOrder.make(**who, **order, **terms, client_order_id=name)
+            commands.PlaceOrder.make(
+                **who, **order, **terms, quantity_lots=100, client_order_id=name
+            )
         )
         assert isinstance(told[0], events.OrderAccepted), getattr(told[0], "code", told)
+    return told
+
+
+async def test_a_drill_stops_trading_and_says_how_fast(desk: PlaneDesk) -> None:
+    await desk.agreed("credit", **MONEY | {"amount": "100000"})
+    await place(desk, "MM1", 1, 3)
     with pytest.raises(CommandError, match="stops trading for real"):
         await desk.act("ann", "drill.kill", scope="venue")
     done = await desk.act("ann", "drill.kill", scope="venue", stops_trading=True)
-    assert "venue killed, 3 orders cancelled, command to last cancel" in done.said
-    assert done.said.endswith("open orders 3 before, 0 after")
+    assert "3 orders cancelled, command to last cancel" in done.said
+    assert "last execution none," in done.said
+    assert done.said.endswith("executions since: none; open orders 3 before, 0 after")
     assert desk.entries()[-1].outcome == done.said
+
+
+async def test_a_drill_puts_on_record_when_the_last_execution_and_cancel_were(
+    desk: PlaneDesk,
+) -> None:
+    await desk.agreed("credit", **MONEY | {"amount": "100000"})
+    btc = {"account": "MM2", "asset": "BTC", "amount": "5", "reference": "r-2"}
+    await desk.agreed("credit", **btc)
+    await place(desk, "MM1", 1, 3)
+    told = await place(desk, "MM2", 2, 1)
+    trade = next(event for event in told if isinstance(event, events.TradeExecuted))
+    done = await desk.act("ann", "drill.kill", scope="firm", target="MM1", stops_trading=True)
+    cancels = [each for each in desk.venue.told if isinstance(each, events.OrderCancelled)]
+    assert len(cancels) == 2
+    stamp = f"1970-01-01T00:00:00.{trade.time_ns:09d}Z (event {trade.number})"
+    assert f"last execution {stamp}" in done.said
+    stamp = f"1970-01-01T00:00:00.{cancels[-1].time_ns:09d}Z (event {cancels[-1].number})"
+    assert f"last cancel {stamp}, executions since: none" in done.said
+    assert desk.entries()[-1].outcome == done.said
+    # What others execute is no business of a firm's switch.
+    other = await desk.act("ann", "drill.kill", scope="firm", target="INST1", stops_trading=True)
+    assert "last execution none, last cancel none, executions since: none" in other.said
 
 
 async def test_what_was_signed_for_one_path_does_nothing_at_another(desk: PlaneDesk) -> None:
