@@ -87,6 +87,9 @@ class AccountTable(Strict, frozen=True, kw_only=True):
 
     id: Identifier
     name: Name
+    parent: Name | None = None
+    """The account of the firm that this one is a sub-account of, by name."""
+
     owner_group: Identifier
     kind: Literal["client", "house"] = "client"
     settlement: Literal["gross", "net"] | None = None
@@ -396,9 +399,28 @@ def _check_references(where: Path, file: SessionFile, files: dict[str, SessionFi
         _check_entitled(f"{where}: $.drop_copy.firms[{at}]", file.firm, firms[name])
     for at, name in enumerate(file.drop_copy.accounts):
         _check_entitled(f"{where}: $.drop_copy.accounts[{at}]", file.firm, accounts[name])
+    _check_parents(where, file, files)
     clearing = file.firm.clearing_firm
     if clearing is not None and clearing not in firms:
         raise SettingsError(f"{where}: $.firm.clearing_firm: no session names firm {clearing!r}")
+
+
+def _check_parents(where: Path, file: SessionFile, files: dict[str, SessionFile]) -> None:
+    """Require that a sub-account is one of an account of its firm that is none itself."""
+    there = {
+        account.name: (other, account) for other in files.values() for account in other.account
+    }
+    for at, account in enumerate(file.account):
+        if account.parent is None:
+            continue
+        key = f"{where}: $.account[{at}].parent"
+        if account.parent not in there:
+            raise SettingsError(f"{key}: no session defines account {account.parent!r}")
+        other, parent = there[account.parent]
+        if other.firm.id != file.firm.id:
+            raise SettingsError(f"{key}: of another firm")
+        if parent is account or parent.parent is not None:
+            raise SettingsError(f"{key}: {account.parent} is itself, or a sub-account")
 
 
 def _check_entitled(where: str, firm: FirmTable, copied: FirmTable) -> None:

@@ -20,6 +20,7 @@ from settlement.cycle_decisions import Ask
 from settlement.cycle_terms import SCHEDULE
 from settlement.cycles import close_cycle
 from settlement.errors import LedgerRefusedError, LoginRefusedError
+from settlement.open_instructions import OpenInstructions
 from settlement.settings import SettlementSettings
 
 log = structlog.get_logger()
@@ -34,25 +35,6 @@ select coalesce(
     (select max(cutoff_ns) from settlement.cycles),
     (select time_ns from settlement.entries order by event_number limit 1)
 )
-"""
-
-_STANDING = """
-with told as (
-    select instruction, sum(amount_atoms) as confirmed, bool_or(kind = 2) as has_failed
-    from settlement.instruction_events group by instruction
-), latest as (select coalesce(max(cycle), 0) as cycle from settlement.cycles)
-select coalesce((select cycle from latest), 0) as cycle,
-    count(*) as open, count(*) filter (where told.has_failed) as failed,
-    coalesce(max(latest.cycle - asked.cycle), 0) as oldest
-from settlement.instructions as asked
-left join told using (instruction) cross join latest
-where told.confirmed is distinct from asked.amount_atoms
-    and not exists (
-        select from settlement.instructions as later
-        where (later.cycle, later.party, later.account, later.asset)
-            = (asked.cycle, asked.party, asked.account, asked.asset)
-            and later.attempt > asked.attempt
-    )
 """
 
 
@@ -88,6 +70,7 @@ class CycleCloser:
         self._stood: int | None = None
         self._idle_since_ns = 0
         self._connection: Connection | None = None
+        self._instructions = OpenInstructions()
         self._cycle = Gauge("settlement_cycle", "Last cycle closed", registry=registry)
         self._open = Gauge(
             "settlement_instructions_unsettled",
@@ -140,6 +123,7 @@ class CycleCloser:
                 seconds_max=self._settings.connect_seconds_max,
             )
             await database.check(connection)
+            self._instructions = OpenInstructions()
         while (cutoff_ns := await self._due(connection)) is not None:
             made = await close_cycle(
                 connection,
@@ -152,10 +136,9 @@ class CycleCloser:
                 cutoff_ns=cutoff_ns,
             )
             log.info("cycle_closed", cycle=made.cycle, through=made.through_event)
-        found = await connection.fetchrow(_STANDING)
-        assert found is not None
+        totals = await self._instructions.look(connection)
         for gauge, value in zip(
-            (self._cycle, self._open, self._failed, self._oldest), found, strict=True
+            (self._cycle, self._open, self._failed, self._oldest), totals, strict=True
         ):
             gauge.set(value)
 

@@ -16,11 +16,7 @@ _LAST_EVENT = 9223372036854775807
 
 # A state follows from what was decided: 1 pending, 2 partially settled, 3 settled, 4 failed.
 _STANDING = """
-with told as (
-    select instruction, sum(amount_atoms)::bigint as confirmed_atoms,
-        bool_or(kind = 2) as has_failed
-    from settlement.instruction_events group by instruction
-), standing as (
+with standing as (
     select asked.*, coalesce(told.confirmed_atoms, 0) as confirmed_atoms,
         case when told.has_failed then 4
             when told.confirmed_atoms = asked.amount_atoms then 3
@@ -29,18 +25,22 @@ with told as (
         latest.cycle - asked.cycle as age_cycles,
         latest.business_date - of.business_date as age_days
     from settlement.instructions as asked
-    left join told using (instruction)
+    cross join lateral (
+        select sum(amount_atoms)::bigint as confirmed_atoms, bool_or(kind = 2) as has_failed
+        from settlement.instruction_events as happened
+        where happened.instruction = asked.instruction
+    ) as told
     join settlement.cycles as of on of.cycle = asked.cycle
     cross join (
         select cycle, business_date from settlement.cycles order by cycle desc limit 1
     ) as latest
+    where ($1::bigint[] is null or asked.instruction = any($1))
+        and ($2::bigint is null or asked.cycle = $2)
 )
 select instruction, cycle, party, account, asset, attempt, issued_in, amount_atoms,
     confirmed_atoms, state, business_date, age_cycles, age_days
 from standing
-where ($1::bigint[] is null or instruction = any($1))
-    and ($2::bigint is null or cycle = $2)
-    and ($3::bigint is null or account = $3)
+where ($3::bigint is null or account = $3)
     and ($4::int[] is null or state = any($4))
 order by instruction limit $5
 """

@@ -8,11 +8,12 @@ from exchange.admin.proposals import Proposal
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import MATRIX, may
 from exchange.directory import Directory
+from exchange.firm_tree import in_order, parents_of
 from exchange.operators import Operator
 from messages.layout import Record, plain_text
 from messages.trading import events
 from messages.trading.identity import execution_id
-from messages.trading.terms import CancelOnDisconnect, DisputeReason, SessionRight
+from messages.trading.terms import AccountKind, CancelOnDisconnect, DisputeReason, SessionRight
 
 RECORD_PAGE: Final = 500
 
@@ -114,6 +115,41 @@ async def disputes(plane: Plane) -> list[Row]:
         }
         for event in found
     ]
+
+
+async def firms(plane: Plane) -> list[Row]:
+    """Return every account by firm, each followed by its sub-accounts, with its limits."""
+    async with plane.desk("apply") as desk:
+        _, files = desk.read()
+        known = desk.known
+    parents, rows = parents_of(files), []
+    created = {e.account: e for e in known.records if isinstance(e, events.AccountCreated)}
+    for firm in sorted({each.firm for each in created.values()}):
+        for account in in_order(known.accounts_of_firm(firm), parents):
+            parent = parents.get(account)
+            rows.append(
+                {
+                    "firm": known.name("firm", firm),
+                    "account": known.name("account", account),
+                    "parent": known.name("account", parent) if parent else "",
+                    "owner_group": created[account].owner_group,
+                    "kind": AccountKind(created[account].account_kind).name.lower(),
+                    "limits": [
+                        _limits(known, each)
+                        for each in known.records
+                        if isinstance(each, events.AssetLimitsSet) and each.account == account
+                    ],
+                }
+            )
+    return rows
+
+
+def _limits(known: Directory, limits: events.AssetLimitsSet) -> Row:
+    asset = known.asset(str(limits.asset))
+    return {
+        "credit_line": known.amount(asset, limits.credit_line_atoms),
+        "position_max": known.amount(asset, limits.position_max_atoms),
+    }
 
 
 async def fees(plane: Plane) -> list[str]:

@@ -126,6 +126,7 @@ class _Door:
 def _questions(plane: Plane, door: _Door) -> list[Any]:
     listing: dict[str, Callable[[], Awaitable[list[answers.Row]]]] = {
         "accounts": lambda: answers.accounts(plane),
+        "firms": lambda: answers.firms(plane),
         "sessions": lambda: answers.sessions(plane),
         "disputes": lambda: answers.disputes(plane),
     }
@@ -134,7 +135,7 @@ def _questions(plane: Plane, door: _Door) -> list[Any]:
     async def me(request: AdminRequest) -> answers.Row:
         return answers.myself(await door.reader(request))
 
-    @get(["/v1/accounts", "/v1/sessions", "/v1/disputes"])
+    @get(["/v1/accounts", "/v1/firms", "/v1/sessions", "/v1/disputes"])
     async def listed(request: AdminRequest) -> list[answers.Row]:
         await door.reader(request)
         return await listing[request.url.path.removeprefix("/v1/")]()

@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_proposals(actions)
     for name, summary, asked in (
         ("accounts", "list accounts with their money", _accounts),
+        ("firms", "list firms with their accounts, sub-accounts and limits", _firms),
         ("sessions", "list sessions with their rights", _sessions),
         ("disputes", "list executions that clients do not know", _disputes),
         ("me", "say who you are and what you may do", _me),
@@ -201,6 +202,22 @@ def _accounts(options: argparse.Namespace) -> int:
             continue
         rest = f"held {row['held']}" if "held" in row else f"fees {row['fees']}"
         console.print(f"{row['account']:<12} {row['balance']:>32}   {rest}")
+    return EXIT_OK
+
+
+def _firms(options: argparse.Namespace) -> int:
+    firm = ""
+    for row in _client(options).get("/v1/firms"):
+        if row["firm"] != firm:
+            firm = row["firm"]
+            console.print(firm)
+        limits = "".join(
+            f"; credit line {each['credit_line']}, position at most {each['position_max']}"
+            for each in row["limits"]
+        )
+        indent = "    " if row["parent"] else "  "
+        name = f"{indent}{row['account']}"
+        console.print(f"{name:<20} {row['kind']}, owner group {row['owner_group']}{limits}")
     return EXIT_OK
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
 from exchange.errors import CommandError
+from exchange.firm_tree import in_order, parents_of
 from exchange.ledger_names import LedgerNames
 from exchange.state import State
 from exchange.statement_html import as_html
 from exchange.statement_report import Report, as_csv, as_json, statement_report
 from exchange.trade_report_words import blotter_report, fees_report
+from fix_gateway.settings import read_sessions
 from runtime import postgres
 from runtime.postgres import Connection
 from runtime.process import EXIT_OK
@@ -32,6 +34,11 @@ Maker = Callable[[Connection, LedgerNames, Period, argparse.Namespace], Awaitabl
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("--account", help="of one account, by name or number")
+    parser.add_argument(
+        "--with-sub-accounts",
+        action="store_true",
+        help="of --account: and of its sub-accounts, with what they have together",
+    )
     parser.add_argument("--firm", help="of all accounts of a firm, by name or number")
     parser.add_argument(
         "--all", action="store_true", help="of every account and firm: files into --directory"
@@ -64,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError("--all is of every account and firm, and of statements alone")
     if options.account and options.firm:
         raise CommandError("an account or a firm, not both")
+    if options.with_sub_accounts and not options.account:
+        raise CommandError("--with-sub-accounts is of --account")
     if options.report == "statement" and not (options.all or options.account or options.firm):
         raise CommandError("whose statement? --account, --firm or --all")
     if options.section is not None and options.format != "csv":
@@ -111,6 +120,7 @@ async def _statement(
     title = f"Statement of firm {options.firm}" if options.firm else "Statement"
     if not options.firm:
         title = f"Statement of account {names.account_name(accounts[0])}"
+        title += " and its sub-accounts" if options.with_sub_accounts else ""
     statements = [await account_statement(connection, each, period) for each in accounts]
     position = await ledger_position(connection)
     return statement_report(names, statements, title=title, position=position)
@@ -142,7 +152,9 @@ async def _write_all(
     for account in names.accounts.values():
         firms.setdefault(account.firm, []).append(account.account)
     count = 0
-    for firm, accounts in sorted(firms.items()):
+    parents = parents_of(read_sessions(options.sessions))
+    for firm, unordered in sorted(firms.items()):
+        accounts = in_order(unordered, parents)
         statements = [await account_statement(connection, each, period) for each in accounts]
         for each in statements:
             title = f"Statement of account {names.account_name(each.account)}"
@@ -160,14 +172,20 @@ async def _write_all(
 
 def _accounts(names: LedgerNames, options: argparse.Namespace) -> list[int] | None:
     if options.account:
-        return [names.account(options.account)]
+        account = names.account(options.account)
+        return [account, *(_below(account, options) if options.with_sub_accounts else ())]
     if options.firm:
         firm = names.firm(options.firm)
         found = [each.account for each in names.accounts.values() if each.firm == firm]
         if not found:
             raise CommandError(f"firm {options.firm} has no accounts")
-        return found
+        return in_order(found, parents_of(read_sessions(options.sessions)))
     return None
+
+
+def _below(account: int, options: argparse.Namespace) -> list[int]:
+    parents = parents_of(read_sessions(options.sessions))
+    return sorted(each for each, parent in parents.items() if parent == account)
 
 
 def _rendered(report: Report, options: argparse.Namespace) -> str:

@@ -180,7 +180,8 @@ def _seeded() -> tuple[bytes, int]:
 class PlaneDesk:
     """A plane with operators of every role, whose tokens are at hand."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sessions: Path = ROOT / "sessions") -> None:
+        self.sessions = sessions
         self.state = State(directory / "state")
         self.state.prepare()
         self.config = Path(shutil.copytree(ROOT / "config", directory / "config"))
@@ -199,7 +200,7 @@ class PlaneDesk:
         self.plane = Plane(
             state=self.state,
             config=self.config,
-            sessions=ROOT / "sessions",
+            sessions=self.sessions,
             alone=self.alone,
             doorkeeper=Doorkeeper(
                 self.operators, lambda: self.now_ns, window_ns=WINDOW_NS, nonces_max=1000
