@@ -7,6 +7,7 @@ import random
 import pytest
 
 from runtime.postgres import Connection
+from settlement.cycle_decisions import Ask
 from settlement.cycles import close_cycle
 from settlement.instructions import Chosen, confirm, fail
 from settlement.open_instructions import OpenInstructions, Totals
@@ -18,6 +19,11 @@ async def model(application: Connection, chance: random.Random) -> Model:
     made = Model(application, chance)
     await made.found()
     return made
+
+
+def ask(model: Model) -> Ask:
+    model.decisions += 1
+    return model.ask()
 
 
 async def counted(model: Model) -> Totals:
@@ -33,7 +39,7 @@ async def test_looking_on_says_what_a_first_look_says_and_reads_what_is_new(
     for cycle in range(1, 13):
         for _ in range(5):
             await model.trade()
-        await close_cycle(model.connection, model.ask())
+        await close_cycle(model.connection, ask(model))
         issued = "select instruction from settlement.instructions where issued_in = $1"
         numbers = [row[0] for row in await model.connection.fetch(issued, cycle)]
         before, unseen = kept.rows_read, unseen + len(numbers)
@@ -45,9 +51,9 @@ async def test_looking_on_says_what_a_first_look_says_and_reads_what_is_new(
         settled = [number for number in received if chance.random() < 0.5]
         failed = [number for number in received if number not in settled]
         if settled:
-            await confirm(model.connection, model.ask(), Chosen(numbers=tuple(settled)))
+            await confirm(model.connection, ask(model), Chosen(numbers=tuple(settled)))
         if failed:
-            await fail(model.connection, model.ask(), Chosen(numbers=tuple(failed)))
+            await fail(model.connection, ask(model), Chosen(numbers=tuple(failed)))
         unseen = len(received)
         if cycle % 2:  # otherwise a fail and its next attempt come between two looks
             before = kept.rows_read

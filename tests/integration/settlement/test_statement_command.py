@@ -35,7 +35,7 @@ def run(flow: Flow, tmp_path: Path, ledger_dsn: str, capsys: pytest.CaptureFixtu
     _, places = arguments_for(tmp_path, ledger_dsn)
 
     async def run(*words: str) -> tuple[int, str, str]:
-        code = await asyncio.to_thread(main, ["statement", "--so-far", *words, *places])
+        code = await asyncio.to_thread(main, ["statement", "--so-far", *places, *words])
         out, error = capsys.readouterr()
         return code, out, error
 
@@ -66,6 +66,50 @@ async def test_a_firms_statement_adds_its_accounts_up(run: Run, flow: Flow) -> N
         atoms = sum(flow.balances[account, asset] for account in flow.accounts)
         assert int(totals[f"ASSET{asset}"]["closing"].replace(".", "")) == atoms
         assert int(totals[f"ASSET{asset}"]["opening"].replace(".", "")) == 0
+
+
+SESSION = """
+id = 1
+kind = "order_entry"
+sender_comp_id = "FIVE"
+[firm]
+id = 5
+name = "FIVE"
+[[account]]
+id = {last}
+name = "MAIN"
+owner_group = 1
+limits.open_orders_max = 1
+[[account]]
+id = {first}
+name = "SUB"
+parent = "MAIN"
+owner_group = 1
+limits.open_orders_max = 1
+"""
+
+
+async def test_sub_accounts_follow_their_account(run: Run, flow: Flow, tmp_path: Path) -> None:
+    first, *between, last = sorted(flow.accounts)
+    sessions = tmp_path / "sessions"
+    sessions.mkdir()
+    (sessions / "FIVE.toml").write_text(SESSION.format(first=first, last=last))
+    words = ("--date", DAY, "--sessions", str(sessions))
+    code, out, error = await run("--account", str(last), "--with-sub-accounts", *words)
+    assert code == EXIT_OK, error
+    told = json.loads(out)
+    assert told["title"] == f"Statement of account acc {last} and its sub-accounts"
+    assert {row["account"] for row in told["sections"]["balances"]} == {
+        f"acc {first}",
+        f"acc {last}",
+    }
+    for row in told["sections"]["totals"]:
+        asset = int(row["asset"].removeprefix("ASSET"))
+        atoms = flow.balances[first, asset] + flow.balances[last, asset]
+        assert int(row["closing"].replace(".", "")) == atoms
+    _, out, _ = await run("--firm", "5", *words)
+    order = [said.split(" (")[0] for said in json.loads(out)["accounts"].split(", ")]
+    assert order == [f"acc {number}" for number in (*between, last, first)]
 
 
 async def test_the_day_before_has_nothing(run: Run) -> None:
@@ -119,6 +163,7 @@ async def test_one_section_of_csv_goes_into_a_file(run: Run, tmp_path: Path) -> 
         (("--account", "nobody", "--date", DAY), "no account nobody"),
         (("--all", "--date", DAY), "--directory"),
         (("--account", "11", "--date", DAY, "--section", "fees"), "--section is of csv"),
+        (("--firm", "5", "--with-sub-accounts", "--date", DAY), "is of --account"),
     ],
 )
 async def test_what_cannot_be_asked_is_said(run: Run, words: tuple[str, ...], said: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX, Proposals
+from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX, Proposal, Proposals
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
 from exchange.admin.signing import Doorkeeper, SignedRequest, sign
@@ -337,9 +337,12 @@ async def test_what_is_decided_is_never_read_again_and_found_by_its_id(
     again = Proposals(desk.state.proposals, lambda: desk.now_ns)
     read: list[str] = []
     reading = Proposals._read
-    monkeypatch.setattr(
-        Proposals, "_read", lambda self, path: read.append(path.stem) or reading(self, path)
-    )
+
+    def noted(proposals: Proposals, path: Path) -> Proposal:
+        read.append(path.stem)
+        return reading(proposals, path)
+
+    monkeypatch.setattr(Proposals, "_read", noted)
     assert [each.id for each in again.listed()] == [waiting.proposal.id]
     again.add(waiting.proposal.request, "credit", "another")
     assert set(read) == {waiting.proposal.id}
