@@ -7,9 +7,10 @@ migrations) costs it neither time to start nor memory.
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
-from exchange.children import PROCESSES
+from exchange.children import COPIES_MAX, PROCESSES, kind_of
 from exchange.configuration import Configuration
 from exchange.places import Places
 
@@ -18,6 +19,8 @@ ProcessMain = Callable[[Configuration, Places, asyncio.Event], Awaitable[int]]
 
 
 def process_main(name: str) -> ProcessMain:
-    """Return what runs one of ``PROCESSES``: ``run`` of the module of its name."""
-    assert name in PROCESSES, name
-    return cast(ProcessMain, importlib.import_module(f"exchange.processes.{name}").run)
+    """Return what runs one of ``PROCESSES`` or ``COPIES``: ``run`` of the module of its kind."""
+    kind = kind_of(name)
+    assert kind in PROCESSES, name
+    run = importlib.import_module(f"exchange.processes.{kind}").run
+    return cast(ProcessMain, partial(run, name=name) if kind in COPIES_MAX else run)

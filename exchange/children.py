@@ -18,6 +18,7 @@ import structlog
 from exchange.configuration import PostgresTable, SupervisorTable
 from exchange.database import POSTGRES
 from exchange.state import ProcessPage, State
+from retail_gateway.streams.settings import PROCESSES_MAX
 from runtime.embedded_postgres import (
     DataDirectoryBusyError,
     EmbeddedPostgres,
@@ -39,8 +40,29 @@ PROCESSES = (
     "fix_gateway",
     "fix_market_data",
     "admin_api",
+    "retail_streams",
 )
 """Our own processes, as ``./rialto run`` knows them."""
+
+COPIES_MAX = {"retail_streams": PROCESSES_MAX}
+"""Processes of which there may be several."""
+
+
+def copies(name: str, count: int) -> list[str]:
+    """Name the processes of one kind: the first by the kind, others with their number."""
+    return [name, *(f"{name}_{number}" for number in range(2, count + 1))]
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of process that a name of ``copies`` says."""
+    found = [kind for kind, count in COPIES_MAX.items() if name in copies(kind, count)]
+    return found[0] if found else name
+
+
+COPIES = tuple(
+    name for kind, count in COPIES_MAX.items() for name in copies(kind, count) if name != kind
+)
+"""Those beyond the first, which run where the configuration asks for them."""
 
 SWITCHED_OFF = "switched off in the configuration"
 """What is said of a process that is not wanted: no trouble, though it does not run."""

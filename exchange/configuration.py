@@ -14,6 +14,7 @@ import msgspec
 from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
+from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError, read_toml
 from services.accounts import settings as accounts
 from services.surveillance.parameters import Parameters, read_parameters
@@ -150,6 +151,12 @@ class AccountsTable(Strict, frozen=True):
     hashing: accounts.Hashing = accounts.Hashing()
 
 
+class MarketDataTable(Strict, frozen=True):
+    """``[market_data]``: public data, for the doors that serve it."""
+
+    address: str = ""
+
+
 class PostgresTable(Strict, frozen=True):
     """``[postgres]``: an embedded server, or the address of one."""
 
@@ -173,6 +180,7 @@ class ObservabilityTable(Strict, frozen=True):
     fix_port: Port = 0
     fix_market_data_port: Port = 0
     admin_api_port: Port = 0
+    retail_streams_port: Port = 0
 
 
 class SupervisorTable(Strict, frozen=True):
@@ -226,6 +234,8 @@ class VenueFile(Strict, frozen=True):
     bounds: BoundsTable
     principals: dict[PrincipalName, PrincipalTable]
     auditor: AuditorTable = AuditorTable()
+    market_data: MarketDataTable = MarketDataTable()
+    retail_streams: StreamsTable = StreamsTable()
 
 
 class AssetTable(Strict, frozen=True):

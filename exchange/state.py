@@ -86,6 +86,11 @@ class State:
         """Where the core's Unix socket is."""
         return self.socket("core.sock")
 
+    @property
+    def market_data_socket(self) -> Path:
+        """Where market data is asked and followed."""
+        return self.socket("market_data.sock")
+
     def socket(self, name: str) -> Path:
         """Say where a Unix socket is: here, or in a short place where our path is too long."""
         path = self.run / name

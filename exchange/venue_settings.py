@@ -7,6 +7,7 @@ from exchange.accounts_settings import accounts_context
 from exchange.admin.tls import tls_context
 from exchange.configuration import Configuration, read_configuration
 from exchange.state import State
+from exchange.streams_settings import streams_context
 from fix_gateway.guard.settings import GuardSettings
 from fix_gateway.guard.tls import check_plain_host, server_context
 from fix_gateway.settings import Doors, SessionFile, networks, read_sessions
@@ -73,6 +74,7 @@ def read_and_check(
     networks(where, "fix_guard.limits.addresses", guard.limits.addresses)
     tls_context(configuration.venue.admin_api, state.secrets)
     accounts_context(configuration, state)
+    streams_context(configuration, state)
     if guard.tls_host:
         files = guard_settings(configuration, sessions, state)
         server_context(files.certificate_file, files.key_file, trusted_pem="")

@@ -5,13 +5,14 @@ import ssl
 from pathlib import Path
 
 from exchange.configuration import AccountsTable, AdminApiTable
+from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError
 
 _WHERE = "config/venue.toml: [admin_api]"
 
 
 def tls_context(
-    table: AdminApiTable | AccountsTable, secrets: Path, *, where: str = _WHERE
+    table: AdminApiTable | AccountsTable | StreamsTable, secrets: Path, *, where: str = _WHERE
 ) -> ssl.SSLContext | None:
     """Return the context that an API is served with; None for plain HTTP on loopback.
 

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from exchange.bootstrap import process_main
-from exchange.children import PROCESSES
+from exchange.children import COPIES, PROCESSES
 from exchange.configuration import read_configuration
 from exchange.places import Places
 from exchange.state import State
@@ -14,7 +14,7 @@ from runtime.process import die_with_parent, run_process
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the process's name."""
-    parser.add_argument("process", choices=PROCESSES)
+    parser.add_argument("process", choices=(*PROCESSES, *COPIES))
 
 
 def run(options: argparse.Namespace) -> int:

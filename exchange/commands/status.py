@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from exchange.children import PROCESSES, SWITCHED_OFF
+from exchange.children import COPIES, PROCESSES, SWITCHED_OFF
 from exchange.database import POSTGRES
 from exchange.errors import VenueAwayError
 from exchange.operator_link import connect
@@ -40,7 +40,8 @@ def venue_report(state: State) -> dict[str, Any]:
     """Gather what the processes and the core say of themselves."""
     processes: dict[str, Any] = {}
     troubles = state.troubles()
-    for name in (POSTGRES, *PROCESSES):
+    wanted = [name for name in COPIES if name in troubles or state.page(name) is not None]
+    for name in (POSTGRES, *PROCESSES, *wanted):
         page = state.page(name)
         if page is None:
             trouble = troubles.get(name, "")
@@ -58,12 +59,13 @@ def venue_report(state: State) -> dict[str, Any]:
         }
     venue = _venue_status(state)
     fix, guard = processes["fix_gateway"], processes["fix_guard"]
-    data = processes["fix_market_data"]
+    data, streams = processes["fix_market_data"], processes["retail_streams"]
     return {
         "healthy": venue is not None and all(each["healthy"] for each in processes.values()),
         "state": str(state.root),
         "fix_address": guard["addresses"].get("fix", ""),
         "fixs_address": guard["addresses"].get("fixs", ""),
+        "streams_address": streams["addresses"].get("streams", ""),
         "processes": processes,
         "venue": venue,
         "sessions": {

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exchange.books import prepare_database
-from exchange.children import PostgresChild, ProcessChild
+from exchange.children import PostgresChild, ProcessChild, copies
 from exchange.commands.status import venue_report
 from exchange.configuration import Configuration
 from exchange.places import places_arguments
@@ -73,6 +73,8 @@ def _supervisor(
         prepare=lambda: prepare_database(configuration, state),
     )
     is_off = not configuration.venue.accounts.enabled
+    table = configuration.venue.retail_streams
+    streams = copies("retail_streams", table.processes) if table.enabled else []
     accounts = ProcessChild("accounts", state, settings, arguments, after=postgres)
     return Supervisor(
         state,
@@ -90,10 +92,18 @@ def _supervisor(
             ProcessChild("fix_gateway", state, settings, arguments),
             ProcessChild("fix_market_data", state, settings, arguments),
             ProcessChild("admin_api", state, settings, arguments),
+            *(ProcessChild(name, state, settings, arguments) for name in streams),
         ],
         seed=seed,
-        switched_off=(accounts.name,) if is_off else (),
+        switched_off=(
+            *([accounts.name] if is_off else []),
+            *([] if streams else ["retail_streams"]),
+        ),
     )
+
+
+def _streams_line(address: str) -> str:
+    return f"Streams: [bold]{address}/ws[/bold] and {address}/stream.\n" if address else ""
 
 
 def _welcome(state: State, options: argparse.Namespace, *, already: int = 0) -> None:
@@ -115,6 +125,7 @@ def _welcome(state: State, options: argparse.Namespace, *, already: int = 0) -> 
         f"FIX 4.4: connect to [bold]{fix}[/bold]{f', over TLS to {fixs}' if fixs else ''}, "
         f"TargetCompID RIALTO; sessions are in {options.sessions}, "
         f"their keys in {state.fix_keys}.\n"
+        f"{_streams_line(report['streams_address'])}"
         f"Next: ./rialto status, ./rialto admin --help, ./rialto demo. {stop}.",
         soft_wrap=True,
     )

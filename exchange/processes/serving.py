@@ -20,6 +20,11 @@ def core_address(configuration: Configuration, state: State) -> str:
     return configuration.venue.core.address or f"unix:{state.core_socket}"
 
 
+def market_data_address(configuration: Configuration, state: State) -> str:
+    """Say where the doors find market data."""
+    return configuration.venue.market_data.address or f"unix:{state.market_data_socket}"
+
+
 def core_feed(
     configuration: Configuration, state: State, name: str
 ) -> Callable[[bytes | None], LinkFeed]:
