@@ -33,7 +33,7 @@ async def test_a_slow_reader_gets_the_newest_and_the_last_of_all_comes() -> None
         for number in range(1, 201):
             shown.market.publish(Delivery.LATEST, "btcusd@bookTicker", {"u": number, "x": PAD})
             assert (await heard(quick))["u"] == number  # nobody else waits
-        got = []
+        got: list[int] = []
         while not got or got[-1] != 200:
             said = await slow.text()
             assert isinstance(said, dict)
