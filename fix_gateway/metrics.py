@@ -1,8 +1,9 @@
 """What the gateway counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fix_gateway.bridge import Bridge
+from runtime.histogram import Histogram
 
 _LATENCY_BUCKETS = (
     0.0002,
@@ -41,9 +42,8 @@ class Metrics:
         self.acknowledgement = Histogram(
             "fix_acknowledgement_seconds",
             "From receipt of a request to its answer in QuickFIX's hands",
-            buckets=_LATENCY_BUCKETS,
-            registry=registry,
-        )
+            _LATENCY_BUCKETS,
+        ).shown_in(registry)
         self.bridge_depth = Gauge(
             "fix_bridge_messages", "Requests waiting for the loop", registry=registry
         )

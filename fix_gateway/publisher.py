@@ -15,7 +15,6 @@ from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.numbering import number_of, numbered, with_request
 from fix_gateway.translation.outbound import (
     Outgoing,
-    Place,
     concerns_clients,
     is_definition,
     told_by,
@@ -90,6 +89,8 @@ class Publisher:
             session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
         }
         self._waiter: asyncio.Future[None] | None = None
+        self._sent = 0
+        """Messages of the batch that is being published, or of statements before it."""
         self.position = 0
         """The last event that was published whole."""
         self.possibly_resent_through = 0
@@ -128,6 +129,8 @@ class Publisher:
             offset += length
         self.position = batch.last
         self._progress.look()
+        self._metrics.sent.inc(self._sent)
+        self._sent = 0
         self._metrics.feed_event.set(batch.last)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -149,9 +152,9 @@ class Publisher:
             if target is None:
                 continue
             session, channel = target
-            if Place(statement.event, statement.rank) > session.skip:
+            if (statement.event, statement.rank) > session.skip:
                 channel.send(statement.text)
-                self._metrics.sent.inc()
+                self._sent += 1
 
     def _learn(self, kind: int, data: bytes, offset: int) -> None:
         record = events.EVENTS.by_kind[kind].unpack(data, offset)
@@ -166,7 +169,7 @@ class Publisher:
         if kind in KINDS:
             self._issuer.take(record)
         told = told_by(record, self._directory)
-        sent = 0
+        sent_before = self._sent
         for message in told:
             target = self._to.get(message.session)
             if target is None:
@@ -179,7 +182,7 @@ class Publisher:
             session.told = number
             if session.touched is not None:
                 session.touched.update(dict.fromkeys(orders_of(record), record.number))
-            if Place(message.event, message.rank) <= session.skip:
+            if (message.event, message.rank) <= session.skip:
                 continue
             text = message.text
             if session.is_told_requests:
@@ -189,12 +192,11 @@ class Publisher:
                 end = text.index("\x01") + 1
                 text = text[:end] + _POSSIBLY_RESENT + text[end:]
             channel.send(text)
-            sent += 1
-        if sent:
-            self._count(kind, record, sent)
+            self._sent += 1
+        if self._sent != sent_before:
+            self._count(kind, record)
 
-    def _count(self, kind: int, record: events.Event, sent: int) -> None:
-        self._metrics.sent.inc(sent)
+    def _count(self, kind: int, record: events.Event) -> None:
         is_answer = kind in _ACKNOWLEDGEMENTS or (
             isinstance(record, events.OrderCancelled) and record.origin_session != 0
         )

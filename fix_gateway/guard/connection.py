@@ -349,7 +349,7 @@ class ClientConnection(asyncio.Protocol):
         if self._out_rest:
             data, self._out_rest = self._out_rest + data, b""
         at = begin = last = 0
-        while (found := read_trusted_frame(data, at)) is not None:
+        while at < len(data) and (found := read_trusted_frame(data, at)) is not None:
             body, end = found
             if self.stage is Stage.OPENING:
                 self._answered(data[at:end], body - at)

@@ -74,6 +74,8 @@ class Directory:
     firm_of_session: dict[int, int] = field(default_factory=dict)
     firm_names: dict[int, str] = field(default_factory=dict)
     session_names: dict[int, str] = field(default_factory=dict)
+    parties: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    """Parties (453) as they were written, by account, session and trader; good until we learn."""
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
     _asked: tuple[tuple[int, int], ...] = ()
     """Sessions that may answer requests for quote, each with an account."""
@@ -112,6 +114,11 @@ class Directory:
 
     def learn(self, record: Record) -> None:
         """Take one definition event; other events change nothing."""
+        self._learn(record)
+        # Last, and a new one: who still writes by the old definitions writes into the old one.
+        self.parties = {}
+
+    def _learn(self, record: Record) -> None:
         if isinstance(record, events.InstrumentCreated):
             self._learn_instrument(record)
         elif isinstance(record, events.AssetCreated):

@@ -37,6 +37,11 @@ _TIME_IN_FORCE: dict[int, str] = {
     TimeInForce.GOOD_TILL_DATE: tags.TIME_IN_FORCE_GOOD_TILL_DATE,
 }
 
+PARTIES_MAX = 65_536
+"""Texts of parties that are kept; what comes later is written each time."""
+_QUOTE = int(OrderFlag.QUOTE)
+"""As a plain number: a flag's own arithmetic takes longer than the text it decides about."""
+
 
 def identifier(client_order_id: bytes) -> str:
     """Write ClOrdID (11)."""
@@ -48,7 +53,7 @@ def quoted(client_order_id: bytes, flags: int) -> str:
 
     An entry's id has no slash, so the last one divides.
     """
-    if not flags & OrderFlag.QUOTE:
+    if not flags & _QUOTE:
         return ""
     quote, _, entry = safe_text(client_order_id).rpartition("/")
     return f"117={quote or 'NONE'}\x01299={entry or 'NONE'}\x01"
@@ -73,19 +78,24 @@ def capacity(number: int, directory: Directory) -> str:
 
 def parties(number: int, session: int, directory: Directory, *, trader: int = 0) -> str:
     """Write Parties (453): firm, account, trader, and the session that the order came from."""
-    count, text = 0, ""
+    key = number, session, trader
+    kept = directory.parties
+    known = kept.get(key)
+    if known is None:
+        known = _parties(number, session, directory, trader)
+        if len(kept) < PARTIES_MAX:
+            kept[key] = known
+    return known
+
+
+def _parties(number: int, session: int, directory: Directory, trader: int) -> str:
     found = directory.accounts.get(number)
+    parts = []
     if found is not None:
-        firm = directory.firm_names.get(found.firm)
-        if firm:
-            count, text = 1, f"448={firm}\x01447=D\x01452=1\x01"
-        count, text = count + 1, f"{text}448={found.name}\x01447=D\x01452=24\x01"
-    if trader:
-        count, text = count + 1, f"{text}448={trader}\x01447=D\x01452=11\x01"
-    name = directory.session_names.get(session)
-    if name:
-        count, text = count + 1, f"{text}448={name}\x01447=D\x01452=55\x01"
-    return f"453={count}\x01{text}" if count else ""
+        parts = [(directory.firm_names.get(found.firm), 1), (found.name, 24)]
+    parts += [(str(trader) if trader else None, 11), (directory.session_names.get(session), 55)]
+    texts = [f"448={name}\x01447=D\x01452={role}\x01" for name, role in parts if name]
+    return f"453={len(texts)}\x01{''.join(texts)}" if texts else ""
 
 
 def target_firm(number: int, directory: Directory) -> str:
@@ -134,7 +144,17 @@ def quantity(lots: int, unit: Instrument | None) -> str:
     """Return a quantity of an instrument."""
     if unit is None or lots == 0:
         return "0"
-    return decimal_text(lots * unit.lot_units, unit.quantity_decimals)
+    return all_digits(lots, unit)
+
+
+def all_digits(lots: int, unit: Instrument) -> str:
+    """Return a quantity of an instrument, also a zero, with all its digits."""
+    return _quantity_text(lots, unit.lot_units, unit.quantity_decimals)
+
+
+@lru_cache(maxsize=4096)
+def _quantity_text(lots: int, lot_units: int, decimals: int) -> str:
+    return decimal_text(lots * lot_units, decimals)
 
 
 def cash(atoms: int, unit: Instrument, directory: Directory) -> str:

@@ -12,6 +12,7 @@ from fix_gateway.translation.directory import NO_SYMBOL, Directory, Instrument
 from fix_gateway.translation.parts import (
     ORDER_STATUS,
     account,
+    all_digits,
     capacity,
     cash,
     identifier,
@@ -40,6 +41,7 @@ from messages.trading.identity import NO_CLIENT_ID, execution_id
 from messages.trading.terms import CancelReason, OrderFlag, OrderType, Side, TimeInForce
 
 _AVERAGE_DIGITS = 8
+_POST_ONLY = int(OrderFlag.POST_ONLY)
 _TIME_IN = tags.TRD_REG_TIMESTAMP_TYPE_TIME_IN
 _TIME_OUT = tags.TRD_REG_TIMESTAMP_TYPE_TIME_OUT
 _RESTING = (TimeInForce.DAY, TimeInForce.GOOD_TILL_CANCEL, TimeInForce.GOOD_TILL_DATE)
@@ -367,8 +369,10 @@ def order_terms(
     expire_at_ns: int = 0,
 ) -> str:
     """Write what was ordered: quantity, type, prices, time in force, flags."""
-    whole = decimal_text(own.quantity_lots * unit.lot_units, unit.quantity_decimals)
-    text = f"38={whole}\x01{cash(own.cash_atoms, unit, directory)}{order_type(own.order_type)}"
+    text = (
+        f"38={all_digits(own.quantity_lots, unit)}\x01"
+        f"{cash(own.cash_atoms, unit, directory)}{order_type(own.order_type)}"
+    )
     if own.price_ticks:
         text += f"44={price(own.price_ticks, unit)}\x01"
     if own.stop_price_ticks:
@@ -376,7 +380,7 @@ def order_terms(
     text += time_in_force(own.time_in_force)
     if expire_at_ns and own.time_in_force == TimeInForce.GOOD_TILL_DATE:
         text += f"126={timestamp_text(expire_at_ns)}\x01"
-    if own.order_flags & OrderFlag.POST_ONLY:
+    if own.order_flags & _POST_ONLY:
         text += f"18={tags.EXEC_INST_PARTICIPATE_DONT_INITIATE}\x01"
     return text
 

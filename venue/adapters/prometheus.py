@@ -1,17 +1,12 @@
 """The core's counts and measurements, shown to Prometheus."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from runtime.histogram import Histogram
 
 _SECONDS = (25e-6, 50e-6, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1, 5)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -39,17 +34,6 @@ _HISTOGRAMS = {
 }
 
 
-class _Histogram:
-    """How many values lie in each bucket, the last of which has no upper bound."""
-
-    __slots__ = ("bounds", "buckets", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-
 class PrometheusMetrics(Collector):
     """The core's metrics port, in a registry. A name that is not declared here is a defect.
 
@@ -62,7 +46,10 @@ class PrometheusMetrics(Collector):
         self._gauges: dict[str, dict[str, float]] = {
             name: {} if label else {"": 0.0} for name, (_, label) in _GAUGES.items()
         }
-        self._histograms = {name: _Histogram(bounds) for name, (_, bounds) in _HISTOGRAMS.items()}
+        self._histograms = {
+            name: Histogram(f"core_{name}", text, bounds)
+            for name, (text, bounds) in _HISTOGRAMS.items()
+        }
         registry.register(self)
 
     def count(self, name: str, amount: int = 1, label: str = "") -> None:
@@ -72,9 +59,7 @@ class PrometheusMetrics(Collector):
 
     def observe(self, name: str, value: float) -> None:
         """Put a value into a histogram; each is one thread's."""
-        histogram = self._histograms[name]
-        histogram.buckets[bisect_left(histogram.bounds, value)] += 1
-        histogram.sum += value
+        self._histograms[name].observe(value)
 
     def set(self, name: str, value: float, label: str = "") -> None:
         """Set a gauge."""
@@ -92,13 +77,5 @@ class PrometheusMetrics(Collector):
             for value, now in list(self._gauges[name].items()):
                 gauge.add_metric([value] if label else [], now)
             yield gauge
-        for name, (text, _) in _HISTOGRAMS.items():
-            family = HistogramMetricFamily(f"core_{name}", text)
-            family.add_metric([], *_cumulated(self._histograms[name]))
-            yield family
-
-
-def _cumulated(histogram: _Histogram) -> tuple[list[tuple[str, float]], float]:
-    """Return how many values are at most each bound, and their sum."""
-    bounds = (*(str(float(bound)) for bound in histogram.bounds), "+Inf")
-    return list(zip(bounds, accumulate(histogram.buckets), strict=True)), histogram.sum
+        for histogram in self._histograms.values():
+            yield from histogram.collect()
