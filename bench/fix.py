@@ -6,8 +6,9 @@ A venue of its own is started with generated sessions; drop copy, settlement and
 beside. Latency in the open loop counts from the intended time of sending, so a stall is charged to
 every order that it delays. Processor time is what all threads of each process spent from the first
 order until the drop copy had every report and PostgreSQL every trade, divided by orders. Beside
-the figures stand the limits of the machine, measured in the same run. The load generator works on
-the same processors; its share is shown, and is not part of the sum.
+the figures stand the limits of the machine, measured in the same run, and QuickFIX alone: the
+processor time of a bare acceptor that answers each order by one report, before and after. The load
+generator works on the same processors; its share is shown, and is not part of the sum.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from bench.fix_client import LoadClient, LoadError
 from bench.fix_load import Load, Outcome, Workload
 from bench.limits import bare_round_trip, bare_sync
 from bench.processor_time import process_times_ns
+from bench.quickfix_peer import processor_us_per_order
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
@@ -50,6 +52,9 @@ SESSIONS: Final = 8
 FIRM: Final = "BENCH"
 COPY: Final = "BENCH-DC"
 GENERATOR: Final = "generator"
+ON_THE_WAY: Final = ("postgres", "core", "settlement", "fix_guard", "fix_gateway")
+"""The processes that an order passes, with its copies and its trades: the rest watch."""
+PEER_ORDERS: Final = 10_000
 SECOND_WORKLOAD_FROM: Final = 10_000_000
 """Order numbers of the second workload begin here, for none may be used twice."""
 
@@ -91,6 +96,7 @@ class Result:
             **percentiles_us(latency),
             "generator_late_max_us": self.outcome.late_max_ns / 1000,
             "processor_us_per_order": round(sum(venue_us.values()), 1),
+            "processor_us_per_order_on_the_way": round(sum(venue_us[n] for n in ON_THE_WAY), 1),
             "processor_us_per_order_by_process": self.processor_us,
         }
 
@@ -278,6 +284,8 @@ async def measure(*, is_quick: bool, folder: Path) -> dict[str, Any]:
         "tcp_round_trip": percentiles_us(bare_round_trip(5 * count)),
         "fdatasync_4096": percentiles_us(bare_sync(folder, count)),
     }
+    peer_orders = PEER_ORDERS // 5 if is_quick else PEER_ORDERS
+    alone = [await processor_us_per_order(folder, peer_orders)]
     places = write_venue(folder)
     lift_limits(places)
     say("starting a venue ...")
@@ -291,8 +299,10 @@ async def measure(*, is_quick: bool, folder: Path) -> dict[str, Any]:
         for phase in phases(is_quick=is_quick):
             say(f"{phase.name}, {phase.sessions} sessions, {phase.rate or 'no'} rate ...")
             results.append((await bench.run(phase)).as_dict())
+    alone.append(await processor_us_per_order(folder, peer_orders))
     return {
         "limits": limits,
+        "quickfix_alone_us_per_order": [round(us, 1) for us in alone],
         "idle_processor_us_per_second": idle,
         "results": results[1:],
     }
@@ -312,11 +322,13 @@ def print_table(figures: dict[str, Any]) -> None:
             f"limit: {name.replace('_', ' '):<16} "
             f"p50 {limit['p50_us']:7.0f} us  p99 {limit['p99_us']:7.0f} us"
         )
+    before, after = figures["quickfix_alone_us_per_order"]
+    print(f"QuickFIX alone: {before:.0f} us an order before, {after:.0f} us after")
     print("\nLatency in microseconds; processor time in microseconds per order.\n")
     names = list(figures["results"][0]["processor_us_per_order_by_process"])
     head = (
         f"{'phase':<14}{'orders':<9}{'sess.':>5}{'offered':>8}{'orders/s':>9}{'trades':>7}"
-        f"{'p50':>7}{'p90':>7}{'p99':>8}{'max':>9} | {'cpu':>6}"
+        f"{'p50':>7}{'p90':>7}{'p99':>8}{'max':>9} | {'cpu':>6}{'way':>6}{'ratio':>6}"
     )
     print(head + "".join(f"{name[:11]:>12}" for name in names))
     for row in figures["results"]:
@@ -327,12 +339,17 @@ def print_table(figures: dict[str, Any]) -> None:
             f"{row['orders_per_second']:>9.0f}{row['trades']:>7}{row['p50_us']:>7.0f}"
             f"{row['p90_us']:>7.0f}{row['p99_us']:>8.0f}{row['max_us']:>9.0f} | "
             f"{row['processor_us_per_order']:>6.0f}"
+            f"{row['processor_us_per_order_on_the_way']:>6.0f}"
+            f"{row['processor_us_per_order_on_the_way'] * 2 / (before + after):>6.1f}"
             + "".join(f"{times[name]:>12.0f}" for name in names)
         )
     idle = figures["idle_processor_us_per_second"]
     shown = ", ".join(f"{name} {us:.0f}" for name, us in idle.items() if name != GENERATOR)
     print(f"\nidle, in microseconds a second: {shown}")
-    print("cpu sums the venue's processes; the generator's own time stands last, apart.")
+    print(
+        "cpu sums the venue's processes, way those that an order passes, and ratio is what these "
+        "take for each that QuickFIX alone does; the generator's own time stands last, apart."
+    )
 
 
 def main() -> int:

@@ -6,15 +6,23 @@ It is not a FIX engine: on loopback nothing is lost, and a gap or a reject ends 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, cast
-
-from exchange.demo.logon_proof import LogonKey
+from typing import Final, Protocol, cast
 
 BEGIN: Final = b"8=FIX.4.4\x019="
 SOH: Final = b"\x01"
 
 Acknowledged = Callable[[int, int], None]
 """Called with an order's number and when its acknowledgement was received."""
+
+
+class Proof(Protocol):
+    """What shows who logs on."""
+
+    def fields(
+        self, *, sender: str, target: str, number: int, sending_time: str
+    ) -> list[tuple[int, str]]:
+        """Return the fields of a Logon that prove it."""
+        ...
 
 
 class LoadError(Exception):
@@ -54,7 +62,7 @@ class LoadClient(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def log_on(self, key: LogonKey) -> None:
+    def log_on(self, key: Proof) -> None:
         """Send the logon, with an interval so long that no heartbeat falls into a measurement."""
         sent_at = self._time()
         proof = key.fields(
