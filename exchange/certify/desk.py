@@ -199,6 +199,8 @@ class Desk:
                     wire.cut()
             case ["source", address]:
                 self._source = address
+            case ["pause", seconds]:
+                await asyncio.sleep(float(seconds))
             case ["operator", *rest] if self._operator is not None:
                 self._is_stopping = rest[0] == "announce" and len(rest) > 1
                 wrong = await self._operator(rest) or await self._bring_back()
