@@ -9,6 +9,7 @@ from exchange.database import database_dsn
 from exchange.operator_link import connect
 from exchange.state import State
 from messages.trading.answers import Balances
+from retail_gateway.database import migrate as migrate_retail
 from runtime import postgres
 from services.accounts.database import migrate as migrate_accounts
 from services.surveillance.database import migrate as migrate_surveillance
@@ -22,12 +23,13 @@ async def prepare_database(configuration: Configuration, state: State) -> None:
 
     Raises:
         DatabaseError: it is not one that we may use; settlement's or surveillance's.
-        SchemaError: a newer program's; accounts'.
+        SchemaError: a newer program's; accounts' or the retail API's.
     """
     dsn = database_dsn(configuration, state)
     await database.migrate(dsn)
     await migrate_surveillance(dsn)
     await migrate_accounts(dsn)
+    await migrate_retail(dsn)
 
 
 async def reconcile_venue(

@@ -41,6 +41,7 @@ PROCESSES = (
     "fix_market_data",
     "admin_api",
     "retail_streams",
+    "retail_api",
 )
 """Our own processes, as ``./rialto run`` knows them."""
 

@@ -14,6 +14,7 @@ import msgspec
 from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
+from retail_gateway.settings import RetailApiTable
 from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError, read_toml
 from services.accounts import settings as accounts
@@ -181,6 +182,7 @@ class ObservabilityTable(Strict, frozen=True):
     fix_market_data_port: Port = 0
     admin_api_port: Port = 0
     retail_streams_port: Port = 0
+    retail_api_port: Port = 0
 
 
 class SupervisorTable(Strict, frozen=True):
@@ -236,6 +238,7 @@ class VenueFile(Strict, frozen=True):
     auditor: AuditorTable = AuditorTable()
     market_data: MarketDataTable = MarketDataTable()
     retail_streams: StreamsTable = StreamsTable()
+    retail_api: RetailApiTable = RetailApiTable()
 
 
 class AssetTable(Strict, frozen=True):

@@ -23,6 +23,7 @@ REQUIRED_PRINCIPALS = (
     "settlement",
     "auditor",
     "surveillance",
+    "retail_gateway",
 )
 
 

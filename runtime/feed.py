@@ -88,7 +88,7 @@ class LinkFeed:
                         if stopping.done():
                             break
                 except (LinkLost, LinkRefused) as error:
-                    if not _is_transient(error):
+                    if not is_transient(error):
                         raise
                     log.warning("feed_link_lost", reason=str(error), through=position)
                 finally:
@@ -111,7 +111,7 @@ class LinkFeed:
                     limits=self._limits,
                 )
             except (LinkLost, LinkRefused) as error:
-                if not _is_transient(error):
+                if not is_transient(error):
                     raise
                 log.info("feed_link_retry", reason=str(error), pause_seconds=pause)
                 await asyncio.wait([stopping], timeout=pause)
@@ -128,5 +128,6 @@ def _stop_events(links: Iterable[Link]) -> None:
         link.stop_events()
 
 
-def _is_transient(error: LinkLost | LinkRefused) -> bool:
+def is_transient(error: LinkLost | LinkRefused) -> bool:
+    """Say whether connecting again can help after the end of a link."""
     return isinstance(error, LinkLost) or error.code in _TRANSIENT_BYES

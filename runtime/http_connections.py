@@ -5,16 +5,21 @@ Without these, whoever opens connections and says nothing, or a byte now and the
 
 import asyncio
 from collections import Counter
-from typing import ClassVar, cast
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.networks import network_of
 
 
 def bounded_protocol(
-    *, seconds_max: float, connections_max: int, per_network_max: int
-) -> type[H11Protocol]:
+    *,
+    seconds_max: float,
+    connections_max: int,
+    per_network_max: int,
+    quick_head_bytes_max: int = 0,
+) -> type[asyncio.Protocol]:
     """Make the protocol of a server whose connections are bounded.
 
     Args:
@@ -22,12 +27,19 @@ def bounded_protocol(
         connections_max: connections at a time; a further one takes the place of one that keeps
             the server waiting, if there is one.
         per_network_max: connections of one network at a time; a further one is cut.
+        quick_head_bytes_max: above zero, HTTP is read by httptools, with so many bytes of a
+            request before its body; else by h11, whose own bound holds.
     """
+    taken = Room(seconds_max, connections_max, per_network_max)
 
-    class OfOneServer(BoundedProtocol):
-        room = Room(seconds_max, connections_max, per_network_max)
+    class OfOneServer(BoundedProtocol, H11Protocol):
+        room = taken
 
-    return OfOneServer
+    class OfOneQuickServer(QuickProtocol):
+        room = taken
+        head_bytes_max = quick_head_bytes_max
+
+    return OfOneQuickServer if quick_head_bytes_max else OfOneServer
 
 
 class Room:
@@ -71,20 +83,26 @@ class Room:
             max(waiting, key=lambda each: self._by_network[each.network]).cut()
 
 
-class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 with a deadline, in a room."""
+class BoundedProtocol(asyncio.Protocol):
+    """HTTP/1.1 with a deadline, in a room; mixed into a protocol of uvicorn's."""
 
     room: ClassVar[Room]
     network = ""
+    # Of uvicorn's protocols, whichever it is.
+    client: tuple[str, int] | None
+    connections: set[Any]
+    cycle: Any
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
     _deadline: asyncio.TimerHandle | None = None
 
     @property
     def keeps_waiting(self) -> bool:
         """Whether it is the client's turn: there is no request yet, or not all of it."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is None or cycle.response_complete or cycle.more_body
+        cycle = self.cycle
+        return bool(cycle is None or cycle.response_complete or cycle.more_body)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the first request's time, if there is room."""
         super().connection_made(transport)
         self.network = network_of(self.client[0] if self.client is not None else "")
@@ -97,7 +115,7 @@ class BoundedProtocol(H11Protocol):
         """Begin the next request's time."""
         self.room.put_last(self)
         self._begin()
-        super().on_response_complete()
+        super().on_response_complete()  # type: ignore[misc]  # both of uvicorn's have it
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
@@ -121,3 +139,34 @@ class BoundedProtocol(H11Protocol):
     def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+class QuickProtocol(BoundedProtocol, HttpToolsProtocol):
+    """A bounded connection whose HTTP is read by httptools, which knows no bound of its own."""
+
+    head_bytes_max: ClassVar[int]
+    _head_bytes = 0
+    _is_in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a request whose head does not end in time is cut."""
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > self.head_bytes_max:
+            self.cut()
+
+    def on_message_begin(self) -> None:
+        """Begin to count a head."""
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """End to count it."""
+        self._is_in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Begin to count what comes after this request."""
+        self._is_in_head = True
+        super().on_message_complete()

@@ -28,6 +28,8 @@ class HttpBounds:
     header_bytes_max: int
     stop_seconds_max: int
     """For the requests in hand, once the server is to stop."""
+    is_quick: bool = False
+    """Whether HTTP is read by httptools: three times as quick, for a door of thousands a second."""
 
 
 class _Server(uvicorn.Server):
@@ -88,6 +90,7 @@ def _configured(
             seconds_max=bounds.exchange_seconds_max,
             connections_max=bounds.connections_max,
             per_network_max=bounds.connections_per_network_max,
+            quick_head_bytes_max=bounds.header_bytes_max if bounds.is_quick else 0,
         ),
         ws="none",
         lifespan="off",

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 from exchange.configuration import AccountsTable, AdminApiTable
+from retail_gateway.settings import RetailApiTable
 from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError
 
@@ -12,7 +13,10 @@ _WHERE = "config/venue.toml: [admin_api]"
 
 
 def tls_context(
-    table: AdminApiTable | AccountsTable | StreamsTable, secrets: Path, *, where: str = _WHERE
+    table: AdminApiTable | AccountsTable | StreamsTable | RetailApiTable,
+    secrets: Path,
+    *,
+    where: str = _WHERE,
 ) -> ssl.SSLContext | None:
     """Return the context that an API is served with; None for plain HTTP on loopback.
 

@@ -72,10 +72,17 @@ def _supervisor(
         configuration.venue.postgres,
         prepare=lambda: prepare_database(configuration, state),
     )
-    is_off = not configuration.venue.accounts.enabled
+    side = {
+        "accounts": configuration.venue.accounts.enabled,
+        "retail_api": configuration.venue.retail_api.enabled,
+    }
     table = configuration.venue.retail_streams
     streams = copies("retail_streams", table.processes) if table.enabled else []
-    accounts = ProcessChild("accounts", state, settings, arguments, after=postgres)
+    optional = [
+        ProcessChild(name, state, settings, arguments, after=postgres)
+        for name, is_wanted in side.items()
+        if is_wanted
+    ]
     return Supervisor(
         state,
         settings,
@@ -85,7 +92,7 @@ def _supervisor(
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
             ProcessChild("surveillance", state, settings, arguments, after=postgres),
-            *([] if is_off else [accounts]),
+            *optional,
             ProcessChild("auditor", state, settings, arguments),
             # Stopped after the gateway, whose farewells go through it.
             ProcessChild("fix_guard", state, settings, arguments),
@@ -95,10 +102,7 @@ def _supervisor(
             *(ProcessChild(name, state, settings, arguments) for name in streams),
         ],
         seed=seed,
-        switched_off=(
-            *([accounts.name] if is_off else []),
-            *([] if streams else ["retail_streams"]),
-        ),
+        switched_off=[name for name, is_wanted in side.items() if not is_wanted],
     )
 
 

@@ -6,10 +6,10 @@ own reports.
 
 from fix_gateway.statements.standing import AccountStanding, OpenOrder, orders_digest
 from fix_gateway.translation import parts
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
+from messages.trading.decimals import decimal_text
 
 LINES_PER_MESSAGE = 50
 HEADLINE = "STATE DIGEST"

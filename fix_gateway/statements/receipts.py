@@ -5,10 +5,10 @@ The same fence gives the same bytes, whoever makes them and however often.
 
 from fix_gateway.statements.standing import Fence, Gone
 from fix_gateway.translation import parts, tags
-from fix_gateway.translation.decimal import short_decimal_text
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
+from messages.trading.decimals import short_decimal_text
 from messages.trading.terms import CancelOnDisconnect, TimeInForce
 
 ORDERS_PER_PAGE = 40

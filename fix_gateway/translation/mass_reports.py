@@ -1,7 +1,6 @@
 """The answers to mass actions (BZ) and dry runs (DG)."""
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory, Instrument
 from fix_gateway.translation.parts import (
     account,
@@ -21,6 +20,7 @@ from fix_gateway.translation.reasons import (
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
+from messages.trading.decimals import decimal_text
 from messages.trading.terms import MassActionType, Scope, Side
 
 _ACCEPTED = f"1375={tags.MASS_ACTION_RESPONSE_ACCEPTED}\x01"

@@ -6,12 +6,12 @@ Prices and quantities carry all digits of their instrument.
 from functools import lru_cache
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import Directory, Instrument
 from fix_gateway.translation.reasons import code_name
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import nanosecond_text
 from messages.trading import events
+from messages.trading.decimals import decimal_text
 from messages.trading.terms import OrderFlag, OrderStatus, OrderType, Side, TimeInForce
 
 ORDER_STATUS: dict[int, str] = {

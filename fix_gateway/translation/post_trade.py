@@ -7,7 +7,6 @@ the sessions whose file asks for captures, besides the execution reports.
 from typing import NamedTuple
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory
 from fix_gateway.translation.parts import (
     account,
@@ -30,6 +29,7 @@ from fix_gateway.translation.reports import (
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
+from messages.trading.decimals import decimal_text
 from messages.trading.identity import NO_CLIENT_ID, execution_id
 from messages.trading.terms import DisputeReason, Side
 

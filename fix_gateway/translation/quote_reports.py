@@ -7,7 +7,6 @@ the session whose quote did it or that asked, and to the account's drop copies.
 from itertools import groupby
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory
 from fix_gateway.translation.parts import account, sentence
 from fix_gateway.translation.reasons import Figures, code_name, refusal_text
@@ -17,6 +16,7 @@ from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
 from messages.trading.codes import RejectCode
 from messages.trading.commands import QueryProtection
+from messages.trading.decimals import decimal_text
 from messages.trading.events import QuoteOutcome
 from messages.trading.identity import NO_CLIENT_ID
 from messages.trading.terms import ProtectionLimit, QuoteResponse, QuoteScope

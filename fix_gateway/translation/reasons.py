@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.directory import Directory
 from messages.trading.codes import RejectCode
+from messages.trading.decimals import decimal_text
 from messages.trading.terms import CancelReason, Side
 
 Code = RejectCode

@@ -7,7 +7,6 @@ to eight digits below the price's own and rounded down there.
 from typing import NamedTuple
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import decimal_text, short_decimal_text
 from fix_gateway.translation.directory import NO_SYMBOL, Directory, Instrument
 from fix_gateway.translation.parts import (
     ORDER_STATUS,
@@ -37,6 +36,7 @@ from fix_gateway.translation.reasons import (
 from fix_gateway.translation.text import safe_text
 from fix_gateway.translation.times import timestamp_text
 from messages.trading import events
+from messages.trading.decimals import decimal_text, short_decimal_text
 from messages.trading.identity import NO_CLIENT_ID, execution_id
 from messages.trading.terms import CancelReason, OrderFlag, OrderType, Side, TimeInForce
 

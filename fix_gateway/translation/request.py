@@ -8,13 +8,13 @@ import re
 from dataclasses import dataclass
 
 from fix_gateway.translation import tags
-from fix_gateway.translation.decimal import DecimalFault, decimal_text, steps
 from fix_gateway.translation.directory import Directory, Instrument
 from fix_gateway.translation.parties import read_parties, read_target_firm
 from fix_gateway.translation.raw import Fields
 from fix_gateway.translation.text import printable, shown
 from fix_gateway.translation.times import timestamp_ns
 from messages.trading.codes import RejectCode
+from messages.trading.decimals import DecimalFault, decimal_text, steps
 from messages.trading.identity import NO_CLIENT_ID, event_number_of
 from messages.trading.terms import CLIENT_ID_LENGTH_MAX, Side
 

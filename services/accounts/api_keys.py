@@ -1,22 +1,18 @@
-"""Keys for programs: made, listed, deleted, and the signatures that they make checked.
+"""Keys for programs: made, listed and deleted.
 
 An HMAC secret must be known here to check a signature, so it is sealed with the key file: whoever
 copies the database alone signs nothing. Of an Ed25519 key only the public half ever arrives.
 """
 
-import hashlib
-import hmac
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 
 from services.accounts import letters
 from services.accounts.person import ApiKey, Changed, Person
 from services.accounts.refusals import (
-    FROZEN,
     NOT_FOUND,
     RefusalCode,
     Refused,
@@ -24,13 +20,11 @@ from services.accounts.refusals import (
 )
 from services.accounts.registry import Caller, Registry
 from services.accounts.sessions import SECOND_NS
+from services.accounts.signatures import Signatures, SignedRequest, place_of
 from services.accounts.step_up import StepUp
-from services.accounts.terms import Activity, KeyKind, Permission, Purpose, Status
+from services.accounts.terms import Activity, KeyKind, Permission, Purpose
 
 _SECRET_BYTES = 32
-_SIGNATURE_INVALID = Refused(
-    RefusalCode.SIGNATURE_INVALID, "no such key, or the signature is not its own"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +37,6 @@ class NewKey:
     permissions: tuple[Permission, ...]
     addresses: tuple[str, ...]
     seconds: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignedRequest:
-    """What a program sent: the signature is over every byte of ``payload``."""
-
-    key_id: str
-    payload: bytes
-    signature: bytes
-    address: str
-    permission: Permission
 
 
 class ApiKeys:
@@ -77,7 +60,7 @@ class ApiKeys:
         key_id, secret = registry.chance(16).hex(), ""
         if wanted.kind is KeyKind.HMAC:
             secret = registry.chance(_SECRET_BYTES).hex()
-            material = registry.seal(secret.encode(), _place(key_id))
+            material = registry.seal(secret.encode(), place_of(key_id))
         else:
             material = bytes.fromhex(wanted.public_key)
         now_ns = registry.clock()
@@ -148,69 +131,10 @@ class ApiKeys:
         return await registry.change_own(caller, decide)
 
     async def signer(self, request: SignedRequest) -> Person | Refused:
-        """Return who signed a request, if the key may do this, from there, now.
-
-        The signature is checked before anything is said of the key. Whoever calls this also
-        keeps requests from being replayed (a time in the payload, and a window).
-        """
+        """See ``Signatures.signer``."""
         registry = self._registry
-        person = await registry.store.person_of_key(request.key_id)
-        key = _key(person, request.key_id)
-        if person is None or key is None or not self._is_signed(key, request):
-            return _SIGNATURE_INVALID
-        now_ns = registry.clock()
-        if now_ns >= key.expires_at_ns:
-            return Refused(RefusalCode.SIGNATURE_INVALID, "the key has expired")
-        if person.status is not Status.ACTIVE:
-            return FROZEN
-        if key.addresses and not _is_among(request.address, key.addresses):
-            return Refused(RefusalCode.ADDRESS_NOT_ALLOWED, "the key is not for this address")
-        if request.permission not in key.permissions:
-            said = f"the key has no permission to {request.permission}"
-            return Refused(RefusalCode.PERMISSION_MISSING, said)
-        if request.permission is Permission.WITHDRAW and now_ns < person.held_until_ns:
-            return held(person)
-        return person
-
-    def _is_signed(self, key: ApiKey, request: SignedRequest) -> bool:
-        if key.kind is KeyKind.HMAC:
-            secret = self._registry.vault.open(key.material, place=_place(key.key_id))
-            expected = hmac.new(secret, request.payload, hashlib.sha256).digest()
-            return hmac.compare_digest(expected, request.signature)
-        try:
-            Ed25519PublicKey.from_public_bytes(key.material).verify(
-                request.signature, request.payload
-            )
-        except InvalidSignature:
-            return False
-        return True
-
-
-def held(person: Person) -> Refused:
-    """Say that withdrawals wait after a change of credentials."""
-    return Refused(
-        RefusalCode.HELD,
-        f"withdrawals are held until {person.held_until_ns // SECOND_NS} (seconds since 1970), "
-        "because credentials changed",
-    )
-
-
-def _place(key_id: str) -> str:
-    return f"api-key:{key_id}"
-
-
-def _key(person: Person | None, key_id: str) -> ApiKey | None:
-    if person is None:
-        return None
-    return next((each for each in person.api_keys if each.key_id == key_id), None)
-
-
-def _is_among(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in ip_network(network) for network in networks)
+        signatures = Signatures(registry.store, registry.vault, registry.clock)
+        return await signatures.signer(request)
 
 
 def _is_public_key(text: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_gateway.translation.decimal import DecimalFault, decimal_text, short_decimal_text, steps
+from messages.trading.decimals import DecimalFault, decimal_text, short_decimal_text, steps
 from messages.trading.terms import AMOUNT_LIMIT
 
 

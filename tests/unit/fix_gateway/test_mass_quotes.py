@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_gateway.translation.decimal import decimal_text
 from fix_gateway.translation.inbound import translate
 from fix_gateway.translation.kinds import message_type_of
 from fix_gateway.translation.outbound import told_by
@@ -28,6 +27,7 @@ from messages.trading.commands import (
     ResetProtection,
     whole_command,
 )
+from messages.trading.decimals import decimal_text
 from messages.trading.events import QuoteOutcome
 from messages.trading.identity import NO_CLIENT_ID, client_id
 from messages.trading.terms import (

@@ -1,0 +1,131 @@
+"""The front desk: one request in, one answer out, whatever carried it.
+
+The order of checks: the address's allowance, the form of the parameters, who signed, the person's
+account, the count of orders, what the endpoint takes; then the desk.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from retail_gateway.allowances import Allowances, Usage
+from retail_gateway.parameters import read, taken
+from retail_gateway.people import PersonAccounts
+from retail_gateway.ports import Clock
+from retail_gateway.refusals import DoorCode, Refusal, door_refusal
+from retail_gateway.routes import Endpoint, Security
+from retail_gateway.signing import Credentials, Notary
+from retail_gateway.trading import Asked, ReplaceRefusal
+
+log = structlog.get_logger()
+
+_NOBODY: Final = Asked(account=0, valid_until_ns=0)
+
+
+class Request(NamedTuple):
+    """A request as it came."""
+
+    endpoint: Endpoint
+    address: str
+    key_id: str
+    query: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, ready to be written."""
+
+    status: int
+    body: bytes
+    retry_after: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """Lets requests in to the desks."""
+
+    allowances: Allowances
+    notary: Notary
+    accounts: PersonAccounts
+    clock: Clock
+    refused: Callable[[str], None] = lambda _name: None
+
+    async def reply(self, request: Request) -> Reply:
+        """Answer a request."""
+        usage = Usage()
+        answer = await self._answer(request, usage)
+        if isinstance(answer, Refusal):
+            return self.refusal(answer, usage)
+        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+        return Reply(200, body, usage=usage)
+
+    def refusal(self, refused: Refusal, usage: Usage | None = None) -> Reply:
+        """Write a refusal."""
+        self.refused(refused.details.name)
+        said: dict[str, Any] = {
+            "code": refused.code,
+            "msg": refused.msg,
+            "details": refused.details,
+        }
+        if isinstance(refused, ReplaceRefusal):
+            said["data"] = refused.data
+        body = msgspec.json.encode(said)
+        return Reply(refused.status, body, refused.retry_after, usage or Usage())
+
+    async def _answer(self, request: Request, usage: Usage) -> Any:
+        endpoint = request.endpoint
+        refused = await self.allowances.admit(request.address, endpoint.weight, self.clock(), usage)
+        if refused is not None:
+            return refused
+        values = read(request.query, request.body)
+        if isinstance(values, Refusal):
+            return values
+        asked = await self._asked(request, values, usage)
+        if isinstance(asked, Refusal):
+            return asked
+        wanted = taken(values, endpoint.takes)
+        if isinstance(wanted, Refusal):
+            return wanted
+        return await endpoint.handle(asked, wanted)
+
+    async def _asked(
+        self, request: Request, values: dict[str, str], usage: Usage
+    ) -> Asked | Refusal:
+        endpoint = request.endpoint
+        if endpoint.security is Security.NONE:
+            return _NOBODY
+        proven = await self.notary.proven(
+            Credentials(request.key_id, request.address, request.query, request.body),
+            values,
+            permission=endpoint.security,
+            door=endpoint.door,
+            changes=endpoint.changes,
+        )
+        if isinstance(proven, Refusal):
+            return proven
+        account = await self.accounts.account_of(proven.person_id)
+        if isinstance(account, Refusal):
+            return account
+        if endpoint.orders:
+            refused = await self.allowances.admit_orders(
+                account, endpoint.orders, self.clock(), usage
+            )
+            if refused is not None:
+                return refused
+        return Asked(account, proven.valid_until_ns)
+
+
+def unknown(doors: Mapping[str, object], path: str) -> Refusal:
+    """Refuse what is not in the table."""
+    if path in doors:
+        return door_refusal(
+            DoorCode.METHOD_UNKNOWN, -1020, "This operation is not supported.", status=405
+        )
+    return door_refusal(
+        DoorCode.ENDPOINT_UNKNOWN, -1020, "This operation is not supported.", status=404
+    )

@@ -1,0 +1,264 @@
+"""Every endpoint of the API in one table: what it takes, costs and answers, and who does it.
+
+REST, the WebSocket API, the OpenAPI document, and the tests of isolation are made from it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from retail_gateway import answers, parameters
+from retail_gateway.enquiries import EnquiryDesk
+from retail_gateway.exchange_info import GeneralDesk
+from retail_gateway.parameters import Parameters
+from retail_gateway.refusals import Refusal
+from retail_gateway.trading import Asked, TradingDesk
+
+Handler = Callable[[Asked, Any], Awaitable[Any]]
+
+
+class Security(StrEnum):
+    """What a request must prove; the words are those of an API key's permissions."""
+
+    NONE = ""
+    READ = "read"
+    TRADE = "trade"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One thing that can be asked."""
+
+    method: str
+    path: str
+    summary: str
+    handle: Handler
+    takes: type[Parameters] = Parameters
+    answers: Any = answers.Empty
+    security: Security = Security.NONE
+    weight: int = 1
+    orders: int = 0
+    """How many new orders a request counts as."""
+    changes: bool = False
+    """Whether a repeat would do something again."""
+    socket_method: str = ""
+    """What the WebSocket API calls it; empty where it has no such thing."""
+
+    @property
+    def door(self) -> str:
+        """Name it in a word."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desks:
+    """Who answers."""
+
+    general: GeneralDesk
+    trading: TradingDesk
+    enquiries: EnquiryDesk
+
+
+def endpoints(desks: Desks) -> list[Endpoint]:
+    """Return the table."""
+    return [*_general(desks.general), *_trade(desks.trading), *_account(desks)]
+
+
+def _general(desk: GeneralDesk) -> list[Endpoint]:
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/v3/ping",
+            summary="Test connectivity",
+            handle=desk.ping,
+            socket_method="ping",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/time",
+            summary="Server time",
+            handle=desk.time,
+            answers=answers.ServerTime,
+            socket_method="time",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/exchangeInfo",
+            summary="Markets, their filters, and the rate limits",
+            handle=desk.exchange_info,
+            takes=parameters.Symbols,
+            answers=dict[str, Any],
+            weight=20,
+            socket_method="exchangeInfo",
+        ),
+    ]
+
+
+def _trade(desk: TradingDesk) -> list[Endpoint]:
+    trade = Security.TRADE
+    return [
+        Endpoint(
+            method="POST",
+            path="/api/v3/order",
+            summary="Place an order",
+            handle=desk.place,
+            takes=parameters.Terms,
+            answers=answers.PlacedAnswer,
+            security=trade,
+            orders=1,
+            changes=True,
+            socket_method="order.place",
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/v3/order/test",
+            summary="Check an order as it would be placed, and place none",
+            handle=desk.test,
+            takes=parameters.TestTerms,
+            answers=answers.TestedAnswer | answers.Empty,
+            security=trade,
+            socket_method="order.test",
+        ),
+        Endpoint(
+            method="DELETE",
+            path="/api/v3/order",
+            summary="Cancel an order",
+            handle=desk.cancel,
+            takes=parameters.CancelledOrder,
+            answers=answers.CancelledAnswer,
+            security=trade,
+            changes=True,
+            socket_method="order.cancel",
+        ),
+        Endpoint(
+            method="DELETE",
+            path="/api/v3/openOrders",
+            summary="Cancel all open orders of a market",
+            handle=desk.cancel_open,
+            takes=parameters.OneSymbol,
+            answers=list[answers.CancelledAnswer],
+            security=trade,
+            changes=True,
+            socket_method="openOrders.cancelAll",
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/v3/order/cancelReplace",
+            summary="Cancel an order and place another",
+            handle=desk.replace,
+            takes=parameters.Replacement,
+            answers=answers.ReplacedAnswer,
+            security=trade,
+            orders=1,
+            changes=True,
+            socket_method="order.cancelReplace",
+        ),
+        Endpoint(
+            method="PUT",
+            path="/api/v3/order/amend/keepPriority",
+            summary="Make an order smaller in its place",
+            handle=desk.amend,
+            takes=parameters.AmendedOrder,
+            answers=answers.AmendedAnswer,
+            security=trade,
+            weight=4,
+            changes=True,
+            socket_method="order.amend.keepPriority",
+        ),
+    ]
+
+
+def _account(desks: Desks) -> list[Endpoint]:
+    desk, read = desks.enquiries, Security.READ
+
+    def of(handle: Callable[[int, Any], Awaitable[Any]]) -> Handler:
+        async def handled(asked: Asked, wanted: Parameters) -> Any:
+            return await handle(asked.account, wanted)
+
+        return handled
+
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/v3/order",
+            summary="Where an order stands",
+            handle=of(desk.order),
+            takes=parameters.NamedOrder,
+            answers=answers.OrderAnswer,
+            security=read,
+            weight=4,
+            socket_method="order.status",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/openOrders",
+            summary="Open orders",
+            handle=of(desk.open_orders),
+            takes=parameters.OptionalSymbol,
+            answers=list[answers.OrderAnswer],
+            security=read,
+            weight=6,
+            socket_method="openOrders.status",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/allOrders",
+            summary="Orders, open and done",
+            handle=of(desk.orders),
+            takes=parameters.OrderRange,
+            answers=list[answers.OrderAnswer],
+            security=read,
+            weight=20,
+            socket_method="allOrders",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/myTrades",
+            summary="Trades",
+            handle=of(desk.trades),
+            takes=parameters.TradeRange,
+            answers=list[answers.TradeAnswer],
+            security=read,
+            weight=20,
+            socket_method="myTrades",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/account",
+            summary="Balances, rates and rights",
+            handle=of(desk.account),
+            takes=parameters.AccountView,
+            answers=answers.AccountAnswer,
+            security=read,
+            weight=20,
+            socket_method="account.status",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/account/commission",
+            summary="Rates on a market",
+            handle=of(desk.commission),
+            takes=parameters.OneSymbol,
+            answers=answers.CommissionAnswer,
+            security=read,
+            weight=20,
+            socket_method="account.commission",
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v3/rateLimit/order",
+            summary="How many orders were counted",
+            handle=desks.general.order_counts,
+            answers=list[answers.RateLimitAnswer],
+            security=read,
+            weight=40,
+            socket_method="account.rateLimits.orders",
+        ),
+    ]
+
+
+Answered = msgspec.Struct | list[msgspec.Struct] | dict[str, Any] | Refusal
+"""What a handler returns."""

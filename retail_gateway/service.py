@@ -1,0 +1,172 @@
+"""The retail API as a process: the link to the core, the door, and what forgets in between."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from retail_gateway.allowances import Allowances, Counters
+from retail_gateway.core_link import CoreLink, Dial
+from retail_gateway.enquiries import EnquiryDesk
+from retail_gateway.exchange_info import GeneralDesk
+from retail_gateway.front import Front
+from retail_gateway.market import Market
+from retail_gateway.metrics import RetailMetrics
+from retail_gateway.people import PersonAccounts
+from retail_gateway.ports import Beginning, Clock, History, HistoryAwayError, People, Signers
+from retail_gateway.rest.application import Application
+from retail_gateway.routes import Desks, endpoints
+from retail_gateway.settings import RetailSettings
+from retail_gateway.signing import Notary, Replays
+from retail_gateway.state import RetailState
+from retail_gateway.trading import TradingDesk
+from runtime import http_server
+from runtime.http_server import HttpBounds
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS: Final = 1.0
+_STOP_SECONDS_MAX: Final = 10
+
+
+class RetailService:
+    """All of it, over adapters that the caller has chosen."""
+
+    name = "retail_api"
+
+    def __init__(
+        self,
+        settings: RetailSettings,
+        *,
+        dial: Dial,
+        history: History,
+        people: People,
+        signers: Signers,
+        counters: Counters,
+        clock: Clock,
+        registry: CollectorRegistry,
+    ) -> None:
+        """Describe the service."""
+        limits = settings.limits
+        self._settings = settings
+        self._history = history
+        self._metrics = RetailMetrics(registry)
+        market = Market(settings.session)
+        self._state = RetailState(
+            market,
+            first=settings.first_account,
+            last=settings.last_account,
+            kept_max=limits.kept_max,
+        )
+        self._link = link = CoreLink(dial, self._state, settings, clock=clock)
+        allowances = Allowances(limits, counters)
+        desks = Desks(
+            general=GeneralDesk(self._state, allowances, clock, name="RIALTO"),
+            trading=TradingDesk(link, self._state),
+            enquiries=EnquiryDesk(self._state, history, clock),
+        )
+        self._table = endpoints(desks)
+        self._front = Front(
+            allowances=allowances,
+            notary=Notary(signers, Replays(limits.signatures_max), clock),
+            accounts=PersonAccounts(people, link, market, settings),
+            clock=clock,
+            refused=lambda name: self._metrics.refused.labels(name).inc(),
+        )
+        self._is_database_there = True
+
+    async def run(
+        self,
+        stop: asyncio.Event,
+        *,
+        context: ssl.SSLContext | None = None,
+        listening: Callable[[str], None],
+    ) -> None:
+        """Serve until asked to stop, and answer what is in hand.
+
+        Raises:
+            LinkError: one that is never retried. SettingsError: the address cannot be had.
+        """
+        beginning = await self._beginning(stop)
+        if beginning is None:
+            return
+        self._state.begin(beginning.orders, after=beginning.position)
+        self._link.expect(beginning.venue)
+        application = Application(
+            self._front,
+            self._table,
+            body_bytes_max=self._settings.http.body_bytes_max,
+            pages={},
+        )
+        unlinked = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._link.run(unlinked), name="retail.core_link")
+            forgetting = group.create_task(self._forget(), name="retail.forget")
+            await self._serve(application, context, stop, listening)
+            # The link goes on until the last answer has been given.
+            unlinked.set()
+            forgetting.cancel()
+
+    async def _beginning(self, stop: asyncio.Event) -> Beginning | None:
+        first, last = self._settings.first_account, self._settings.last_account
+        while not stop.is_set():
+            try:
+                return await self._history.beginning(first, last)
+            except HistoryAwayError as error:
+                log.warning("database_away", reason=str(error))
+                await asyncio.sleep(_LOOK_SECONDS)
+        return None
+
+    async def _serve(
+        self,
+        application: Application,
+        context: ssl.SSLContext | None,
+        stop: asyncio.Event,
+        listening: Callable[[str], None],
+    ) -> None:
+        http = self._settings.http
+        bounds = HttpBounds(
+            connections_max=http.connections_max,
+            connections_per_network_max=http.connections_per_network_max,
+            exchange_seconds_max=http.request_seconds_max,
+            header_bytes_max=http.header_bytes_max,
+            stop_seconds_max=_STOP_SECONDS_MAX,
+            is_quick=True,
+        )
+        await http_server.serve(
+            application,
+            (self._settings.host, self._settings.port),
+            bounds,
+            context,
+            stop,
+            table="[retail_api]",
+            listening=listening,
+        )
+
+    async def _forget(self) -> None:
+        """Forget what the database has, as it comes to have it."""
+        while True:
+            try:
+                orders, ledger = await self._history.positions()
+                self._state.forget(orders_through=orders, trades_through=ledger)
+                self._is_database_there = True
+            except HistoryAwayError as error:
+                self._is_database_there = False
+                log.warning("database_away", reason=str(error))
+            self._metrics.seen.set(self._state.position)
+            self._metrics.waiting.set(self._link.waiting_count)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def health(self) -> dict[str, object]:
+        """Say whether people can trade and ask."""
+        is_linked = self._link.is_caught_up.is_set()
+        is_complete = self._state.missing_through == 0
+        return {
+            "healthy": is_linked and self._is_database_there and is_complete,
+            "linked": is_linked,
+            "through_event": self._state.position,
+            "history_complete": is_complete,
+        }

@@ -1,0 +1,195 @@
+"""Who signed a request, and whether it may still be acted on.
+
+The signature is over query and body, joined, without itself: every parameter, as it was sent.
+Binance's scheme leaves method and path out, so each signature is remembered with the method and
+path that it first came for: it opens no other door, and changes nothing twice.
+"""
+
+import base64
+import binascii
+import re
+from collections import deque
+from typing import Final, NamedTuple
+
+from retail_gateway.parameters import missing
+from retail_gateway.ports import Clock, HistoryAwayError, Signed, Signer, Signers
+from retail_gateway.refusals import (
+    DATABASE_AWAY,
+    OVERLOADED,
+    DoorCode,
+    Refusal,
+    door_refusal,
+)
+
+RECV_WINDOW_MS: Final = 5_000
+RECV_WINDOW_MS_MAX: Final = 60_000
+AHEAD_MS_MAX: Final = 1_000
+
+_KEY = re.compile(r"[A-Za-z0-9]{1,64}")
+_HEX = re.compile(r"[0-9A-Fa-f]{64}")
+_TIMESTAMP = re.compile(r"[0-9]{13}(?:[0-9]{3})?")
+_WINDOW = re.compile(r"([0-9]{1,5})(?:\.([0-9]{1,3}))?")
+_SIGNATURE = re.compile(rb"(?:^|&)signature=[^&]*")
+
+_MICROSECOND: Final = 1_000
+_MILLISECOND: Final = 1_000_000
+
+_BAD_KEY: Final = door_refusal(DoorCode.KEY_MALFORMED, -2014, "API-key format invalid.", status=401)
+_BAD_SIGNATURE: Final = door_refusal(
+    DoorCode.SIGNATURE_REFUSED, -1022, "Signature for this request is not valid.", status=401
+)
+
+
+class Credentials(NamedTuple):
+    """What a request brings to prove who sent it."""
+
+    key_id: str
+    address: str
+    query: bytes
+    body: bytes
+
+
+class Proven(NamedTuple):
+    """Who it was, and until when the request holds."""
+
+    person_id: str
+    valid_until_ns: int
+
+
+class Replays:
+    """The signatures that were used, each until no window can hold it any more."""
+
+    def __init__(self, signatures_max: int) -> None:
+        self._signatures_max = signatures_max
+        self._used: dict[bytes, str] = {}
+        self._ends: deque[tuple[int, bytes]] = deque()
+
+    def use(self, signature: bytes, door: str, *, now_ns: int, changes: bool) -> Refusal | None:
+        """Note a signature; refuse it for another door, and for changing something twice."""
+        while self._ends and self._ends[0][0] < now_ns:
+            self._used.pop(self._ends.popleft()[1], None)
+        used = self._used.get(signature)
+        if used is not None:
+            return _REPLAYED if changes or used != door else None
+        if len(self._ends) >= self._signatures_max:
+            return OVERLOADED
+        self._used[signature] = door
+        # All are kept as long as the longest window, which keeps the queue in order.
+        self._ends.append((now_ns + _KEPT_NS, signature))
+        return None
+
+
+_KEPT_NS: Final = (RECV_WINDOW_MS_MAX + AHEAD_MS_MAX) * _MILLISECOND
+_REPLAYED: Final = door_refusal(DoorCode.REQUEST_REPLAYED, -2010, "Duplicate order sent.")
+
+
+class Notary:
+    """Says who signed."""
+
+    def __init__(self, signers: Signers, replays: Replays, clock: Clock) -> None:
+        self._signers = signers
+        self._replays = replays
+        self._clock = clock
+
+    async def proven(
+        self,
+        credentials: Credentials,
+        values: dict[str, str],
+        *,
+        permission: str,
+        door: str,
+        changes: bool,
+    ) -> Proven | Refusal:
+        """Say who signed a request, and take what only proves it out of ``values``.
+
+        Args:
+            credentials: key, address, and query and body as they came.
+            values: the parameters in them.
+            permission: what the key must allow.
+            door: method and path, or the method of the WebSocket API.
+            changes: whether a repeat would do something again.
+        """
+        if _KEY.fullmatch(credentials.key_id) is None:
+            return _BAD_KEY
+        window = _window(values)
+        if isinstance(window, Refusal):
+            return window
+        timestamp_ns, recv_window_ns = window
+        now_ns = self._clock()
+        refused = _is_late(timestamp_ns, recv_window_ns, now_ns)
+        if refused is not None:
+            return refused
+        text = values.pop("signature", None)
+        if text is None:
+            return missing("signature")
+        signature = _signature(text)
+        if signature is None:
+            return _BAD_SIGNATURE
+        payload = _SIGNATURE.sub(b"", credentials.query) + _SIGNATURE.sub(b"", credentials.body)
+        signed = Signed(credentials.key_id, payload, signature, credentials.address, permission)
+        try:
+            signer = await self._signers.signer(signed)
+        except HistoryAwayError:
+            return DATABASE_AWAY
+        if not isinstance(signer, Signer):
+            return signer
+        replayed = self._replays.use(signature, door, now_ns=now_ns, changes=changes)
+        return replayed or Proven(signer.person_id, timestamp_ns + recv_window_ns)
+
+
+def _window(values: dict[str, str]) -> tuple[int, int] | Refusal:
+    """Read timestamp (milliseconds, or microseconds) and recvWindow; return nanoseconds."""
+    stamp, window = values.pop("timestamp", None), values.pop("recvWindow", None)
+    if stamp is None or _TIMESTAMP.fullmatch(stamp) is None:
+        return missing("timestamp")
+    unit = _MILLISECOND if len(stamp) == 13 else _MICROSECOND
+    window_us = RECV_WINDOW_MS * 1000
+    if window is not None:
+        match = _WINDOW.fullmatch(window)
+        if match is None or not match[1]:
+            return _bad_window()
+        window_us = int(match[1]) * 1000 + int((match[2] or "").ljust(3, "0"))
+        if not 0 < window_us <= RECV_WINDOW_MS_MAX * 1000:
+            return _bad_window()
+    return int(stamp) * unit, window_us * _MICROSECOND
+
+
+def _bad_window() -> Refusal:
+    return door_refusal(
+        DoorCode.PARAMETER_MALFORMED,
+        -1131,
+        f"recvWindow must be less than or equal to {RECV_WINDOW_MS_MAX}, and above 0.",
+        limit=RECV_WINDOW_MS_MAX,
+    )
+
+
+def _is_late(timestamp_ns: int, window_ns: int, now_ns: int) -> Refusal | None:
+    ahead_ns = timestamp_ns - now_ns
+    if ahead_ns >= AHEAD_MS_MAX * _MILLISECOND:
+        return door_refusal(
+            DoorCode.TIMESTAMP_OUTSIDE_WINDOW,
+            -1021,
+            f"Timestamp for this request was {AHEAD_MS_MAX}ms ahead of the server's time.",
+            limit=AHEAD_MS_MAX,
+            usage=ahead_ns // _MILLISECOND,
+        )
+    if -ahead_ns > window_ns:
+        return door_refusal(
+            DoorCode.TIMESTAMP_OUTSIDE_WINDOW,
+            -1021,
+            "Timestamp for this request is outside of the recvWindow.",
+            limit=window_ns // _MILLISECOND,
+            usage=-ahead_ns // _MILLISECOND,
+        )
+    return None
+
+
+def _signature(text: str) -> bytes | None:
+    """Read a signature: 64 hexadecimal digits (HMAC), or base64 of 64 bytes (Ed25519)."""
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    try:
+        data = base64.b64decode(text.replace(" ", "+"), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if len(data) == 64 else None

@@ -1,0 +1,34 @@
+"""One venue for all tests of the retail API: starting one takes its time."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.venue_run import VenueRun, venue_run
+from tests.integration.retail_gateway.trader import Registrar, Trader
+
+
+@pytest.fixture(scope="package")
+def venue() -> Iterator[VenueRun]:
+    with tempfile.TemporaryDirectory(prefix="rialto-retail-") as name, venue_run(Path(name)) as run:
+        run.start()
+        yield run
+
+
+@pytest.fixture(scope="package")
+def registrar(venue: VenueRun) -> Registrar:
+    return Registrar(venue)
+
+
+@pytest.fixture
+async def ada(registrar: Registrar) -> AsyncIterator[Trader]:
+    """Somebody with dollars."""
+    yield await registrar.funded(USD="100000")
+
+
+@pytest.fixture
+async def ben(registrar: Registrar) -> AsyncIterator[Trader]:
+    """Somebody with bitcoin."""
+    yield await registrar.funded(BTC="10")
