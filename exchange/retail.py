@@ -1,5 +1,6 @@
 """The retail API as this venue runs it: its database, its keys, its way to the core."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -59,6 +60,9 @@ async def retail_service(
             refusals=refused,
         )
 
+    async def dial_market_data() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(str(state.socket("market_data.sock")))
+
     async with (
         postgres_store(dsn, vault, secrets.token_bytes) as store,
         postgres_history(dsn, first=settings.first_account, last=settings.last_account) as (
@@ -76,6 +80,7 @@ async def retail_service(
             yield RetailService(
                 settings,
                 dial=dial,
+                market_data=dial_market_data,
                 history=history,
                 people=people,
                 signers=AccountSigners(keys, vault, time.time_ns),

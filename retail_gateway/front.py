@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from retail_gateway.allowances import Allowances, Usage
-from retail_gateway.parameters import read, taken
+from retail_gateway.market_data import Passed, with_symbols
+from retail_gateway.parameters import Parameters, read, taken
 from retail_gateway.people import PersonAccounts
 from retail_gateway.ports import Clock
 from retail_gateway.refusals import DoorCode, Refusal, door_refusal
@@ -61,8 +62,9 @@ class Front:
         answer = await self._answer(request, usage)
         if isinstance(answer, Refusal):
             return self.refusal(answer, usage)
-        body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-        return Reply(200, body, usage=usage)
+        if isinstance(answer, Passed):
+            return Reply(answer.status, answer.body, usage=usage)
+        return Reply(200, msgspec.json.encode(answer), usage=usage)
 
     def refusal(self, refused: Refusal, usage: Usage | None = None) -> Reply:
         """Write a refusal."""
@@ -79,16 +81,22 @@ class Front:
 
     async def _answer(self, request: Request, usage: Usage) -> Any:
         endpoint = request.endpoint
-        refused = await self.allowances.admit(request.address, endpoint.weight, self.clock(), usage)
+        values = read(request.query, request.body)
+        weight = endpoint.weight
+        if endpoint.weigh is not None and not isinstance(values, Refusal):
+            weight = endpoint.weigh(values)
+        refused = await self.allowances.admit(request.address, weight, self.clock(), usage)
         if refused is not None:
             return refused
-        values = read(request.query, request.body)
         if isinstance(values, Refusal):
             return values
         asked = await self._asked(request, values, usage)
         if isinstance(asked, Refusal):
             return asked
-        wanted = taken(values, endpoint.takes)
+        said: dict[str, Any] | Refusal = values
+        if not issubclass(endpoint.takes, Parameters):
+            said = with_symbols(values)
+        wanted = said if isinstance(said, Refusal) else taken(said, endpoint.takes)
         if isinstance(wanted, Refusal):
             return wanted
         return await endpoint.handle(asked, wanted)

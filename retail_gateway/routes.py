@@ -3,18 +3,16 @@
 REST, the WebSocket API, the OpenAPI document, and the tests of isolation are made from it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import msgspec
-
 from retail_gateway import answers, parameters
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
+from retail_gateway.market_data import QUESTIONS, MarketDataLink
 from retail_gateway.parameters import Parameters
-from retail_gateway.refusals import Refusal
 from retail_gateway.trading import Asked, TradingDesk
 
 Handler = Callable[[Asked, Any], Awaitable[Any]]
@@ -36,10 +34,12 @@ class Endpoint:
     path: str
     summary: str
     handle: Handler
-    takes: type[Parameters] = Parameters
+    takes: type[Any] = Parameters
     answers: Any = answers.Empty
     security: Security = Security.NONE
     weight: int = 1
+    weigh: Callable[[Mapping[str, str]], int] | None = None
+    """Says the weight of a request with these parameters, where it is not always the same."""
     orders: int = 0
     """How many new orders a request counts as."""
     changes: bool = False
@@ -60,11 +60,17 @@ class Desks:
     general: GeneralDesk
     trading: TradingDesk
     enquiries: EnquiryDesk
+    market_data: MarketDataLink
 
 
 def endpoints(desks: Desks) -> list[Endpoint]:
     """Return the table."""
-    return [*_general(desks.general), *_trade(desks.trading), *_account(desks)]
+    return [
+        *_general(desks.general),
+        *_market_data(desks.market_data),
+        *_trade(desks.trading),
+        *_account(desks),
+    ]
 
 
 def _general(desk: GeneralDesk) -> list[Endpoint]:
@@ -97,6 +103,26 @@ def _general(desk: GeneralDesk) -> list[Endpoint]:
     ]
 
 
+def _market_data(link: MarketDataLink) -> list[Endpoint]:
+    async def ask(_asked: Asked, question: Any) -> Any:
+        return await link.ask(question)
+
+    return [
+        Endpoint(
+            method="GET",
+            path=question.path,
+            summary=question.summary,
+            handle=ask,
+            takes=question.takes,
+            answers=Any,
+            weight=question.weigh({}),
+            weigh=question.weigh,
+            socket_method=question.socket_method,
+        )
+        for question in QUESTIONS
+    ]
+
+
 def _trade(desk: TradingDesk) -> list[Endpoint]:
     trade = Security.TRADE
     return [
@@ -118,7 +144,7 @@ def _trade(desk: TradingDesk) -> list[Endpoint]:
             summary="Check an order as it would be placed, and place none",
             handle=desk.test,
             takes=parameters.TestTerms,
-            answers=answers.TestedAnswer | answers.Empty,
+            answers=dict[str, Any],
             security=trade,
             socket_method="order.test",
         ),
@@ -258,7 +284,3 @@ def _account(desks: Desks) -> list[Endpoint]:
             socket_method="account.rateLimits.orders",
         ),
     ]
-
-
-Answered = msgspec.Struct | list[msgspec.Struct] | dict[str, Any] | Refusal
-"""What a handler returns."""

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -14,10 +15,13 @@ from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.front import Front
 from retail_gateway.market import Market
+from retail_gateway.market_data import Dial as MarketDial
+from retail_gateway.market_data import MarketDataLink
 from retail_gateway.metrics import RetailMetrics
 from retail_gateway.people import PersonAccounts
 from retail_gateway.ports import Beginning, Clock, History, HistoryAwayError, People, Signers
-from retail_gateway.rest.application import Application
+from retail_gateway.rest import openapi
+from retail_gateway.rest.application import Application, Page
 from retail_gateway.routes import Desks, endpoints
 from retail_gateway.settings import RetailSettings
 from retail_gateway.signing import Notary, Replays
@@ -42,6 +46,7 @@ class RetailService:
         settings: RetailSettings,
         *,
         dial: Dial,
+        market_data: MarketDial,
         history: History,
         people: People,
         signers: Signers,
@@ -62,11 +67,13 @@ class RetailService:
             kept_max=limits.kept_max,
         )
         self._link = link = CoreLink(dial, self._state, settings, clock=clock)
+        self._market_data = MarketDataLink(market_data)
         allowances = Allowances(limits, counters)
         desks = Desks(
             general=GeneralDesk(self._state, allowances, clock, name="RIALTO"),
             trading=TradingDesk(link, self._state),
             enquiries=EnquiryDesk(self._state, history, clock),
+            market_data=self._market_data,
         )
         self._table = endpoints(desks)
         self._front = Front(
@@ -99,16 +106,27 @@ class RetailService:
             self._front,
             self._table,
             body_bytes_max=self._settings.http.body_bytes_max,
-            pages={},
+            pages={
+                openapi.DOCUMENT_PATH: Page(
+                    b"application/json", msgspec.json.encode(openapi.document(self._table))
+                ),
+                openapi.PAGE_PATH: Page(
+                    b"text/html;charset=UTF-8", openapi.page(self._table).encode()
+                ),
+            },
         )
         unlinked = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._link.run(unlinked), name="retail.core_link")
-            forgetting = group.create_task(self._forget(), name="retail.forget")
+            beside = [
+                group.create_task(self._forget(), name="retail.forget"),
+                group.create_task(self._market_data.run(), name="retail.market_data"),
+            ]
             await self._serve(application, context, stop, listening)
             # The link goes on until the last answer has been given.
             unlinked.set()
-            forgetting.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _beginning(self, stop: asyncio.Event) -> Beginning | None:
         first, last = self._settings.first_account, self._settings.last_account
@@ -167,6 +185,7 @@ class RetailService:
         return {
             "healthy": is_linked and self._is_database_there and is_complete,
             "linked": is_linked,
+            "market_data": self._market_data.is_linked,
             "through_event": self._state.position,
             "history_complete": is_complete,
         }

@@ -133,7 +133,7 @@ class TradingDesk:
             asked.account,
             {
                 "refused_kind": commands.PlaceOrder.KIND,
-                "code": refused.details.code,
+                "code": _RECORDED.get(refused.details.code, RejectCode.GATEWAY_FIELD_MALFORMED),
                 "instrument": instrument.number,
                 "client_order_id": client_id(name),
                 "text": refused.msg.encode("ascii", "replace")[:96],
@@ -289,6 +289,14 @@ class TradingDesk:
 
 _RESPONSES: Final = {"LIMIT": "FULL", "MARKET": "FULL"}
 """How much is answered when the client does not say; ACK for the other types."""
+
+_RECORDED: Final = {
+    DoorCode.PARAMETER_MISSING: RejectCode.GATEWAY_FIELD_MISSING,
+    DoorCode.PRICE_OFF_TICK: RejectCode.GATEWAY_PRICE_OFF_TICK,
+    DoorCode.QUANTITY_OFF_LOT: RejectCode.GATEWAY_QUANTITY_OFF_LOT,
+    DoorCode.AMOUNT_OUT_OF_RANGE: RejectCode.GATEWAY_OUT_OF_RANGE,
+}
+"""What the venue's record calls a refusal of this door: by the numbers of all gateways."""
 
 _NOT_SMALLER: Final = door_refusal(
     DoorCode.AMOUNT_OUT_OF_RANGE,

@@ -15,6 +15,7 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
         "postgres", "core", "follower", "settlement", "auditor",
         "surveillance", "accounts",
         "fix_guard", "fix_gateway", "fix_market_data", "admin_api", "retail_streams",
+        "retail_api",
     }  # fmt: skip
     assert "already running" in run.done("up")
     assert "the venue agrees with it" in run.done("check")

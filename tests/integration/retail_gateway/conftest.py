@@ -1,7 +1,7 @@
 """One venue for all tests of the retail API: starting one takes its time."""
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,19 @@ def venue() -> Iterator[VenueRun]:
 
 
 @pytest.fixture(scope="package")
-def registrar(venue: VenueRun) -> Registrar:
-    return Registrar(venue)
+def registrar(venue: VenueRun) -> Iterator[Registrar]:
+    registrar = Registrar(venue)
+    yield registrar
+    registrar.close()
 
 
 @pytest.fixture
-async def ada(registrar: Registrar) -> AsyncIterator[Trader]:
+async def ada(registrar: Registrar) -> Trader:
     """Somebody with dollars."""
-    yield await registrar.funded(USD="100000")
+    return await registrar.funded(USD="100000")
 
 
 @pytest.fixture
-async def ben(registrar: Registrar) -> AsyncIterator[Trader]:
+async def ben(registrar: Registrar) -> Trader:
     """Somebody with bitcoin."""
-    yield await registrar.funded(BTC="10")
+    return await registrar.funded(BTC="10")

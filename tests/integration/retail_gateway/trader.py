@@ -87,6 +87,7 @@ class Registrar:
         self._run = run
         self._configuration = read_configuration(run.config)
         self._vault = sealing_vault(run.state)
+        self._traders: list[Trader] = []
 
     @property
     def url(self) -> str:
@@ -109,6 +110,7 @@ class Registrar:
         """Register somebody who has one key."""
         key_id = uuid4().hex
         trader = Trader(self.url, key_id)
+        self._traders.append(trader)
         if kind is KeyKind.HMAC:
             trader.secret = secrets.token_hex(32).encode()
             material = self._vault.seal(
@@ -141,6 +143,11 @@ class Registrar:
             # As the desk does it: a key comes to somebody who is there.
             await self._change(store, person.person_id, lambda p: replace(p, api_keys=(key,)))
         return trader
+
+    def close(self) -> None:
+        """Leave no connection open."""
+        for trader in self._traders:
+            trader.client.close()
 
     async def change(self, trader: Trader, change: Any) -> None:
         """Change somebody, as the accounts process would."""

@@ -7,10 +7,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
-from services.accounts.api_keys import NewKey, SignedRequest
+from services.accounts.api_keys import NewKey
 from services.accounts.person import ApiKey, Changed, Person
 from services.accounts.refusals import NOT_FOUND, RefusalCode, Refused
 from services.accounts.registry import Caller
+from services.accounts.signatures import SignedRequest
 from services.accounts.terms import KeyKind, Permission, Purpose, Status
 from tests.unit.accounts.office import Office, make_office
 
