@@ -290,7 +290,7 @@ class TradingDesk:
 _RESPONSES: Final = {"LIMIT": "FULL", "MARKET": "FULL"}
 """How much is answered when the client does not say; ACK for the other types."""
 
-_RECORDED: Final = {
+_RECORDED: Final[dict[int, RejectCode]] = {
     DoorCode.PARAMETER_MISSING: RejectCode.GATEWAY_FIELD_MISSING,
     DoorCode.PRICE_OFF_TICK: RejectCode.GATEWAY_PRICE_OFF_TICK,
     DoorCode.QUANTITY_OFF_LOT: RejectCode.GATEWAY_QUANTITY_OFF_LOT,
