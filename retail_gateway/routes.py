@@ -69,6 +69,8 @@ def endpoints(desks: Desks) -> list[Endpoint]:
         *_general(desks.general),
         *_market_data(desks.market_data),
         *_trade(desks.trading),
+        *_changes(desks.trading),
+        *_orders(desks.enquiries),
         *_account(desks),
     ]
 
@@ -170,6 +172,12 @@ def _trade(desk: TradingDesk) -> list[Endpoint]:
             changes=True,
             socket_method="openOrders.cancelAll",
         ),
+    ]
+
+
+def _changes(desk: TradingDesk) -> list[Endpoint]:
+    trade = Security.TRADE
+    return [
         Endpoint(
             method="POST",
             path="/api/v3/order/cancelReplace",
@@ -197,21 +205,23 @@ def _trade(desk: TradingDesk) -> list[Endpoint]:
     ]
 
 
-def _account(desks: Desks) -> list[Endpoint]:
-    desk, read = desks.enquiries, Security.READ
+def _of(handle: Callable[[int, Any], Awaitable[Any]]) -> Handler:
+    """Make a handler of a question about an account."""
 
-    def of(handle: Callable[[int, Any], Awaitable[Any]]) -> Handler:
-        async def handled(asked: Asked, wanted: Parameters) -> Any:
-            return await handle(asked.account, wanted)
+    async def handled(asked: Asked, wanted: Parameters) -> Any:
+        return await handle(asked.account, wanted)
 
-        return handled
+    return handled
 
+
+def _orders(desk: EnquiryDesk) -> list[Endpoint]:
+    read = Security.READ
     return [
         Endpoint(
             method="GET",
             path="/api/v3/order",
             summary="Where an order stands",
-            handle=of(desk.order),
+            handle=_of(desk.order),
             takes=parameters.NamedOrder,
             answers=answers.OrderAnswer,
             security=read,
@@ -222,7 +232,7 @@ def _account(desks: Desks) -> list[Endpoint]:
             method="GET",
             path="/api/v3/openOrders",
             summary="Open orders",
-            handle=of(desk.open_orders),
+            handle=_of(desk.open_orders),
             takes=parameters.OptionalSymbol,
             answers=list[answers.OrderAnswer],
             security=read,
@@ -233,7 +243,7 @@ def _account(desks: Desks) -> list[Endpoint]:
             method="GET",
             path="/api/v3/allOrders",
             summary="Orders, open and done",
-            handle=of(desk.orders),
+            handle=_of(desk.orders),
             takes=parameters.OrderRange,
             answers=list[answers.OrderAnswer],
             security=read,
@@ -244,18 +254,24 @@ def _account(desks: Desks) -> list[Endpoint]:
             method="GET",
             path="/api/v3/myTrades",
             summary="Trades",
-            handle=of(desk.trades),
+            handle=_of(desk.trades),
             takes=parameters.TradeRange,
             answers=list[answers.TradeAnswer],
             security=read,
             weight=20,
             socket_method="myTrades",
         ),
+    ]
+
+
+def _account(desks: Desks) -> list[Endpoint]:
+    desk, read = desks.enquiries, Security.READ
+    return [
         Endpoint(
             method="GET",
             path="/api/v3/account",
             summary="Balances, rates and rights",
-            handle=of(desk.account),
+            handle=_of(desk.account),
             takes=parameters.AccountView,
             answers=answers.AccountAnswer,
             security=read,
@@ -266,7 +282,7 @@ def _account(desks: Desks) -> list[Endpoint]:
             method="GET",
             path="/api/v3/account/commission",
             summary="Rates on a market",
-            handle=of(desk.commission),
+            handle=_of(desk.commission),
             takes=parameters.OneSymbol,
             answers=answers.CommissionAnswer,
             security=read,
