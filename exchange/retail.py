@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from exchange.accounts import sealing_vault
 from exchange.configuration import Configuration
 from exchange.database import database_dsn
-from exchange.processes.serving import core_address
+from exchange.processes.serving import core_address, market_data_address
 from exchange.signers import AccountSigners, RememberedKeys, hearing
 from exchange.state import State
 from retail_gateway.adapters.postgres import postgres_history
@@ -19,7 +19,7 @@ from retail_gateway.allowances import MemoryCounters
 from retail_gateway.service import RetailService
 from retail_gateway.settings import RetailSettings
 from runtime.link import Link
-from runtime.link_frames import Refusal
+from runtime.link_frames import Refusal, UnixAddress, parse_address
 from services.accounts.adapters.postgres import postgres_store
 
 PRINCIPAL = "retail_gateway"
@@ -61,7 +61,10 @@ async def retail_service(
         )
 
     async def dial_market_data() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_unix_connection(str(state.socket("market_data.sock")))
+        where = parse_address(market_data_address(configuration, state))
+        if isinstance(where, UnixAddress):
+            return await asyncio.open_unix_connection(where.path)
+        return await asyncio.open_connection(where.host, where.port)
 
     async with (
         postgres_store(dsn, vault, secrets.token_bytes) as store,
