@@ -1,68 +1,35 @@
 """Balances as of a moment in a ledger of ten million entries: milliseconds for one account.
 
-The entries are made in the database, in one statement, and written down at marks as the poster
-does; then random accounts are asked for at random events, and at random times.
+The ledger is made by ``settlement.rebuild`` from events that are made meanwhile: one account, a
+market maker's, makes every second trade; makers and takers of the others are a thousand accounts.
+Then random accounts are asked for at random events, at random times, the market maker and the
+venue's own at random events.
 """
 
 import random
 import statistics
+import struct
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from messages.trading.events import LAST_OF_COMMAND, BookLevelChanged, TradeExecuted
+from messages.trading.terms import Side
 from runtime.postgres import Connection, connect
-from settlement import balances_as_of
-from settlement.ledger import MARK_EVENTS
-from settlement.schema import NAMESPACE
+from settlement import balances_as_of, rebuild
+from settlement.adapters.memory import MemoryBatch
 
-EVENTS_PER_TRADE = 5
 ENTRIES_PER_TRADE = 8
-ACCOUNTS = 1_000
+LEVELS_PER_TRADE = 4
+MARKET_MAKER = 1
+FRAME_TRADES = 1_000
+START_NS = 1_700_000_000_000_000_000
 NANOSECONDS_PER_EVENT = 20_000
 QUESTIONS = 200
 
-_ASSETS = "insert into settlement.assets select n, 'A' || n, 8, 0, n from generate_series(1, 5) n"
-
-_ENTRIES = """
-insert into settlement.entries
-select trade * $2, leg.leg, leg.kind, leg.cause, leg.account, leg.asset, leg.amount, trade * $2 * $4
-from generate_series(1, $1::bigint) as trade
-cross join lateral (select 1 + trade * 7919 % $3 as maker, 1 + trade * 104729 % $3 as taker,
-    2 + trade % 4 as base, 100 + trade % 900 as size) as by
-cross join lateral (values
-    (1::smallint, 1::smallint, 1::smallint, by.maker, by.base, -by.size),
-    (2, 1, 1, by.taker, by.base, by.size),
-    (3, 1, 1, by.maker, 1, by.size * 50), (4, 1, 1, by.taker, 1, -by.size * 50),
-    (5, 1, 7, by.maker, 1, 2), (6, 1, 2, by.taker, 1, -5),
-    (7, 10, 2, 0, 1, 5), (8, 11, 7, 0, 1, -2)
-) as leg (leg, kind, cause, account, asset, amount)
-"""
-
-_MARKS = """
-insert into settlement.ledger_marks
-select place * $1, max(time_ns) from (
-    select (event_number + $1 - 1) / $1 as place, time_ns from settlement.entries
-) as placed where place * $1 < $2 group by place
-"""
-
-_BALANCE_MARKS = """
-insert into settlement.balance_marks
-select kind, account, asset, place * $1,
-    sum(moved) over (partition by kind, account, asset order by place)
-from (
-    select kind, account, asset, (event_number + $1 - 1) / $1 as place, sum(amount_atoms) as moved
-    from settlement.entries group by 1, 2, 3, 4
-) as by_place where place * $1 < $2
-"""
-
-_BALANCES = """
-insert into settlement.balances (kind, account, asset, balance_atoms, credit_floor_atoms)
-select kind, account, asset, sum(amount_atoms), case kind when 1 then 1::bigint << 62 else 0 end
-from settlement.entries group by kind, account, asset
-"""
-
-_TRIGGERS = """
-alter table settlement.entries {0} trigger user; alter table settlement.balances {0} trigger user
-"""
+_HEAD = struct.Struct("<QQq")
+_HEAD_AT = 8
+"""Number, sequence and stamp: what all events have in the same place."""
 
 
 class Answered(NamedTuple):
@@ -73,47 +40,57 @@ class Answered(NamedTuple):
     longest: float
 
 
-async def fill(connection: Connection, entries: int) -> int:
-    """Make a ledger of so many entries in an empty database; returns its last event."""
-    trades = entries // ENTRIES_PER_TRADE
-    last = trades * EVENTS_PER_TRADE
-    async with connection.transaction():
-        await connection.execute(_TRIGGERS.format("disable"))
-        await connection.execute(f"alter table {NAMESPACE}.entries drop constraint entries_pk")
-        await connection.execute(_ASSETS)
-        await connection.execute(
-            _ENTRIES, trades, EVENTS_PER_TRADE, ACCOUNTS, NANOSECONDS_PER_EVENT
-        )
-        await connection.execute(_MARKS, MARK_EVENTS, last)
-        await connection.execute(_BALANCE_MARKS, MARK_EVENTS, last)
-        await connection.execute(_BALANCES)
-        await connection.execute(
-            f"alter table {NAMESPACE}.entries"
-            " add constraint entries_pk primary key (event_number, leg)"
-        )
-        await connection.execute(
-            "insert into settlement.positions values ('ledger', $1, $2)",
-            last,
-            last * NANOSECONDS_PER_EVENT,
-        )
-        await connection.execute(_TRIGGERS.format("enable"))
-    await connection.execute("vacuum analyze settlement.entries")
-    await connection.execute("vacuum analyze settlement.balance_marks")
-    await connection.execute("analyze settlement.balances")
-    return last
+def trades_after(
+    before: list[MemoryBatch], count: int, *, accounts: int, instruments: int, seed: int
+) -> Iterator[MemoryBatch]:
+    """Yield frames, and then many trades more: each an event, with four levels before it."""
+    yield from before
+    chance, number = random.Random(seed), before[-1].last
+    level = BookLevelChanged.make(instrument=1).pack()
+    terms = {"quantity_lots": 5, "notional_atoms": 50_000, "base_atoms": 5, "price_ticks": 1}
+    fees = {"maker_fee_atoms": -2, "taker_fee_atoms": 5, "flags": LAST_OF_COMMAND}
+    trade = TradeExecuted.make(taker_side=Side.BUY, **terms, **fees).pack()
+    block = bytearray(level * LEVELS_PER_TRADE + trade)
+    offsets = {field.name: field.offset for field in TradeExecuted.FIELDS}
+    starts = [len(level) * index for index in range(LEVELS_PER_TRADE + 1)]
+    id_at, instrument_at, side_at, maker_at, taker_at = (
+        starts[-1] + offsets[name]
+        for name in ("trade_id", "instrument", "taker_side", "maker_account", "taker_account")
+    )
+    frame, first = bytearray(), number + 1
+    for trade_id in range(1, count + 1):
+        for start in starts:
+            number += 1
+            stamp = START_NS + number * NANOSECONDS_PER_EVENT
+            _HEAD.pack_into(block, start + _HEAD_AT, number, number, stamp)
+        maker = MARKET_MAKER if trade_id % 2 else 1 + int(chance.random() * accounts)
+        taker = 1 + (maker + int(chance.random() * (accounts - 1))) % accounts
+        struct.pack_into("<Q", block, id_at, trade_id)
+        struct.pack_into("<I", block, instrument_at, 1 + trade_id % instruments)
+        block[side_at] = Side.BUY if chance.random() < 0.5 else Side.SELL
+        struct.pack_into("<I", block, maker_at, maker)
+        struct.pack_into("<I", block, taker_at, taker)
+        frame += block
+        if trade_id % FRAME_TRADES == 0 or trade_id == count:
+            yield MemoryBatch(first, number, bytes(frame))
+            frame, first = bytearray(), number + 1
 
 
-async def ask(connection: Connection, last: int, *, seed: int) -> dict[str, Answered]:
+async def ask(
+    connection: Connection, last: int, *, accounts: int, seed: int
+) -> dict[str, Answered]:
     """Ask for accounts at moments, each time a different one."""
     chance = random.Random(seed)
-    answers: dict[str, list[float]] = {"event": [], "time": [], "house": []}
+    answers: dict[str, list[float]] = {"event": [], "time": [], "market_maker": [], "house": []}
+    asked = {"market_maker": MARKET_MAKER, "house": 0}
     for _ in range(QUESTIONS):
-        event = chance.randint(1, last)
         for what, took in answers.items():
-            account = 0 if what == "house" else chance.randint(1, ACCOUNTS)
+            event = chance.randint(1, last)
+            account = asked.get(what, chance.randint(1, accounts))
             started = time.perf_counter()
             if what == "time":
-                moment = await balances_as_of.at_time(connection, event * NANOSECONDS_PER_EVENT)
+                time_ns = START_NS + event * NANOSECONDS_PER_EVENT
+                moment = await balances_as_of.at_time(connection, time_ns)
             else:
                 moment = await balances_as_of.after_event(connection, event)
             assert await balances_as_of.balances(connection, moment, account=account)
@@ -125,17 +102,44 @@ def _answered(took: list[float]) -> Answered:
     return Answered(statistics.median(took), took[len(took) * 99 // 100], took[-1])
 
 
-async def measure(dsn: str, entries: int, *, seed: int) -> dict[str, float | int]:
-    """Fill a migrated, empty database, and say what answers took."""
+async def measure(
+    dsn: str,
+    before: list[MemoryBatch],
+    entries: int,
+    *,
+    venue: bytes,
+    accounts: int,
+    instruments: int,
+    seed: int,
+) -> dict[str, float | int]:
+    """Fill a migrated, empty database, and say what answers took.
+
+    Args:
+        dsn: of the schema's owner.
+        before: what defines accounts, instruments 1 and following, and gives them money.
+        entries: how many to make.
+        venue: whose events they are.
+        accounts: numbered from 1.
+        instruments: numbered from 1.
+        seed: of the events, and of what is asked.
+    """
     connection = await connect(dsn, seconds_max=60)
     try:
+        events = trades_after(
+            before,
+            entries // ENTRIES_PER_TRADE,
+            accounts=accounts,
+            instruments=instruments,
+            seed=seed,
+        )
         started = time.perf_counter()
-        last = await fill(connection, entries)
+        made = await rebuild.rebuild(connection, events, venue=venue)
         figures: dict[str, float | int] = {
             "as_of_entries": await connection.fetchval("select count(*) from settlement.entries"),
             "as_of_filled_in_seconds": round(time.perf_counter() - started, 1),
         }
-        for what, answered in (await ask(connection, last, seed=seed)).items():
+        answers = await ask(connection, made.event_number, accounts=accounts, seed=seed)
+        for what, answered in answers.items():
             for name, value in answered._asdict().items():
                 figures[f"as_of_{what}_{name}_milliseconds"] = round(value, 2)
         return figures

@@ -9,6 +9,7 @@ the trade itself and two level changes, as the engine would emit them. Measured 
   trigger, committed in batches of the same size; rows made beforehand. This is the limit.
 - ``decode``: events to rows, without the database.
 - ``ledger``: the poster as it runs, from the first event to the last commit.
+- ``rebuild``: the ledger made again in bulk, from the first event to the proof of the last row.
 - ``lag``: how long a frame waits for its commit while the venue trades at a steady rate.
 - ``as_of``: balances of one account as of a moment, in a ledger of ten million entries.
 - ``both``: the poster and the order-history projector side by side, until both are done.
@@ -54,11 +55,11 @@ from messages.trading.identity import client_id
 from messages.trading.terms import BalanceCause, OrderStatus, OrderType, Side, TimeInForce
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.postgres import connect
-from settlement import database
+from settlement import database, rebuild
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
 from settlement.binary_copy import copy
 from settlement.consumer import FeedConsumer
-from settlement.ledger import MARK_EVENTS, LedgerProjection
+from settlement.ledger import LedgerProjection
 from settlement.ledger_batch import ENTRY_COLUMNS, TRADE_COLUMNS
 from settlement.service import SettlementService
 from settlement.settings import SettlementSettings
@@ -68,7 +69,6 @@ QUOTE, FIRST_BASE, INSTRUMENTS = 1, 2, 4
 FRAME_BYTES = 1 << 20
 DEPOSIT_ATOMS = 1 << 44
 EVENTS_PER_TRADE = 5
-START_NS = 1_700_000_000_000_000_000
 
 Fields = dict[str, int | bytes]
 
@@ -94,7 +94,7 @@ class Stream:
             data = record.make(
                 number=self._number,
                 sequence=self._number,
-                time_ns=START_NS + self._number * 1000,
+                time_ns=balances.START_NS + self._number * 1000,
                 flags=flags,
                 **values,
             ).pack()
@@ -180,6 +180,7 @@ def generate(trades: int, *, accounts: int, seed: int) -> list[MemoryBatch]:
     """Make the whole stream."""
     stream = Stream(seed)
     stream.define(accounts)
+    stream.close_frame()
     for _ in range(trades):
         stream.trade(accounts)
     stream.close_frame()
@@ -199,7 +200,7 @@ async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_event
     """COPY the same encoded rows into bare tables; returns the seconds it took."""
     projection = LedgerProjection()
     batches = [
-        (ready.trades, b"".join(each.rows for each in ready.intervals(MARK_EVENTS)))
+        (ready.trades, ready.entry_rows())
         for ready in (projection.decode(part)[0] for part in _parts(frames, batch_events))
     ]
     connection = await connect(dsn)
@@ -314,6 +315,21 @@ async def measure_service(
     return Served(ledger_seconds or both_seconds, both_seconds, spent)
 
 
+async def measure_rebuild(dsn: str, frames: Sequence[MemoryBatch]) -> float:
+    """Make the ledger again in an empty database; returns the seconds it took."""
+    connection = await connect(dsn)
+    started = time.perf_counter()
+    await rebuild.rebuild(connection, frames, venue=VENUE)
+    seconds = time.perf_counter() - started
+    await connection.close()
+    return seconds
+
+
+async def _make_fresh(dsn: str) -> None:
+    await database.migrate(dsn, revision="base")
+    await database.migrate(dsn)
+
+
 async def measure(
     arguments: argparse.Namespace, dsn: str, server_pid: int
 ) -> dict[str, float | int]:
@@ -339,9 +355,11 @@ async def measure(
     figures["ledger_of_bare_copy"] = round(bare / served.ledger, 2)
     for name, spent_ns in served.processor_ns.items():
         figures[f"ledger_{name}_processor_microseconds"] = round(spent_ns / count / 1_000, 1)
+    await _make_fresh(dsn)
+    rebuilt = await measure_rebuild(dsn, frames)
+    figures["rebuild_per_second"] = round(count / rebuilt)
     if arguments.lag_rate:
-        await database.migrate(dsn, revision="base")
-        await database.migrate(dsn)
+        await _make_fresh(dsn)
         median, longest = await measure_lag(
             dsn, frames, batch_events=batch_events, trades_per_second=arguments.lag_rate
         )
@@ -349,12 +367,18 @@ async def measure(
         figures["lag_median_seconds"] = round(median, 3)
         figures["lag_longest_seconds"] = round(longest, 3)
     if arguments.entries:
-        await database.migrate(dsn, revision="base")
-        await database.migrate(dsn)
-        figures |= await balances.measure(dsn, arguments.entries, seed=arguments.seed)
+        await _make_fresh(dsn)
+        figures |= await balances.measure(
+            dsn,
+            frames[:1],
+            arguments.entries,
+            venue=VENUE,
+            accounts=arguments.accounts,
+            instruments=INSTRUMENTS,
+            seed=arguments.seed,
+        )
     if arguments.with_order_history:
-        await database.migrate(dsn, revision="base")
-        await database.migrate(dsn)
+        await _make_fresh(dsn)
         served = await measure_service(
             dsn, frames, batch_events=batch_events, with_order_history=True, server_pid=server_pid
         )

@@ -1,8 +1,8 @@
 """What was on ledger accounts after an event, or at a time: from the last mark and what followed.
 
-The poster writes balances down every ``ledger.MARK_EVENTS`` events, so that never more entries
-than lie between two marks are read, however long the ledger is (``docs/ledger.md``, "As of a
-moment"). Read with ``settlement.database.READER_ROLE`` or better.
+The poster writes balances down (``marks.MARKS``), so that no more entries are read than an account
+has between two of its marks, however long the ledger is (``docs/ledger.md``, "As of a moment").
+Read with ``settlement.database.READER_ROLE`` or better.
 """
 
 from typing import Final, NamedTuple
@@ -28,8 +28,8 @@ class LedgerNotThereError(SettlementError):
 class Moment(NamedTuple):
     """A place in the ledger: after event ``event_number``, and among those no later than a time.
 
-    ``marked`` is the last mark at or before it: balances were written down there. Only events up
-    to ``through`` need to be looked at.
+    ``marked`` is the last place of marks at or before it. Only events up to ``through`` need to be
+    looked at.
     """
 
     marked: int
@@ -67,38 +67,73 @@ select coalesce((select event_number from settlement.ledger_marks where time_ns 
     coalesce((select time_ns from settlement.positions where consumer = 'ledger'), 0) as stands
 """
 
-BALANCES: Final = """
-with known as (
-    select kind, account, asset from settlement.balances
-    where account = $1 and ($2::smallint is null or kind = $2)
-        and ($3::bigint is null or asset = $3)
-), later as (
-    select kind, account, asset, sum(amount_atoms) as atoms from settlement.entries
-    where event_number > $4 and event_number <= $5 and time_ns <= $6 and account = $1
-    group by kind, account, asset
-)
-select kind, account, asset, (coalesce(marked.balance_atoms, 0) + coalesce(later.atoms, 0)
-    + case when account = 0 then coalesce((
-        select sum(own.amount_atoms) from settlement.house_entries as own
-        join settlement.house_postings as posting using (posting)
-        where own.kind = known.kind and own.asset = known.asset
-            and posting.after_event <= $5 and posting.time_ns <= $6), 0) else 0 end
-    )::bigint as balance_atoms
-from known
-left join later using (kind, account, asset)
-left join lateral (
-    select balance_atoms from settlement.balance_marks as mark
-    where mark.kind = known.kind and mark.account = known.account and mark.asset = known.asset
-        and mark.event_number <= $4
-    order by mark.event_number desc limit 1
-) as marked on true
-order by asset, kind
-"""
-"""Balances of a trading account, or of the venue's own ledger accounts, at a moment.
+_MARKED = """
+with marked as materialized (
+    select known.kind, known.asset, mark.event_number, coalesce(mark.balance_atoms, 0) as atoms
+    from settlement.balances as known
+    left join lateral (
+        select event_number, balance_atoms from settlement.balance_marks as mark
+        where mark.kind = known.kind and mark.account = known.account and mark.asset = known.asset
+            and mark.event_number <= $4
+        order by event_number desc limit 1
+    ) as mark on true
+    where known.account = $1
+)"""
 
-Parameters: account; kind or null; asset or null; then the moment's ``marked``, ``through`` and
-``time_ns``.
+BALANCES: Final = f"""
+{_MARKED}, since as materialized (
+    select coalesce(max(event_number), '-9223372036854775808'::bigint) as event_number from marked
+), traded as (
+    select event_number from settlement.trades where maker_account = $1
+        and event_number > (select event_number from since) and event_number <= $5
+    union
+    select event_number from settlement.trades where taker_account = $1
+        and event_number > (select event_number from since) and event_number <= $5
+), later as (
+    select kind, asset, sum(amount_atoms) as atoms from (
+        select entry.kind, entry.asset, entry.amount_atoms from traded
+        cross join lateral (
+            select kind, asset, amount_atoms from settlement.entries as entry
+            where entry.event_number = traded.event_number and entry.account = $1
+                and entry.cause in (1, 2, 7) and entry.time_ns <= $6 offset 0
+        ) as entry
+        union all
+        select kind, asset, amount_atoms from settlement.entries
+        where account = $1 and cause not in (1, 2, 7) and time_ns <= $6
+            and event_number > (select event_number from since) and event_number <= $5
+    ) as entry group by kind, asset
+)
+select kind, $1::bigint as account, asset,
+    (marked.atoms + coalesce(later.atoms, 0))::bigint as balance_atoms
+from marked left join later using (kind, asset)
+where ($2::smallint is null or kind = $2) and ($3::bigint is null or asset = $3)
+order by asset, kind
+"""  # noqa: S608  # our own text
+"""Balances of a trading account at a moment: when it was written down last, and its entries since.
+
+Those of trades (causes 1, 2 and 7) are found through the trades of the account, all others by an
+index of their own. Parameters: account; kind or null; asset or null; then the moment's ``marked``,
+``through`` and ``time_ns``.
 """
+
+HOUSE_BALANCES: Final = f"""
+{_MARKED}, later as (
+    select kind, asset, sum(amount_atoms) as atoms from settlement.entries
+    where event_number > $4 and event_number <= $5 and time_ns <= $6 and account = $1
+    group by kind, asset
+), own as (
+    select kind, asset, sum(amount_atoms) as atoms from settlement.house_entries
+    join settlement.house_postings as posting using (posting)
+    where posting.after_event <= $5 and posting.time_ns <= $6
+    group by kind, asset
+)
+select kind, $1::bigint as account, asset,
+    (marked.atoms + coalesce(later.atoms, 0) + coalesce(own.atoms, 0))::bigint as balance_atoms
+from marked left join later using (kind, asset) left join own using (kind, asset)
+where ($2::smallint is null or kind = $2) and ($3::bigint is null or asset = $3)
+order by asset, kind
+"""  # noqa: S608  # our own text
+"""Those of the venue, which are written down at every mark; and what the house moved by itself."""
 
 HELD: Final = """
 select case line.side when 1 then market.quote_asset else market.base_asset end as asset,
@@ -162,7 +197,8 @@ async def balances(
 
     One that had not moved by then is there with zero.
     """
-    rows = await connection.fetch(BALANCES, account, kind, asset, *moment)
+    statement = HOUSE_BALANCES if account == VENUE else BALANCES
+    rows = await connection.fetch(statement, account, kind, asset, *moment)
     return [BalanceAsOf(**row) for row in rows]
 
 

@@ -3,7 +3,6 @@
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from core._native import LedgerRows
 from messages.trading.events import (
@@ -28,19 +27,16 @@ from settlement.ledger_batch import (
     CORRECTION_COLUMNS,
     DEFINITION_COLUMNS,
     ENTRY_COLUMNS,
+    MARK_COLUMNS,
     TRADE_COLUMNS,
-    Interval,
     LedgerBatch,
 )
+from settlement.marks import MARKS, add_places, restore
 from settlement.modes import seed_modes
 from settlement.ports import EventBatch
 from settlement.postings import Market
 from settlement.records import Handler, dispatch
 from settlement.schema import NAMESPACE
-
-MARK_EVENTS: Final = 20_000
-"""Balances are written down as of each event whose number is a multiple of this, if anything
-moved since the last time. Never changed: the ledger made again has the same marks."""
 
 _KIND = struct.Struct("<2xH")
 
@@ -72,27 +68,6 @@ where not exists (
 )
 """
 
-_LAST_ENTRY = """
-select event_number, time_ns,
-    coalesce((select max(event_number) from settlement.ledger_marks),
-        -9223372036854775808) as marked
-from settlement.entries order by event_number desc limit 1
-"""
-
-# The ledger accounts that moved since the last mark; entries of the house are told apart, for
-# they are made at any time, and a mark is about events alone.
-_MARK_BALANCES = """
-insert into settlement.balance_marks
-select kind, account, asset, $1, balance_atoms - coalesce((
-    select sum(amount_atoms) from settlement.house_entries as own
-    where account = 0 and own.kind = balance.kind and own.asset = balance.asset), 0)
-from settlement.balances as balance
-join (
-    select distinct kind, account, asset from settlement.entries
-    where event_number > $2 and event_number <= $1
-) as moved using (kind, account, asset)
-"""
-
 
 class LedgerProjection:
     """Books events: decodes a batch without the database, then writes it in one transaction."""
@@ -108,10 +83,10 @@ class LedgerProjection:
         self._markets: dict[int, Market] = {}
         self._lines: dict[tuple[int, int], int] = {}
         self._modes = modes or {}
-        self._rows = LedgerRows(MARK_EVENTS)
+        self._rows = LedgerRows(**MARKS._asdict())
 
     async def load(self, connection: Connection) -> None:
-        """Learn the instruments and credit lines of events before our position; seed the modes."""
+        """Learn what events before our position left behind; seed the modes."""
         await seed_modes(connection, self._modes, decided_at_ns=time.time_ns())
         rows = await connection.fetch(
             "select instrument, base_asset, quote_asset from settlement.instruments"
@@ -124,6 +99,7 @@ class LedgerProjection:
             LedgerAccountKind.CREDIT_LINE,
         )
         self._lines = {(row[0], row[1]): row[2] for row in rows}
+        await restore(connection, self._rows, MARKS)
 
     def decode(self, batches: Sequence[EventBatch]) -> tuple[LedgerBatch, int]:
         """Make rows of contiguous batches; returns them and the last event's stamp."""
@@ -139,8 +115,11 @@ class LedgerProjection:
             time_ns, left = told
             for offset in left:
                 handlers[_KIND.unpack_from(batch.data, offset)[0]](batch.data, offset)
-        ready.traded = [Interval(*each) for each in self._rows.intervals()]
-        ready.trades, ready.trade_count = self._rows.trades(), self._rows.trade_count
+        for number, _, kind, _, account, asset, amount, at_ns in ready.entries:
+            self._rows.move(number, at_ns, kind, account, asset, amount)
+        ready.mark_places, ready.mark_rows = self._rows.close_marks()
+        ready.traded, ready.trades = self._rows.entries(), self._rows.trades()
+        ready.trade_count = self._rows.trade_count
         self._rows.clear()
         return ready, time_ns
 
@@ -174,8 +153,18 @@ class LedgerProjection:
                 columns=CORRECTION_COLUMNS,
                 records=ready.corrections,
             )
-        if intervals := ready.intervals(MARK_EVENTS):
-            await _write_entries(connection, intervals)
+        if rows := ready.entry_rows():
+            # In one statement: the balances of a batch are moved once.
+            await copy(connection, "entries", columns=ENTRY_COLUMNS, rows=rows, schema=NAMESPACE)
+        await add_places(connection, ready.mark_places)
+        if ready.mark_rows:
+            await copy(
+                connection,
+                "balance_marks",
+                columns=MARK_COLUMNS,
+                rows=ready.mark_rows,
+                schema=NAMESPACE,
+            )
 
 
 def _handlers(ready: LedgerBatch) -> dict[int, Handler]:
@@ -192,26 +181,3 @@ def _handlers(ready: LedgerBatch) -> dict[int, Handler]:
         FirmCreated.KIND: ready.firm_created,
         AccountCreated.KIND: ready.account_created,
     }
-
-
-async def _write_entries(connection: Connection, intervals: list[Interval]) -> None:
-    """Add entries, writing balances down wherever they pass the place of a mark."""
-    last = await connection.fetchrow(_LAST_ENTRY)
-    passed, time_ns, marked = last or (0, 0, 0)
-    for interval in intervals:
-        place = interval.place * MARK_EVENTS
-        if 0 < passed <= place and marked < place:
-            await _mark(connection, place, time_ns=time_ns, marked=marked)
-            marked = place
-        await copy(
-            connection, "entries", columns=ENTRY_COLUMNS, rows=interval.rows, schema=NAMESPACE
-        )
-        passed, time_ns = interval.last_event, interval.time_ns
-
-
-async def _mark(connection: Connection, event_number: int, *, time_ns: int, marked: int) -> None:
-    # Both ends of what moved are said: with one alone the planner reads the whole journal.
-    await connection.execute(_MARK_BALANCES, event_number, marked)
-    await connection.execute(
-        "insert into settlement.ledger_marks values ($1, $2)", event_number, time_ns
-    )

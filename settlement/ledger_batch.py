@@ -5,8 +5,6 @@ other events are booked here, by ``settlement.postings``; a property test compar
 """
 
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import NamedTuple
 
 from messages.layout import Record
 from messages.trading.events import (
@@ -70,6 +68,8 @@ TRADE_COLUMNS = (
     "taker_client_order_id",
 )
 
+MARK_COLUMNS = ("kind", "account", "asset", "event_number", "balance_atoms")
+
 CORRECTION_COLUMNS = (
     "event_number",
     "trade_id",
@@ -103,15 +103,6 @@ CORRECTION_COLUMNS = (
 _CORRECTION_FIELDS = CORRECTION_COLUMNS[3:]
 
 
-class Interval(NamedTuple):
-    """Encoded entries between two places of marks, and the last event and stamp among them."""
-
-    place: int
-    last_event: int
-    time_ns: int
-    rows: bytes
-
-
 @dataclass
 class LedgerBatch:
     """Rows for one transaction, in the order of their events.
@@ -122,13 +113,17 @@ class LedgerBatch:
 
     markets: dict[int, Market]
     lines: dict[tuple[int, int], int] = field(default_factory=dict)
-    traded: list[Interval] = field(default_factory=list)
-    """The entries of trades."""
+    traded: bytes = b""
+    """The entries of trades, encoded."""
     trades: bytes = b""
     """Rows of trades, encoded."""
     trade_count: int = 0
     entries: list[EntryRow] = field(default_factory=list)
     """Of all other events."""
+    mark_places: list[tuple[int, int]] = field(default_factory=list)
+    """Events at which balances are written down, with the stamps of the last entries before."""
+    mark_rows: bytes = b""
+    """The balances that are written down, encoded."""
     corrections: list[CorrectionRow] = field(default_factory=list)
     assets: list[tuple[int | str, ...]] = field(default_factory=list)
     instruments: list[tuple[int | str, ...]] = field(default_factory=list)
@@ -147,20 +142,9 @@ class LedgerBatch:
                 f"event {event.number}: unknown instrument {event.instrument}"
             )
 
-    def intervals(self, length: int) -> list[Interval]:
-        """Return all entries, encoded, by the ``length`` events between two places of marks."""
-        found = {each.place: each for each in self.traded}
-        for place, group in groupby(self.entries, lambda row: (row[0] - 1) // length):
-            rows = list(group)
-            number, *_, time_ns = rows[-1]
-            known = found.get(place, Interval(place, 0, 0, b""))
-            found[place] = Interval(
-                place,
-                max(known.last_event, number),
-                max(known.time_ns, time_ns),
-                known.rows + encode_entries(rows),
-            )
-        return [found[place] for place in sorted(found)]
+    def entry_rows(self) -> bytes:
+        """Return all entries, encoded."""
+        return self.traded + encode_entries(self.entries)
 
     def balance_changed(self, data: bytes, offset: int) -> None:
         """Add a BalanceChanged record: its entries."""

@@ -162,6 +162,13 @@ entries = Table(
     _number("time_ns"),
     CheckConstraint("amount_atoms <> 0", name="moves_something"),
     CheckConstraint("(kind in (4, 21)) = (cause = 19)", name="memoranda_are_apart"),
+    # Those of trades, nearly all, are found through ``trades``.
+    Index(
+        "entries_not_of_trades",
+        "account",
+        "event_number",
+        postgresql_where=text("cause not in (1, 2, 7)"),
+    ),
 )
 """The journal. Append-only; the entries of an event sum to zero in each asset."""
 
@@ -173,7 +180,7 @@ ledger_marks = Table(
     _number("time_ns"),
     Index(None, "time_ns", "event_number"),
 )
-"""Events as of which balances were written down. At most so many entries lie between two."""
+"""Places of marks: events as of which balances were written down, by ``marks.MARKS``."""
 
 balance_marks = Table(
     "balance_marks",
@@ -184,7 +191,10 @@ balance_marks = Table(
     _key("event_number"),
     _number("balance_atoms"),
 )
-"""The balance of each ledger account at each mark before which it had moved, by events alone."""
+"""Balances at places of marks, by events alone.
+
+Where an account has a row, all of its ledger accounts have one that moved since it had one last.
+"""
 
 house_postings = Table(
     "house_postings",

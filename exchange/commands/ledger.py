@@ -1,4 +1,4 @@
-"""The ledger: balances as of any moment, the general ledger, the chart of accounts."""
+"""The ledger: balances as of any moment, the general ledger, the chart; and making it again."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from exchange.commands import ledger_rebuild
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
 from exchange.errors import CommandError
@@ -46,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--to-event", type=int, metavar="N", help="the last event")
     export.add_argument("--format", choices=("csv", "json"), default="csv", help="default csv")
     _reading(under, "chart", "the kinds of ledger accounts, and what each may be", _chart)
+    about = ledger_rebuild.ABOUT
+    places = [places_parser(is_nested=True)]
+    ledger_rebuild.configure(
+        under.add_parser("rebuild", parents=places, help=about, description=about)
+    )
 
 
 def _reading(
@@ -63,7 +69,9 @@ def _reading(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer from the ledger's database, all of one moment."""
+    """Answer from the ledger's database, all of one moment; or make it again."""
+    if "alone" in options:
+        return int(options.alone(options))
     return asyncio.run(_run(options))
 
 

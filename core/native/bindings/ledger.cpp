@@ -33,13 +33,16 @@ nb::object read(Rows& rows, nb::handle frame, std::uint64_t first, std::uint64_t
   return nb::make_tuple(reading.time_ns, left);
 }
 
-nb::list intervals(const Rows& rows) {
-  nb::list found;
-  for (const auto& each : rows.intervals()) {
-    found.append(
-        nb::make_tuple(each.place, each.last_event, each.time_ns, text_bytes(each.entries)));
+nb::tuple close_marks(Rows& rows) {
+  core::ledger::Marks& marks = rows.marks();
+  marks.close();
+  nb::list places;
+  for (const core::ledger::Mark& mark : marks.marks()) {
+    places.append(nb::make_tuple(mark.event_number, mark.time_ns));
   }
-  return found;
+  nb::tuple told = nb::make_tuple(places, text_bytes(marks.rows()));
+  marks.clear();
+  return told;
 }
 
 }  // namespace
@@ -48,7 +51,18 @@ void bind_ledger(nb::module_& module) {
   using core::ledger::KindRule;
   using core::ledger::Treatment;
   nb::class_<Rows>(module, "LedgerRows")
-      .def(nb::init<std::int64_t>(), nb::arg("interval"))
+      .def(
+          "__init__",
+          [](Rows* rows, std::int64_t place_events, std::int64_t whole_events,
+             std::int64_t busy_entries) {
+            if (place_events < 1 || whole_events < place_events ||
+                whole_events % place_events != 0) {
+              throw nb::value_error("whole_events is a multiple of place_events");
+            }
+            new (rows) Rows({place_events, whole_events, busy_entries});
+          },
+          nb::kw_only(), nb::arg("place_events"), nb::arg("whole_events"),
+          nb::arg("busy_entries"))
       .def(
           "know_kind",
           [](Rows& rows, std::uint16_t kind, std::uint16_t length, bool is_left) {
@@ -61,8 +75,26 @@ void bind_ledger(nb::module_& module) {
       .def("read", &read, nb::arg("frame"), nb::arg("first"), nb::arg("last"),
            nb::sig("def read(self, frame: bytes, first: int, last: int)"
                    " -> tuple[int, list[int]] | None"))
-      .def("intervals", &intervals,
-           nb::sig("def intervals(self) -> list[tuple[int, int, int, bytes]]"))
+      .def("entries", [](const Rows& rows) { return text_bytes(rows.entries()); })
+      .def(
+          "know_balance",
+          [](Rows& rows, std::int16_t kind, std::int64_t account, std::int64_t asset,
+             std::int64_t balance_atoms) {
+            rows.marks().know_balance({kind, account, asset}, balance_atoms);
+          },
+          nb::arg("kind"), nb::arg("account"), nb::arg("asset"), nb::arg("balance_atoms"))
+      .def(
+          "move",
+          [](Rows& rows, std::int64_t event_number, std::int64_t time_ns, std::int16_t kind,
+             std::int64_t account, std::int64_t asset, std::int64_t amount_atoms,
+             std::int64_t entries) {
+            rows.marks().move(event_number, time_ns, {kind, account, asset}, amount_atoms,
+                              entries);
+          },
+          nb::arg("event_number"), nb::arg("time_ns"), nb::arg("kind"), nb::arg("account"),
+          nb::arg("asset"), nb::arg("amount_atoms"), nb::arg("entries") = 1)
+      .def("close_marks", &close_marks,
+           nb::sig("def close_marks(self) -> tuple[list[tuple[int, int]], bytes]"))
       .def("trades", [](const Rows& rows) { return text_bytes(rows.trades()); })
       .def_prop_ro("trade_count", &Rows::trade_count)
       .def("clear", &Rows::clear);

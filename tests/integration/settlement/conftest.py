@@ -1,10 +1,12 @@
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from runtime.embedded_postgres import Dsn
 from runtime.postgres import Connection, connect
 from settlement import database
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
@@ -26,6 +28,18 @@ async def ledger_dsn(database: str) -> str:
 
 async def migrated(dsn: str) -> None:
     await database.migrate(dsn)
+
+
+@pytest.fixture
+async def other_dsn(postgres: Dsn) -> AsyncIterator[str]:
+    """Another database, with a schema and nothing in it."""
+    name = f"test_{secrets.token_hex(8)}"
+    connection = await connect(postgres.url())
+    await connection.execute(f'create database "{name}"')
+    await migrated(postgres.url(database=name))
+    yield postgres.url(database=name)
+    await connection.execute(f'drop database "{name}" with (force)')
+    await connection.close()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from settlement.balances_as_of import LedgerNotThereError
 from settlement.chart import HOUSE_FIRST, MEMORANDA, SIGNS, EntryCause, LedgerAccountKind, Sign
 from settlement.general_ledger import Span
 from settlement.house import HouseEntry, HousePosting, HouseRefusedError
+from settlement.marks import MarkRules
 from settlement.reconcile_loader import load
 from settlement.service import SettlementService
 from tests.integration.settlement.books_model import (
@@ -98,10 +99,13 @@ async def house_moves(bookkeeper: Connection, books: Books, chance: random.Rando
     books.book(moves)
 
 
+CLOSE_MARKS = MarkRules(place_events=10, whole_events=70, busy_entries=9)
+
+
 @pytest.fixture
 def close_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Marks so close that they are passed inside batches, and between them."""
-    monkeypatch.setattr(ledger, "MARK_EVENTS", 40)
+    monkeypatch.setattr(ledger, "MARKS", CLOSE_MARKS)
 
 
 @pytest.mark.usefixtures("close_marks")
@@ -136,32 +140,6 @@ async def test_every_business_event_comes_to_what_the_model_says_at_every_moment
     assert await owner.fetchval("select count(*) from settlement.ledger_marks") >= rounds // 2
     assert (await load(owner, books.number)).findings == []
     assert sum(books.kinds.values()) > 0
-
-
-@pytest.mark.usefixtures("close_marks")
-async def test_marks_follow_from_the_entries_alone(
-    ledger_dsn: str, owner: Connection, chance: random.Random
-) -> None:
-    books, frames = Books(chance), []
-    books.define()
-    for _ in range(20):
-        for _ in range(chance.randint(1, 30)):
-            books.step()
-        frames.append(books.frame())
-    tables = ("ledger_marks", "balance_marks")
-    dumped = []
-    for batch_events in (1, 100_000):
-        await book(ledger_dsn, frames, batch_events_max=batch_events)
-        dumped.append(
-            [
-                await owner.fetch(f"select * from settlement.{table} order by 1, 2")  # noqa: S608
-                for table in tables
-            ]
-        )
-        await database.migrate(ledger_dsn, revision="base")
-        await database.migrate(ledger_dsn)
-    assert dumped[0] == dumped[1]
-    assert all(dumped[0])
 
 
 async def test_what_the_ledger_has_not_reached_is_not_told(

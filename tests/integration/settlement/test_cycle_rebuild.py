@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import random
-import secrets
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
-from runtime.embedded_postgres import Dsn
 from runtime.postgres import Connection, connect
 from settlement import cycle_queries, database
 from settlement.adapters.memory import MemoryBatch
@@ -20,24 +17,12 @@ from settlement.cycles import close_cycle
 from settlement.errors import SettlementRefusedError
 from settlement.modes import seed_modes, set_mode
 from settlement.reconcile_loader import reconcile
-from tests.integration.settlement.conftest import dump, migrated, settle
+from tests.integration.settlement.conftest import dump, settle
 from tests.integration.settlement.test_cycles import TABLES
 from tests.integration.settlement.test_cycles_in_the_ledger import decide_at_random
 from tests.integration.settlement.test_engine import count_of, figures
 from tests.property.flow import Flow
 from venue.engines import create_engine
-
-
-@pytest.fixture
-async def other_dsn(postgres: Dsn) -> AsyncIterator[str]:
-    """Another database, with a schema and nothing in it."""
-    name = f"test_{secrets.token_hex(8)}"
-    connection = await connect(postgres.url())
-    await connection.execute(f'create database "{name}"')
-    await migrated(postgres.url(database=name))
-    yield postgres.url(database=name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
 
 
 def ask(reference: str) -> Ask:

@@ -113,9 +113,11 @@ async def test_an_account_falls_as_far_as_its_widest_credit_line(writer: Connect
 
     with pytest.raises(BROKEN, match="not_below_credit_floor"):
         await enter(writer, (7, 1, FUNDS, 1, 4, 1, -1), (7, 2, FEE_INCOME, 2, 0, 1, 1))
+    # Nor does the bound ever narrow, used or not.
+    await writer.execute("update settlement.balances set credit_floor_atoms = 90 where kind = 1")
     with pytest.raises(REFUSED, match="may be in use"):
         await writer.execute(
-            "update settlement.balances set credit_floor_atoms = 10 where kind = 1"
+            "update settlement.balances set credit_floor_atoms = 80 where kind = 1"
         )
 
 

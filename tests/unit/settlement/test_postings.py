@@ -18,7 +18,7 @@ from settlement.adapters.memory import MemoryBatch
 from settlement.binary_copy import encode_entries
 from settlement.chart import MEMORANDA, VENUE, EntryCause, LedgerAccountKind
 from settlement.errors import EventGapError, UnsettleableEventError
-from settlement.ledger import MARK_EVENTS, LedgerProjection
+from settlement.ledger import LedgerProjection
 from settlement.ledger_batch import TRADE_COLUMNS, LedgerBatch
 from settlement.order_rows import HistoryRow, fill_lines
 from settlement.postings import (
@@ -229,13 +229,10 @@ def test_the_native_rows_are_the_entries_that_the_postings_describe(
 ) -> None:
     ready = natively(trade)
 
-    (interval,) = ready.intervals(MARK_EVENTS)
-    assert [numbers(row) for row in rows_of(interval.rows)] == [
+    assert [numbers(row) for row in rows_of(ready.entry_rows())] == [
         (trade.number, leg, kind, cause, account, asset, amount, trade.time_ns)
         for leg, kind, cause, account, asset, amount in trade_entries(trade, MARKET)
     ]
-    assert interval.place == (trade.number - 1) // MARK_EVENTS
-    assert (interval.last_event, interval.time_ns) == (trade.number, trade.time_ns)
 
 
 @given(trades())
@@ -288,11 +285,10 @@ def test_a_decoded_stream_adds_up_to_what_the_model_says(chance) -> None:  # typ
     ready, time_ns = LedgerProjection().decode(flow.batches(commands_max=9))
 
     sums: Counter[tuple[int, int]] = Counter()
-    for interval in ready.intervals(MARK_EVENTS):
-        for row in rows_of(interval.rows):
-            _, _, kind, _, account, asset, amount, _ = numbers(row)
-            if account != VENUE and kind not in MEMORANDA:
-                sums[account, asset] += amount
+    for row in rows_of(ready.entry_rows()):
+        _, _, kind, _, account, asset, amount, _ = numbers(row)
+        if account != VENUE and kind not in MEMORANDA:
+            sums[account, asset] += amount
     assert {key: sums[key] for key in flow.balances} == flow.balances
     assert ready.trade_count == len(rows_of(ready.trades)) == flow.trades
     assert time_ns == flow.records[-1].time_ns  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/ledger/copy_fields.hpp"
+
 namespace core::ledger {
 
 namespace {
@@ -30,37 +32,6 @@ struct [[gnu::packed]] Header {
   std::uint64_t sequence;
   std::int64_t time_ns;
 };
-
-// The other order of bytes; layouts are little-endian, and a binary COPY is not.
-template <class Number>
-[[nodiscard]] Number swapped(Number value) noexcept {
-  if constexpr (sizeof(Number) == 8) {
-    return static_cast<Number>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
-  } else if constexpr (sizeof(Number) == 4) {
-    return static_cast<Number>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
-  } else if constexpr (sizeof(Number) == 2) {
-    return static_cast<Number>(__builtin_bswap16(static_cast<std::uint16_t>(value)));
-  } else {
-    return value;
-  }
-}
-
-// Big-endian, behind its length in four bytes: a field of a binary COPY.
-template <class Number>
-void add_field(char*& at, Number value) {
-  const std::uint32_t length = swapped(static_cast<std::uint32_t>(sizeof(Number)));
-  std::memcpy(at, &length, sizeof length);
-  at += sizeof length;
-  value = swapped(value);
-  std::memcpy(at, &value, sizeof value);
-  at += sizeof value;
-}
-
-void add_count(char*& at, std::int16_t fields) {
-  const std::int16_t count = swapped(fields);
-  std::memcpy(at, &count, sizeof count);
-  at += sizeof count;
-}
 
 // A row of entries: its count, then eight fields.
 constexpr std::size_t ENTRY_BYTES = 2 + 8 * 4 + 5 * 8 + 3 * 2;
@@ -97,9 +68,6 @@ void add_text(std::string& out, const char* text, std::size_t size) {
 }
 
 void add_entry(std::string& out, const events::TradeExecuted& trade, const Leg& leg) {
-  if (leg.amount == 0) {
-    return;
-  }
   char row[ENTRY_BYTES];
   char* at = row;
   add_count(at, 8);
@@ -191,7 +159,7 @@ Reading Rows::read(std::span<const std::byte> frame, std::uint64_t first, std::u
 }
 
 void Rows::clear() noexcept {
-  intervals_.clear();
+  entries_.clear();
   trades_.clear();
   trade_count_ = 0;
 }
@@ -224,23 +192,15 @@ bool Rows::add_trade(const events::TradeExecuted& trade) {
       {7, FEE_INCOME, BY_FEE, VENUE, quote, paid},
       {8, REBATES, BY_REBATE, VENUE, quote, rebated},
   }};
-  std::string& out = entries_of(trade);
   for (const Leg& leg : legs) {
-    add_entry(out, trade, leg);
+    if (leg.amount == 0) {
+      continue;
+    }
+    add_entry(entries_, trade, leg);
+    marks_.move(static_cast<std::int64_t>(trade.number), trade.time_ns,
+                {leg.kind, leg.account, leg.asset}, leg.amount);
   }
   return true;
-}
-
-std::string& Rows::entries_of(const events::TradeExecuted& trade) {
-  const auto number = static_cast<std::int64_t>(trade.number);
-  const std::int64_t place = (number - 1) / interval_;
-  if (intervals_.empty() || intervals_.back().place != place) {
-    intervals_.push_back({place, number, trade.time_ns, {}});
-  }
-  Interval& interval = intervals_.back();
-  interval.last_event = number;
-  interval.time_ns = trade.time_ns;
-  return interval.entries;
 }
 
 }  // namespace core::ledger

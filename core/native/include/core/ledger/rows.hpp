@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/layouts.hpp"
+#include "core/ledger/marks.hpp"
 
 namespace core::ledger {
 
@@ -27,14 +28,6 @@ struct KindRule {
   Treatment treatment = Treatment::UNKNOWN;
 };
 
-// Entries of trades between two places of marks: numbers (place * interval, (place + 1) * interval].
-struct Interval {
-  std::int64_t place;
-  std::int64_t last_event;
-  std::int64_t time_ns;
-  std::string entries;
-};
-
 // A frame's reading: where events of the caller stand, and the last stamp.
 struct Reading {
   bool is_whole = false;
@@ -44,8 +37,7 @@ struct Reading {
 
 class Rows {
  public:
-  // ``interval``: how many event numbers lie between two marks.
-  explicit Rows(std::int64_t interval) : interval_(interval) {}
+  explicit Rows(MarkRules rules) : marks_(rules) {}
 
   void know_kind(std::uint16_t kind, KindRule rule) { rules_.at(kind) = rule; }
   void know_market(std::uint32_t instrument, std::uint32_t base, std::uint32_t quote) {
@@ -57,11 +49,15 @@ class Rows {
   [[nodiscard]] Reading read(std::span<const std::byte> frame, std::uint64_t first,
                              std::uint64_t last);
 
-  [[nodiscard]] const std::vector<Interval>& intervals() const noexcept { return intervals_; }
+  [[nodiscard]] const std::string& entries() const noexcept { return entries_; }
   [[nodiscard]] const std::string& trades() const noexcept { return trades_; }
   [[nodiscard]] std::size_t trade_count() const noexcept { return trade_count_; }
   // Forget the rows, and keep the markets.
   void clear() noexcept;
+
+  // Told of the entries of trades as they are read; of all others by the caller.
+  [[nodiscard]] Marks& marks() noexcept { return marks_; }
+  [[nodiscard]] const Marks& marks() const noexcept { return marks_; }
 
  private:
   struct Market {
@@ -70,12 +66,11 @@ class Rows {
   };
 
   bool add_trade(const events::TradeExecuted& trade);
-  std::string& entries_of(const events::TradeExecuted& trade);
 
-  std::int64_t interval_;
+  Marks marks_;
   std::array<KindRule, KINDS> rules_{};
   std::unordered_map<std::uint32_t, Market> markets_;
-  std::vector<Interval> intervals_;
+  std::string entries_;
   std::string trades_;
   std::size_t trade_count_ = 0;
 };

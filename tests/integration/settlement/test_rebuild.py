@@ -1,0 +1,276 @@
+"""The ledger made again in bulk: row for row what the poster made, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from exchange.__main__ import main
+from exchange.state import State
+from messages.trading.events import LAST_OF_COMMAND, TradeExecuted
+from messages.trading.terms import Side
+from runtime.log_files import Entry
+from runtime.log_format import FrameKind, Stream
+from runtime.log_scan import LogEnd
+from runtime.postgres import Connection, connect
+from runtime.process import EXIT_OK
+from runtime.storage import DiskStorage
+from settlement import database, house, ledger, rebuild
+from settlement.adapters.memory import MemoryBatch
+from settlement.chart import Consumer, EntryCause
+from settlement.consumer import try_lock
+from settlement.cycle_decisions import Ask
+from settlement.cycles import close_cycle
+from settlement.errors import ConsumerBusyError, EventGapError, LedgerRefusedError
+from settlement.marks import MarkRules
+from settlement.rebuild import LedgerNotEmptyError
+from settlement.reconcile_loader import load
+from tests.integration.settlement.books_model import ACCOUNTS, CLEARING, HOT, START_NS, USD, Books
+from tests.integration.settlement.conftest import dump
+from tests.integration.settlement.places import arguments_for
+from tests.integration.settlement.test_books import book, posting
+from tests.integration.settlement.test_schema import shape
+from tests.twins.log import NaiveLog
+from tests.unit.settlement.flow import VENUE
+
+HISTORY = ("orders", "order_events")
+"""A projection of its own, with a position of its own."""
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So close that marks are passed and batches are many."""
+    monkeypatch.setattr(
+        ledger, "MARKS", MarkRules(place_events=10, whole_events=70, busy_entries=9)
+    )
+    monkeypatch.setattr(rebuild, "BATCH_EVENTS", 64)
+
+
+def made(chance: random.Random) -> list[MemoryBatch]:
+    books, frames = Books(chance), []
+    books.define()
+    for _ in range(20):
+        for _ in range(chance.randint(1, 40)):
+            books.step()
+        frames.append(books.frame())
+    return frames
+
+
+async def ledger_tables(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    tables = {name: rows for name, rows in (await dump(connection)).items() if name not in HISTORY}
+    tables["positions"] = [row for row in tables["positions"] if row[0] == Consumer.LEDGER]
+    return tables
+
+
+async def test_a_rebuilt_ledger_is_row_for_row_the_live_one(
+    ledger_dsn: str, other_dsn: str, owner: Connection, chance: random.Random
+) -> None:
+    frames = made(chance)
+    await book(ledger_dsn, frames[:7], batch_events_max=90)
+    await book(ledger_dsn, frames)
+    other = await connect(other_dsn)
+    before = await shape(other)
+
+    found = await rebuild.rebuild(other, frames, venue=VENUE)
+
+    live, again = await ledger_tables(owner), await ledger_tables(other)
+    for table, rows in live.items():
+        assert again[table] == rows, table
+    for table in ("entries", "trades", "trade_corrections", "balance_marks", "ledger_marks"):
+        assert live[table], table
+    assert found == (frames[-1].last, len(live["trades"]))
+    assert (await load(other, frames[-1].last)).findings == []
+    # Every key, index and trigger is there again, and the triggers are on.
+    assert await shape(other) == before
+    assert await other.fetchval("select bool_and(tgenabled = 'O') from pg_trigger")
+    await other.close()
+
+
+async def test_a_poster_goes_on_where_a_rebuilt_ledger_ends(
+    ledger_dsn: str, other_dsn: str, owner: Connection, chance: random.Random
+) -> None:
+    frames = made(chance)
+    await book(ledger_dsn, frames)
+    other = await connect(other_dsn)
+    await rebuild.rebuild(other, frames[:11], venue=VENUE)
+
+    await book(other_dsn, frames)
+
+    assert await ledger_tables(other) == await ledger_tables(owner)
+    await other.close()
+
+
+async def test_no_ledger_is_written_over(
+    ledger_dsn: str, owner: Connection, chance: random.Random
+) -> None:
+    frames = made(chance)
+    await book(ledger_dsn, frames[:3])
+    before = await dump(owner)
+
+    with pytest.raises(LedgerNotEmptyError, match=f"stands at event {frames[2].last}"):
+        await rebuild.rebuild(owner, frames, venue=VENUE)
+
+    assert await dump(owner) == before
+
+
+async def test_nothing_is_made_while_a_poster_runs(ledger_dsn: str, owner: Connection) -> None:
+    poster = await connect(ledger_dsn)
+    assert await try_lock(poster, Consumer.LEDGER)
+    with pytest.raises(ConsumerBusyError, match="stop settlement first"):
+        await rebuild.rebuild(owner, [], venue=VENUE)
+    await poster.close()
+
+
+def overdrawn(frames: Sequence[MemoryBatch]) -> MemoryBatch:
+    """A trade whose taker has not the money."""
+    event = TradeExecuted.make(
+        number=frames[-1].last + 1,
+        sequence=frames[-1].last + 1,
+        time_ns=START_NS,
+        flags=LAST_OF_COMMAND,
+        instrument=1,
+        trade_id=1 << 40,
+        taker_side=Side.BUY,
+        notional_atoms=1 << 50,
+        base_atoms=1,
+        maker_account=ACCOUNTS[0],
+        taker_account=ACCOUNTS[1],
+    )
+    return MemoryBatch(event.number, event.number, event.pack())
+
+
+async def test_what_breaks_a_rule_leaves_nothing(owner: Connection, chance: random.Random) -> None:
+    frames = made(chance)
+    before, rules = await dump(owner), await shape(owner)
+
+    for bad, error in (
+        ([*frames, overdrawn(frames)], asyncpg.CheckViolationError),  # a sign
+        ([*frames[:5], *frames[6:]], EventGapError),  # an event missing
+        ([frames[0], frames[1], frames[1]], EventGapError),  # events twice
+    ):
+        with pytest.raises(error):
+            await rebuild.rebuild(owner, bad, venue=VENUE)
+        left = await dump(owner)
+        assert left.pop("positions") in ([], [(Consumer.LEDGER, 0, 0)])
+        assert left == {name: rows for name, rows in before.items() if name != "positions"}
+        assert await shape(owner) == rules
+
+
+async def test_entries_that_do_not_balance_are_refused(
+    owner: Connection, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, write = made(chance), ledger.LedgerProjection.write
+
+    async def write_one_leg_less(self, connection, ready) -> None:  # type: ignore[no-untyped-def]
+        ready.entries = ready.entries[1:]
+        await write(self, connection, ready)
+
+    monkeypatch.setattr(ledger.LedgerProjection, "write", write_one_leg_less)
+    with pytest.raises(LedgerRefusedError, match="do not balance"):
+        await rebuild.rebuild(owner, frames, venue=VENUE)
+    assert await owner.fetchval("select count(*) from settlement.entries") == 0
+
+
+# --- from the event log, by the command ---
+
+Run = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+def write_log(state: State, frames: Sequence[MemoryBatch]) -> None:
+    """Write an event log of several segments."""
+    log = NaiveLog(
+        DiskStorage(state.venue / "events"),
+        Stream.EVENTS,
+        LogEnd(None, 0, 0, 0, is_torn=False),
+        venue=VENUE,
+        segment_bytes=1 << 14,
+        created_ns=1,
+    )
+    for frame in frames:
+        log.append([Entry(FrameKind.EVENTS, frame.first, frame.last, START_NS, frame.data)])
+        log.sync()
+    assert log.segment > 2
+
+
+def tear(segment: Path, frame: MemoryBatch) -> None:
+    """Spoil the last frame, as a power cut may."""
+    data = bytearray(segment.read_bytes())
+    at = data.rindex(frame.data) + len(frame.data) // 2
+    data[at:] = bytes(len(data) - at)
+    segment.write_bytes(data)
+
+
+@pytest.fixture
+def frames(chance: random.Random) -> list[MemoryBatch]:
+    return made(chance)
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    ledger_dsn: str,
+    frames: list[MemoryBatch],
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    state, places = arguments_for(tmp_path, ledger_dsn)
+    write_log(state, frames)
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        # The command has a loop of its own.
+        code = await asyncio.to_thread(main, [*words, *places])
+        out, error = capsys.readouterr()
+        return code, out, error
+
+    return run
+
+
+async def test_an_empty_ledger_is_filled_from_the_log_as_far_as_it_is_whole(
+    run: Run, tmp_path: Path, ledger_dsn: str, owner: Connection, frames: list[MemoryBatch]
+) -> None:
+    tear(max((tmp_path / "state").glob("**/events/*.log")), frames[-1])
+    code, out, error = await run("ledger", "rebuild")
+
+    assert code == EXIT_OK, error
+    assert f"through event {frames[-2].last} in" in out
+    await book(ledger_dsn, frames)
+    assert (await load(owner, frames[-1].last)).findings == []
+
+    code, _, error = await run("ledger", "rebuild")
+    assert code == LedgerNotEmptyError.exit_code
+    assert "not empty" in error
+
+
+async def test_a_ledger_is_replaced_with_what_no_event_says(
+    run: Run, ledger_dsn: str, owner: Connection, frames: list[MemoryBatch]
+) -> None:
+    await book(ledger_dsn, frames)
+    keeper = await connect(ledger_dsn, role=database.BOOKKEEPER_ROLE)
+    application = await connect(ledger_dsn, role=database.APPLICATION_ROLE)
+    for name, atoms in (("one", 5), ("two", 7), ("three", 9)):
+        moves = ((CLEARING, USD, atoms), (HOT, USD, -atoms))
+        await house.post(keeper, posting(EntryCause.CUSTODY_MOVED, *moves, reference=name))
+    ask = Ask(operator=3, reference="close", decided_at_ns=START_NS)
+    await close_cycle(application, ask)
+    await keeper.close()
+    await application.close()
+    before = await ledger_tables(owner)
+    assert before["house_entries"]
+    assert before["instructions"]
+
+    code, out, error = await run("ledger", "rebuild", "--replace")
+
+    assert code == EXIT_OK, error
+    assert "carried over: 4" in out
+    await book(ledger_dsn, frames)
+    assert await ledger_tables(owner) == before
+    former = out.split("schema ")[1].split("\n")[0]
+    kept = await owner.fetchval(f"select count(*) from {former}.entries")  # noqa: S608
+    assert kept == len(before["entries"])
+    await owner.execute(f"set role {database.APPLICATION_ROLE}")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await owner.execute(f"insert into {former}.firms values (9, 'x', 9)")  # noqa: S608
