@@ -40,6 +40,10 @@ log = structlog.get_logger()
 _LITTLE = 32
 """Below this part of a full transaction it is worth waiting for more."""
 
+_WORK_MEMORY = "64MB"
+"""What a statement's new rows take that triggers look at, and their sums: beyond it they would go
+to the disk and come back."""
+
 LOCK_SPACE = 0x52494C54
 """The first key of our advisory locks; the second is the consumer's place in ``Consumer``."""
 
@@ -281,6 +285,7 @@ class FeedConsumer(Generic[Ready]):
         async with asyncio.timeout(settings.takeover_seconds_max + settings.post_seconds_max):
             await database.check(connection)
             await connection.execute(f"set role {database.APPLICATION_ROLE}")
+            await connection.execute(f"set work_mem = '{_WORK_MEMORY}'")
             if not await self._lock(connection, stop):
                 return None
             venue = await database.stored_venue(connection)
