@@ -3,7 +3,6 @@
 - ``post_entries`` sums a statement's entries for each ledger account into arrays and moves the
   balances by their key. Before, the sums were joined with the rows that had moved, without an
   index, by a plan that was made for the first, small statement of a session.
-- Sums are of a type of their own cost: ``total`` stays a bigint where ``sum`` is a numeric.
 - The rules of balances are kept by statement and by column where they were kept by row: a trigger
   before each row locks each row once more.
 - Entries that are not a trade's are found by account. A trade's are, through ``trades``.
@@ -17,16 +16,6 @@ branch_labels = None
 depends_on = None
 
 _REFUSE_UNBALANCED = """
-    select event_number, asset, settlement.total(amount_atoms) as total into broken
-        from posted group by event_number, asset having settlement.total(amount_atoms) <> 0 limit 1;
-    if found then
-        raise exception 'entries of event % do not balance: asset % sums to %',
-            broken.event_number, broken.asset, broken.total
-            using errcode = 'check_violation', constraint = 'entries_balance';
-    end if;
-"""
-
-_FORMER_REFUSE_UNBALANCED = """
     select event_number, asset, sum(amount_atoms) as total into broken
         from posted group by event_number, asset having sum(amount_atoms) <> 0 limit 1;
     if found then
@@ -34,12 +23,6 @@ _FORMER_REFUSE_UNBALANCED = """
             broken.event_number, broken.asset, broken.total
             using errcode = 'check_violation', constraint = 'entries_balance';
     end if;
-"""
-
-# Sums of bigint are numeric, at several times the cost; what leaves a bigint is an error here.
-TOTAL = """
-create aggregate settlement.total(bigint)
-    (sfunc = int8pl, stype = bigint, initcond = '0', combinefunc = int8pl, parallel = safe)
 """
 
 POST_ENTRIES = f"""
@@ -58,7 +41,7 @@ begin
     -- In the order of their key, so that writers meet in the same order and pages are near.
     select array_agg(kind), array_agg(account), array_agg(asset), array_agg(change)
         into kinds, accounts, assets, changes
-        from (select kind, account, asset, settlement.total(amount_atoms) as change
+        from (select kind, account, asset, sum(amount_atoms)::bigint as change
             from posted group by kind, account, asset order by kind, account, asset) as delta;
     update settlement.balances as balance
         set balance_atoms = balance.balance_atoms + delta.change
@@ -96,7 +79,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     broken record;
 begin
-{_FORMER_REFUSE_UNBALANCED}
+{_REFUSE_UNBALANCED}
     with deltas as materialized (
         select kind, account, asset, sum(amount_atoms)::bigint as change
             from posted group by kind, account, asset
@@ -157,7 +140,7 @@ INDEX = """create index entries_not_of_trades on settlement.entries (account, ev
 
 def upgrade() -> None:
     """Book batches by key, keep rules by statement, and find other entries by account."""
-    for statement in (TOTAL, POST_ENTRIES, *_DROP_RULES, *RULES, INDEX):
+    for statement in (POST_ENTRIES, *_DROP_RULES, *RULES, INDEX):
         op.execute(statement)
 
 
@@ -166,4 +149,3 @@ def downgrade() -> None:
     op.execute("drop index settlement.entries_not_of_trades")
     for statement in (FORMER_POST_ENTRIES, *_DROP_RULES, *FORMER_RULES):
         op.execute(statement)
-    op.execute("drop aggregate settlement.total(bigint)")
