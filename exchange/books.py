@@ -12,6 +12,7 @@ from messages.trading.answers import Balances
 from retail_gateway.database import migrate as migrate_retail
 from runtime import postgres
 from services.accounts.database import migrate as migrate_accounts
+from services.market_data.database import migrate as migrate_market_data
 from services.surveillance.database import migrate as migrate_surveillance
 from settlement import database
 from settlement.reconcile import AssetSum, Debt, EngineFigures, Holding, Report, RfqHold
@@ -22,12 +23,14 @@ async def prepare_database(configuration: Configuration, state: State) -> None:
     """Bring the database to this program's schemas.
 
     Raises:
-        DatabaseError: it is not one that we may use; settlement's or surveillance's.
+        DatabaseError: it is not one that we may use; settlement's, surveillance's or market
+            data's.
         SchemaError: a newer program's; accounts' or the retail API's.
     """
     dsn = database_dsn(configuration, state)
     await database.migrate(dsn)
     await migrate_surveillance(dsn)
+    await migrate_market_data(dsn)
     await migrate_accounts(dsn)
     await migrate_retail(dsn)
 

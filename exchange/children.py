@@ -35,6 +35,7 @@ PROCESSES = (
     "settlement",
     "auditor",
     "surveillance",
+    "market_data",
     "accounts",
     "fix_guard",
     "fix_gateway",

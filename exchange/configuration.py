@@ -18,6 +18,7 @@ from retail_gateway.settings import RetailApiTable
 from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError, read_toml
 from services.accounts import settings as accounts
+from services.market_data.settings import MarketDataLimits as RetailDataLimits
 from services.surveillance.parameters import Parameters, read_parameters
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
@@ -153,9 +154,12 @@ class AccountsTable(Strict, frozen=True):
 
 
 class MarketDataTable(Strict, frozen=True):
-    """``[market_data]``: public data, for the doors that serve it."""
+    """``[market_data]``: where the processes that serve people find it, and what they may take."""
 
     address: str = ""
+    host: str = ""
+    port: Port = 0
+    limits: RetailDataLimits = RetailDataLimits()
 
 
 class PostgresTable(Strict, frozen=True):
@@ -176,6 +180,7 @@ class ObservabilityTable(Strict, frozen=True):
     settlement_port: Port = 0
     auditor_port: Port = 0
     surveillance_port: Port = 0
+    market_data_port: Port = 0
     accounts_port: Port = 0
     fix_guard_port: Port = 0
     fix_port: Port = 0

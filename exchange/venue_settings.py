@@ -24,6 +24,7 @@ REQUIRED_PRINCIPALS = (
     "auditor",
     "surveillance",
     "retail_gateway",
+    "market_data",
 )
 
 

@@ -92,6 +92,7 @@ def _supervisor(
             ProcessChild("follower", state, settings, arguments),
             ProcessChild("settlement", state, settings, arguments, after=postgres),
             ProcessChild("surveillance", state, settings, arguments, after=postgres),
+            ProcessChild("market_data", state, settings, arguments, after=postgres),
             *optional,
             ProcessChild("auditor", state, settings, arguments),
             # Stopped after the gateway, whose farewells go through it.

@@ -13,7 +13,7 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     status = run.wait_healthy()
     assert set(status["processes"]) == {
         "postgres", "core", "follower", "settlement", "auditor",
-        "surveillance", "accounts",
+        "surveillance", "market_data", "accounts",
         "fix_guard", "fix_gateway", "fix_market_data", "admin_api", "retail_streams",
         "retail_api",
     }  # fmt: skip

@@ -1,0 +1,82 @@
+"""Market data for retail: recorded, published and answered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry
+
+from exchange.configuration import Configuration
+from exchange.database import database_dsn
+from exchange.places import Places
+from exchange.processes.serving import core_address, core_feed, market_data_address, page
+from exchange.state import State
+from runtime.feed import is_transient
+from runtime.link import Link, LinkLost, LinkRefused
+from runtime.process import EXIT_OK
+from services.market_data.ports import CorePicture
+from services.market_data.service import MarketDataService
+from services.market_data.settings import MarketDataSettings, RecorderSettings
+
+
+async def run(configuration: Configuration, places: Places, stop: asyncio.Event) -> int:
+    """Run it until it is asked to stop; returns the exit code."""
+    state, name, table = places.state, "market_data", configuration.venue.market_data
+    settings = MarketDataSettings(
+        recorder=RecorderSettings(dsn=database_dsn(configuration, state)),
+        listen=f"tcp:{table.host}:{table.port}"
+        if table.host
+        else market_data_address(configuration, state),
+        limits=table.limits,
+    )
+    registry = CollectorRegistry()
+    service = MarketDataService(
+        settings,
+        make_feed=core_feed(configuration, state, name),
+        take_picture=_picture_of_core(configuration, state, name, settings.reconnect_seconds),
+        registry=registry,
+    )
+    async with page(
+        configuration,
+        places,
+        name=name,
+        registry=registry,
+        health=service.health,
+        port=configuration.venue.observability.market_data_port,
+    ) as announce:
+        await service.run(stop, listening=lambda address: announce({name: address}))
+    return EXIT_OK
+
+
+def _picture_of_core(
+    configuration: Configuration, state: State, name: str, pause_seconds: float
+) -> Callable[[asyncio.Event], Awaitable[CorePicture | None]]:
+    """Return what asks the core for its definitions and books."""
+
+    async def take(stop: asyncio.Event) -> CorePicture | None:
+        while not stop.is_set():
+            try:
+                link = await Link.connect(
+                    core_address(configuration, state), name, state.token(name)
+                )
+            except (LinkLost, LinkRefused) as error:
+                if not is_transient(error):
+                    raise
+                await asyncio.sleep(pause_seconds)
+                continue
+            try:
+                definitions = await link.query("definitions")
+                return CorePicture(
+                    venue=link.welcome.venue,
+                    definitions=definitions,
+                    books=await link.query("books"),
+                    last_event=link.welcome.last_event,
+                )
+            except (LinkLost, LinkRefused) as error:
+                if not is_transient(error):
+                    raise
+                await asyncio.sleep(pause_seconds)
+            finally:
+                await link.close()
+        return None
+
+    return take

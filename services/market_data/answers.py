@@ -1,0 +1,323 @@
+"""What is asked, answered: of what is now from memory, of what was from the database.
+
+An answer from the database is as of a position; the trades after it are in memory still, and are
+added. So an answer never lacks the last second, and never counts it twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from messages import market_data as asks
+from services.market_data import rendering
+from services.market_data.candles import Candle
+from services.market_data.errors import HistoryAwayError, RefusedError
+from services.market_data.history import History, Picture
+from services.market_data.intervals import INTERVALS, Interval
+from services.market_data.market import Market, OneMarket, Unstored
+from services.market_data.publisher import AVERAGE_MINUTES, average_price
+from services.market_data.records import NANOSECONDS_PER_MS
+from services.market_data.rendering import Json, Statistics
+from services.market_data.trades import Aggregate, Trade, aggregates
+
+_ILLEGAL: Final = -1100
+_AWAY: Final = -1001
+_COMBINATION: Final = -1128
+_SYMBOL: Final = -1121
+
+_PAGE: Final = 2000
+"""Trades read at once where it is not known how many make the aggregates that are wanted."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answers:
+    """Answers to questions."""
+
+    def __init__(self, market: Market, history: History, now_ms: Callable[[], int]) -> None:
+        """Answer from a market that is followed, and from history.
+
+        Args:
+            market: what is now.
+            history: what was.
+            now_ms: our clock.
+        """
+        self._market = market
+        self._history = history
+        self._now_ms = now_ms
+
+    async def answer(self, body: memoryview) -> tuple[int, bytes]:
+        """Answer the question of an ASK frame: a status of HTTP's, and JSON."""
+        try:
+            return 200, _encode(await self._of(asks.read_ask(body)))
+        except msgspec.MsgspecError as error:
+            return 400, _error(_ILLEGAL, str(error))
+        except RefusedError as error:
+            return 400, _error(error.code, str(error))
+        except HistoryAwayError:
+            return 503, _error(_AWAY, "History is not available at the moment, try again.")
+
+    async def _of(self, ask: asks.Ask) -> object:
+        if isinstance(ask, asks.AskDepth):
+            return self._depth(ask)
+        if isinstance(ask, asks.AskTrades):
+            return self._last_trades(self._one(ask.symbol), ask.limit)
+        if isinstance(ask, asks.AskHistoricalTrades):
+            return await self._trades(ask)
+        if isinstance(ask, asks.AskAggregateTrades):
+            return await self._aggregates(ask)
+        if isinstance(ask, asks.AskCandles):
+            return await self._candles(ask)
+        if isinstance(ask, asks.AskAveragePrice):
+            return self._average(self._one(ask.symbol))
+        return self._tickers(ask)
+
+    def _one(self, symbol: str) -> OneMarket:
+        instrument = self._market.directory.by_symbol.get(symbol)
+        if instrument is None:
+            raise RefusedError(_SYMBOL, "Invalid symbol.")
+        return self._market.markets[instrument.number]
+
+    # --- what is now ---
+
+    def _depth(self, ask: asks.AskDepth) -> Json:
+        return rendering.depth_answer(
+            self._one(ask.symbol),
+            ask.limit,
+            last=self._market.position,
+            time_ms=self._market.time_ns // NANOSECONDS_PER_MS,
+            now_ms=self._now_ms(),
+        )
+
+    def _last_trades(self, market: OneMarket, limit: int) -> list[Json]:
+        trades = list(market.last_trades)[-limit:]
+        return [rendering.trade_row(market.instrument, each) for each in trades]
+
+    def _average(self, market: OneMarket) -> Json:
+        now_ms = self._now_ms()
+        last_ms = market.last_trades[-1].time_ms if market.last_trades else 0
+        return {
+            "mins": AVERAGE_MINUTES,
+            "price": average_price(market, now_ms),
+            "closeTime": last_ms,
+        }
+
+    def _tickers(self, ask: asks.Ask) -> object:
+        row = self._row_of(ask)
+        symbol: str | None = getattr(ask, "symbol", None)
+        symbols: Sequence[str] | None = getattr(ask, "symbols", None)
+        if symbol is not None and symbols is not None:
+            raise RefusedError(_COMBINATION, "Either symbol or symbols, not both.")
+        if symbol is not None:
+            return row(self._one(symbol))
+        names = sorted(self._market.directory.by_symbol) if symbols is None else symbols
+        return [row(self._one(name)) for name in names]
+
+    def _row_of(self, ask: asks.Ask) -> Callable[[OneMarket], Json]:
+        if isinstance(ask, asks.AskTickerPrice):
+            return _price_row
+        if isinstance(ask, asks.AskBookTicker):
+            return rendering.book_ticker_row
+        if isinstance(ask, asks.AskTicker24Hours):
+            return self._mini_day if ask.type == "MINI" else self._day
+        raise RefusedError(_ILLEGAL, "This question is not answered yet.")
+
+    def _day(self, market: OneMarket) -> Json:
+        before = market.windows["1d"].close_before
+        return rendering.ticker_row(market, self._statistics(market), before=before)
+
+    def _mini_day(self, market: OneMarket) -> Json:
+        return self._statistics(market).mini_row()
+
+    def _statistics(self, market: OneMarket) -> Statistics:
+        now_ms, window = self._now_ms(), market.windows["1d"]
+        total = window.total(now_ms, market.minute)
+        return Statistics(market, total, opened_ms=window.begins_at(now_ms), closes_ms=now_ms)
+
+    # --- what was ---
+
+    def _unstored(self, market: OneMarket, picture: Picture) -> list[Unstored]:
+        """Return the trades after a picture of what is stored.
+
+        Raises:
+            HistoryAwayError: there were too many to keep; they are stored soon.
+        """
+        if picture.position < self._market.forgotten:
+            raise HistoryAwayError("trades are not stored yet")
+        return [each for each in market.unstored if each.number > picture.position]
+
+    async def _trades(self, ask: asks.AskHistoricalTrades) -> list[Json]:
+        market = self._one(ask.symbol)
+        if ask.from_id is None:
+            return self._last_trades(market, ask.limit)
+        number = market.instrument.number
+        async with self._history.picture() as picture:
+            unstored = self._unstored(market, picture)
+            found = await picture.trades(number, ask.from_id, ask.limit)
+        found += [each.trade for each in unstored if each.trade.trade_id >= ask.from_id]
+        return [rendering.trade_row(market.instrument, each) for each in found[: ask.limit]]
+
+    async def _aggregates(self, ask: asks.AskAggregateTrades) -> list[Json]:
+        market = self._one(ask.symbol)
+        has_time = ask.start_time is not None or ask.end_time is not None
+        if ask.from_id is not None and has_time:
+            raise RefusedError(_COMBINATION, "Combination of optional parameters invalid.")
+        async with self._history.picture() as picture:
+            unstored = [each.trade for each in self._unstored(market, picture)]
+            if ask.from_id is None and not has_time:
+                found = await self._last_aggregates(market, picture, unstored, ask.limit)
+            else:
+                found = await self._aggregates_from(market, picture, unstored, ask)
+        return [rendering.aggregate_row(market.instrument, each) for each in found]
+
+    async def _last_aggregates(
+        self, market: OneMarket, picture: Picture, unstored: list[Trade], limit: int
+    ) -> list[Aggregate]:
+        """Return the last aggregates, from as many trades as it takes."""
+        count = _PAGE
+        while True:
+            stored = await picture.last_trades(market.instrument.number, count)
+            found = list(aggregates([*stored, *unstored]))
+            # The first one may have begun before what was read.
+            if len(found) > limit or len(stored) < count:
+                return found[-limit:]
+            count *= 2
+
+    async def _aggregates_from(
+        self,
+        market: OneMarket,
+        picture: Picture,
+        unstored: list[Trade],
+        ask: asks.AskAggregateTrades,
+    ) -> list[Aggregate]:
+        """Return aggregates from an id or a time on, to a time."""
+        number = market.instrument.number
+        begin_ms, end_ms = ask.start_time or 0, ask.end_time
+        if ask.from_id is not None:
+            first: int | None = await picture.aggregate_at(number, ask.from_id)
+        else:
+            first = await picture.first_trade_since(number, begin_ms)
+        trades: list[Trade] = []
+        is_all = first is None
+        while True:
+            if first is not None and not is_all:
+                page = await picture.trades(number, first, _PAGE)
+                trades += page
+                is_all = len(page) < _PAGE
+                first = page[-1].trade_id + 1 if page else first
+            found = [
+                each
+                for each in aggregates([*trades, *(unstored if is_all else ())])
+                if each.first >= (ask.from_id or 0)
+                and each.time_ns // NANOSECONDS_PER_MS >= begin_ms
+            ]
+            is_past = (
+                end_ms is not None
+                and bool(found)
+                and found[-1].time_ns // NANOSECONDS_PER_MS > end_ms
+            )
+            # The last one may go on with what was not read yet.
+            if is_all or is_past or len(found) > ask.limit:
+                break
+        if end_ms is not None:
+            found = [each for each in found if each.time_ns // NANOSECONDS_PER_MS <= end_ms]
+        return found[: ask.limit]
+
+    async def _candles(self, ask: asks.AskCandles) -> list[list[object]]:
+        market, interval = self._one(ask.symbol), INTERVALS[ask.interval]
+        first_ms, last_ms = self._range(ask, interval)
+        async with self._history.picture() as picture:
+            unstored = self._unstored(market, picture)
+            found = await _stored_candles(picture, market, interval, (first_ms, last_ms), ask.limit)
+        _add_trades(found, unstored, interval, first_ms)
+        rows = _rows(market, interval, found, (first_ms, last_ms))
+        return list(islice(rows, ask.limit))
+
+    def _range(self, ask: asks.AskCandles, interval: Interval) -> tuple[int, int]:
+        """Return the openings of the first and the last candle that may be in the answer."""
+        now_ms = self._now_ms()
+        end_ms = now_ms if ask.end_time is None else min(ask.end_time, now_ms)
+        last_ms = interval.opening(end_ms)
+        if ask.start_time is None:
+            return interval.earlier_opening(last_ms, ask.limit - 1), last_ms
+        first_ms = interval.opening(ask.start_time)
+        if first_ms < ask.start_time:
+            first_ms = interval.next_opening(first_ms)
+        return first_ms, last_ms
+
+
+class _Found:
+    """Candles of an answer, the price before them, and where the first one of all opened."""
+
+    def __init__(self) -> None:
+        self.candles: dict[int, Candle] = {}
+        self.close_before: int | None = None
+        self.first_ms: int | None = None
+
+
+async def _stored_candles(
+    picture: Picture, market: OneMarket, interval: Interval, between: tuple[int, int], limit: int
+) -> _Found:
+    number, found = market.instrument.number, _Found()
+    found.first_ms = await picture.first_opening(number, interval)
+    if found.first_ms is None:
+        return found
+    first_ms, last_ms = max(between[0], found.first_ms), between[1]
+    last_ms = min(last_ms, _later_opening(interval, first_ms, limit - 1))
+    found.candles = await picture.candles(number, interval, first_ms, last_ms)
+    if first_ms not in found.candles:
+        before = await picture.candle_before(number, interval, first_ms)
+        found.close_before = None if before is None else before[1].close
+    return found
+
+
+def _later_opening(interval: Interval, opened_ms: int, count: int) -> int:
+    if not interval.is_month:
+        return opened_ms + count * interval.span_ms
+    for _ in range(count):
+        opened_ms = interval.next_opening(opened_ms)
+    return opened_ms
+
+
+def _add_trades(found: _Found, unstored: list[Unstored], interval: Interval, first_ms: int) -> None:
+    """Add the trades that are not stored yet to the candles that are."""
+    for _, trade, seen in unstored:
+        opened_ms = interval.opening(trade.time_ms)
+        if found.first_ms is None:
+            found.first_ms = opened_ms
+        if opened_ms < first_ms:
+            found.close_before = trade.price_ticks
+            continue
+        candle = found.candles.get(opened_ms)
+        if candle is None:
+            found.candles[opened_ms] = Candle.of(seen)
+        else:
+            candle.add(seen)
+
+
+def _rows(
+    market: OneMarket, interval: Interval, found: _Found, between: tuple[int, int]
+) -> Iterator[list[object]]:
+    """Yield the candles between two openings, flat ones where nothing traded."""
+    if found.first_ms is None:
+        return
+    close = found.close_before
+    for opened_ms in interval.openings(max(between[0], found.first_ms), between[1]):
+        candle = found.candles.get(opened_ms)
+        if candle is None:
+            assert close is not None, "nothing is asked of before the first candle"
+            candle = Candle.flat(close)
+        close = candle.close
+        closes_ms = interval.next_opening(opened_ms) - 1
+        yield rendering.candle_row(market.instrument, opened_ms, closes_ms, candle)
+
+
+def _price_row(market: OneMarket) -> Json:
+    instrument = market.instrument
+    return {"symbol": instrument.symbol, "price": instrument.price(market.last_price)}
+
+
+def _error(code: int, text: str) -> bytes:
+    return _encode({"code": code, "msg": text})

@@ -1,0 +1,114 @@
+"""The database before it is used: migrate it, and check that it is ours and of our version."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from runtime.postgres import Connection, connect
+from services.market_data.errors import DatabaseError
+
+ROLE = "rialto_market_data"
+"""What the process works as: may add trades and candles, make candles again, move its position."""
+
+TABLES = frozenset({"position", "trades", "candles"})
+
+_MIGRATIONS = "services.market_data:migrations"
+
+# Any number: two programs that migrate one database take turns.
+_MIGRATION_LOCK = 5_201_317
+
+_FIND = """
+    select relname::text from pg_catalog.pg_class
+    where relnamespace = to_regnamespace('market_data') and relkind in ('r', 'p')
+        and not relispartition"""
+"""Partitions are parts of what is found, and not looked at."""
+
+
+async def migrate(dsn: str, *, revision: str = "head") -> None:
+    """Bring the schema ``market_data`` to a version, up or down.
+
+    Args:
+        dsn: of a login that may create schemas and roles.
+        revision: an Alembic revision; ``base`` removes everything that is ours.
+
+    Raises:
+        DatabaseError: the schema holds what is not ours, or is of a newer program.
+    """
+
+    async def dial() -> Connection:
+        return await connect(dsn)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, revision)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", _MIGRATIONS)
+    return config
+
+
+def _migrate(connection: SqlConnection, revision: str) -> None:
+    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    found = set(connection.execute(text(_FIND)).scalars())
+    if found and "alembic_version" not in found:
+        raise DatabaseError(
+            f"the database has a schema market_data that is not Rialto's: {', '.join(found)}"
+        )
+    _refuse_strangers(found)
+    if found:
+        version = connection.execute(text("select version_num from market_data.alembic_version"))
+        _refuse_unknown(version.scalar())
+    connection.execute(text("create schema if not exists market_data"))
+    config = _config()
+    config.attributes["connection"] = connection
+    is_down = revision == "base" or revision.startswith("-")
+    (command.downgrade if is_down else command.upgrade)(config, revision)
+
+
+async def check(connection: Connection) -> None:
+    """Refuse a database without our tables at exactly our version.
+
+    Raises:
+        DatabaseError: as it says.
+    """
+    found = {row[0] for row in await connection.fetch(_FIND)}
+    if "alembic_version" not in found:
+        raise DatabaseError("the database knows nothing of market data yet: migrate it first")
+    _refuse_strangers(found)
+    version = await connection.fetchval("select version_num from market_data.alembic_version")
+    _refuse_unknown(version)
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if version != head:
+        raise DatabaseError(
+            f"the schema market_data is at version {version or 'none'}, this program needs {head}:"
+            " migrate it first"
+        )
+    if missing := TABLES - found:
+        raise DatabaseError(f"the schema market_data lacks {', '.join(sorted(missing))}")
+
+
+def _refuse_strangers(found: set[str]) -> None:
+    if strangers := found - TABLES - {"alembic_version"}:
+        raise DatabaseError(
+            "the schema market_data holds tables that no migration made:"
+            f" {', '.join(sorted(strangers))}"
+        )
+
+
+def _refuse_unknown(version: str | None) -> None:
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    if version is not None and version not in {script.revision for script in scripts}:
+        raise DatabaseError(
+            f"the schema market_data is at version {version}, which this program does not know:"
+            " it was migrated by a newer one"
+        )

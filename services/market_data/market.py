@@ -1,0 +1,302 @@
+"""The market as it is now, kept by the feed: books, last trades, running candles, tickers.
+
+It begins with the core's own books, asked for once, and with what is stored of trades, and goes
+on with the events after both.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from messages.layout import Record
+from messages.trading import events as e
+from messages.trading.answers import Book as EngineBook
+from messages.trading.events import EVENTS
+from messages.trading.terms import Side
+from services.market_data.book import Book
+from services.market_data.candles import Candle
+from services.market_data.instruments import Directory, Instrument
+from services.market_data.intervals import DAY_MS, HOUR_MS, MINUTE
+from services.market_data.records import (
+    NANOSECONDS_PER_MS,
+    Handler,
+    SeenTrade,
+    read_change,
+    read_level,
+    read_trade,
+    walk,
+)
+from services.market_data.rolling import Minute, Rolling
+from services.market_data.running import RunningCandles
+from services.market_data.trades import Numbering, Trade
+
+TRADES_KEPT: Final = 1000
+"""Last trades of an instrument: what is answered without the database."""
+
+WINDOWS_MS: Final = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": DAY_MS}
+"""The windows that are streamed; ``1d`` is also the ticker of 24 hours."""
+
+HISTORY_MS: Final = DAY_MS + MINUTE.span_ms
+"""How much of the past a market begins with."""
+
+
+class Unstored(NamedTuple):
+    """A trade that may not be in the database yet, and its event's number."""
+
+    number: int
+    trade: Trade
+    seen: SeenTrade
+
+
+class Past(NamedTuple):
+    """What is stored of an instrument, as of one event."""
+
+    trades: list[Trade]
+    """The last ones."""
+    minutes: list[Minute]
+    """Of ``HISTORY_MS``."""
+    latest: dict[str, tuple[int, Candle]]
+    """The latest candle of each interval, with its opening."""
+    close_before: int
+    """The last price before the minutes; zero: there was none."""
+
+
+class OneMarket:
+    """All that is known of one instrument now."""
+
+    def __init__(self, instrument: Instrument, book: Book, past: Past | None, now_ms: int) -> None:
+        """Begin with what is stored; with nothing if there is none."""
+        self.instrument = instrument
+        self.book = book
+        self.last_trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.unstored: deque[Unstored] = deque()
+        self.candles = RunningCandles()
+        self.windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
+        self.minute: Minute | None = None
+        """The last minute in which something traded."""
+        self.minutes: deque[Minute] = deque()
+        """Those before it, of the last day."""
+        if past is not None:
+            self.begin(past, now_ms)
+
+    def begin(self, past: Past, now_ms: int) -> None:
+        """Go on from what is stored."""
+        self.last_trades = deque(past.trades, maxlen=TRADES_KEPT)
+        self.candles = RunningCandles()
+        self.candles.begin(past.latest, now_ms)
+        self.windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
+        for window in self.windows.values():
+            window.close_before = past.close_before
+        self.minute = None
+        self.minutes.clear()
+        for minute in past.minutes:
+            self._close_minute()
+            self.minute = minute
+
+    def trade(self, number: int, trade: Trade, seen: SeenTrade) -> None:
+        """Take a trade."""
+        self.unstored.append(Unstored(number, trade, seen))
+        self.add(trade, seen)
+
+    def add(self, trade: Trade, seen: SeenTrade) -> None:
+        """Take a trade that is in no candle of ours yet."""
+        self.last_trades.append(trade)
+        self.candles.trade(seen)
+        opened_ms = MINUTE.opening(trade.time_ms)
+        if self.minute is not None and self.minute.opened_ms == opened_ms:
+            self.minute.candle.add(seen)
+            return
+        self._close_minute()
+        self.minute = Minute(opened_ms, Candle.of(seen))
+
+    @property
+    def last_price(self) -> int:
+        """The last price in ticks; zero before the first trade."""
+        return self.last_trades[-1].price_ticks if self.last_trades else 0
+
+    def top(self, side: Side) -> tuple[int, int]:
+        """Return the best level of a side, zeros where there is none."""
+        return next(self.book.best(side, 1), (0, 0))
+
+    def _close_minute(self) -> None:
+        if self.minute is None:
+            return
+        self.minutes.append(self.minute)
+        while self.minutes[0].opened_ms < self.minute.opened_ms - HISTORY_MS:
+            self.minutes.popleft()
+        for window in self.windows.values():
+            window.push(self.minute)
+
+
+class Listener:
+    """What a market tells of while it takes events."""
+
+    def __init__(
+        self,
+        *,
+        traded: Callable[[OneMarket, list[Trade]], None],
+        changed: Callable[[OneMarket, int], None],
+        listed: Callable[[OneMarket], None],
+    ) -> None:
+        """Keep whom to call.
+
+        Args:
+            traded: with all trades of one command in one market.
+            changed: with a market and the number of an event that undid or corrected a trade.
+            listed: with a market that is new.
+        """
+        self.traded = traded
+        self.changed = changed
+        self.listed = listed
+
+
+class Market:
+    """All instruments, and the walk over the feed that keeps them."""
+
+    def __init__(self, listener: Listener, *, unstored_max: int) -> None:
+        """Begin with nothing.
+
+        Args:
+            listener: told what happens.
+            unstored_max: trades kept that are not stored yet, of all instruments.
+        """
+        self.directory = Directory()
+        self.markets: dict[int, OneMarket] = {}
+        self.position = 0
+        """The last event taken."""
+        self.time_ns = 0
+        """Its stamp."""
+        self.forgotten = 0
+        """The last event whose trade was forgotten before it was stored."""
+        self.changed_books: set[int] = set()
+        """Instruments whose book has changed; their owner empties it."""
+        self._listener = listener
+        self._unstored_max = unstored_max
+        self._unstored = 0
+        self._books_at = self._trades_at = 0
+        self._numbering = Numbering()
+        self._of_command: dict[int, list[Trade]] = {}
+        self._books: dict[int, Book] = {}
+        self._handlers: dict[int, Handler] = {
+            e.BookLevelChanged.KIND: self._level_changed,
+            e.TradeExecuted.KIND: self._traded,
+            e.TradeBusted.KIND: self._trade_changed,
+            e.TradeCorrected.KIND: self._trade_changed,
+            e.AssetCreated.KIND: self._defined,
+            e.InstrumentCreated.KIND: self._defined,
+        }
+
+    def begin(
+        self,
+        *,
+        definitions: Iterable[Record],
+        definitions_at: int,
+        books: Iterable[EngineBook],
+        books_at: int,
+        pasts: dict[int, Past],
+        pasts_at: int,
+        now_ms: int,
+    ) -> None:
+        """Take over the core's answers and what is stored; the feed goes on from ``position``.
+
+        Args:
+            definitions: what is defined.
+            definitions_at: the event after which that was true.
+            books: every book with its queues.
+            books_at: the event after which they were true.
+            pasts: what is stored, by instrument.
+            pasts_at: the event through which trades are in it.
+            now_ms: our clock.
+        """
+        self._books = {
+            book.instrument: Book.restored(book.instrument, book.sequence, book.orders)
+            for book in books
+        }
+        self._books_at, self._trades_at = books_at, pasts_at
+        self.position = min(definitions_at, books_at, pasts_at)
+        self.time_ns = now_ms * NANOSECONDS_PER_MS
+        for record in definitions:
+            self._learn(record, pasts, now_ms)
+
+    def take(self, data: bytes) -> None:
+        """Take events: whole commands, following those taken before.
+
+        Raises:
+            UnreadableEventsError, BookGapError: events are missing.
+        """
+        self.position, time_ns = walk(
+            data, self.position + 1, self._handlers, command_ended=self._command_ended
+        )
+        self.time_ns = time_ns or self.time_ns
+
+    def forget_stored(self, stored: int) -> None:
+        """Forget what is in the database, and the oldest of what is too much."""
+        for market in self.markets.values():
+            unstored = market.unstored
+            while unstored and unstored[0].number <= stored:
+                unstored.popleft()
+                self._unstored -= 1
+        if self._unstored > self._unstored_max:
+            fullest = max(self.markets.values(), key=lambda each: len(each.unstored))
+            while self._unstored > self._unstored_max and fullest.unstored:
+                self.forgotten = max(self.forgotten, fullest.unstored.popleft().number)
+                self._unstored -= 1
+
+    def begin_again(self, market: OneMarket, past: Past, past_at: int, now_ms: int) -> None:
+        """Take over what is stored of one market now, and add what is not stored yet."""
+        market.begin(past, now_ms)
+        for number, trade, seen in market.unstored:
+            if number > past_at:
+                market.add(trade, seen)
+
+    # --- events ---
+
+    def _level_changed(self, data: bytes, offset: int) -> None:
+        level = read_level(data, offset)
+        if level.number > self._books_at:
+            self._book(level.instrument).change(level)
+            self.changed_books.add(level.instrument)
+
+    def _traded(self, data: bytes, offset: int) -> None:
+        seen = read_trade(data, offset)
+        if seen.is_negotiated or seen.number <= self._trades_at:
+            return
+        market = self.markets.get(seen.instrument)
+        if market is None:
+            return  # its symbol is another's
+        trade = self._numbering.trade(seen)
+        self._unstored += 1
+        market.trade(seen.number, trade, seen)
+        self._of_command.setdefault(seen.instrument, []).append(trade)
+
+    def _trade_changed(self, data: bytes, offset: int) -> None:
+        change = read_change(data, offset)
+        market = self.markets.get(change.instrument)
+        if market is not None and change.number > self._trades_at:
+            self._listener.changed(market, change.number)
+
+    def _command_ended(self) -> None:
+        if self._of_command:
+            self._numbering.command_ended()
+            told, self._of_command = self._of_command, {}
+            for instrument, trades in told.items():
+                self._listener.traded(self.markets[instrument], trades)
+
+    def _defined(self, data: bytes, offset: int) -> None:
+        kind = int.from_bytes(data[offset + 2 : offset + 4], "little")
+        self._learn(EVENTS.by_kind[kind].unpack(data, offset), {}, 0)
+
+    def _learn(self, record: Record, pasts: dict[int, Past], now_ms: int) -> None:
+        made = self.directory.learn(record)
+        if made is None:
+            return
+        book = self._book(made.number)
+        market = OneMarket(made, book, pasts.get(made.number), now_ms)
+        self.markets[made.number] = market
+        self._listener.listed(market)
+
+    def _book(self, instrument: int) -> Book:
+        found = self._books.get(instrument)
+        if found is None:
+            found = self._books[instrument] = Book(instrument)
+        return found

@@ -1,0 +1,127 @@
+"""The candles that run now, of one instrument, in every interval, and when each closes.
+
+A candle closes with the first trade after it, for stamps never fall, or when our clock has passed
+its end by ``GRACE_MS``. A trade that was still on its way then is added, and the candle is told
+once more. An interval in which nothing trades has a flat candle at the last price.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from services.market_data.candles import Candle
+from services.market_data.intervals import INTERVALS, Interval
+from services.market_data.records import NANOSECONDS_PER_MS, SeenTrade
+
+GRACE_MS: Final = 200
+
+
+class Running:
+    """The candle of one interval, and the one before it."""
+
+    __slots__ = ("candle", "end_ms", "interval", "is_changed", "opened_ms", "previous")
+
+    def __init__(self, interval: Interval, opened_ms: int, candle: Candle) -> None:
+        """Run from an opening on."""
+        self.interval = interval
+        self.candle = candle
+        self.opened_ms = opened_ms
+        self.end_ms = interval.next_opening(opened_ms)
+        self.previous: tuple[int, Candle] | None = None
+        """What closed last: its opening, and its candle."""
+        self.is_changed = True
+
+    @property
+    def name(self) -> str:
+        """The interval's."""
+        return self.interval.name
+
+    def go_on(self, time_ms: int, candle: Candle) -> None:
+        """Let the next candle run, which holds a moment after our end."""
+        self.previous = (self.opened_ms, self.candle)
+        self.opened_ms = self.interval.opening(time_ms)
+        self.end_ms = self.interval.next_opening(self.opened_ms)
+        self.candle = candle
+        self.is_changed = True
+
+
+class RunningCandles:
+    """All intervals of one instrument; nothing runs before its first trade."""
+
+    def __init__(self) -> None:
+        self.by_interval: dict[str, Running] = {}
+        self._closed: dict[tuple[str, int], tuple[Running, Candle]] = {}
+        self._next_end_ms = 0
+
+    def begin(self, latest: dict[str, tuple[int, Candle]], now_ms: int) -> None:
+        """Go on from the latest candle of every interval, as it is stored.
+
+        What has closed meanwhile is not told: whoever asks gets it from history.
+        """
+        for name, (opened_ms, candle) in latest.items():
+            running = Running(INTERVALS[name], opened_ms, candle)
+            if running.end_ms + GRACE_MS <= now_ms:
+                running.go_on(now_ms, Candle.flat(candle.close))
+            self.by_interval[name] = running
+        self._note_ends()
+
+    def trade(self, trade: SeenTrade) -> None:
+        """Take a trade."""
+        time_ms = trade.time_ns // NANOSECONDS_PER_MS
+        if not self.by_interval:
+            for interval in INTERVALS.values():
+                opened_ms = interval.opening(time_ms)
+                self.by_interval[interval.name] = Running(interval, opened_ms, Candle.of(trade))
+            self._note_ends()
+            return
+        for running in self.by_interval.values():
+            if time_ms < running.opened_ms:
+                self._late(running, trade)
+            elif time_ms >= running.end_ms:
+                self._close(running)
+                running.go_on(time_ms, Candle.of(trade))
+            elif running.candle.trades:
+                running.candle.add(trade)
+            else:
+                running.candle = Candle.of(trade)
+            running.is_changed = True
+        if time_ms >= self._next_end_ms:
+            self._note_ends()
+
+    def look_at_clock(self, now_ms: int) -> None:
+        """Close what is over."""
+        if now_ms < self._next_end_ms + GRACE_MS or not self.by_interval:
+            return
+        for running in self.by_interval.values():
+            if now_ms >= running.end_ms + GRACE_MS:
+                self._close(running)
+                running.go_on(now_ms, Candle.flat(running.candle.close))
+        self._note_ends()
+
+    def closed(self) -> Iterator[tuple[Running, int, Candle]]:
+        """Yield what closed since it was asked last: of which interval, its opening, itself."""
+        told, self._closed = self._closed, {}
+        for (_, opened_ms), (running, candle) in told.items():
+            yield running, opened_ms, candle
+
+    def _close(self, running: Running) -> None:
+        self._closed[running.name, running.opened_ms] = (running, running.candle)
+
+    def _late(self, running: Running, trade: SeenTrade) -> None:
+        """Take a trade of the candle that our clock has closed; what runs is flat, as it is."""
+        opened_ms = running.interval.opening(trade.time_ns // NANOSECONDS_PER_MS)
+        if running.previous is not None and running.previous[0] == opened_ms:
+            candle = running.previous[1]
+        else:
+            candle = Candle.flat(trade.price_ticks)
+        if candle.trades:
+            candle.add(trade)
+        else:
+            candle = Candle.of(trade)
+        running.previous = (opened_ms, candle)
+        running.candle = Candle.flat(trade.price_ticks)
+        self._closed[running.name, opened_ms] = (running, candle)
+
+    def _note_ends(self) -> None:
+        self._next_end_ms = min(
+            (running.end_ms for running in self.by_interval.values()), default=0
+        )

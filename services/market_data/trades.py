@@ -1,0 +1,113 @@
+"""Trades as they are stored and told, and how trades of one order become one aggregate. Pure.
+
+An **aggregate** is all trades, one right after the other in a market, that one incoming order made
+at one price with one command: same taker order, same side, same price. It is called by the id of
+its first trade, so nothing counts aggregates and every process calls them the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from messages.trading.terms import Side
+from services.market_data.records import NANOSECONDS_PER_MS, SeenTrade
+
+
+class Trade(NamedTuple):
+    """A trade of the book, as the public may see it."""
+
+    instrument: int
+    trade_id: int
+    time_ns: int
+    price_ticks: int
+    lots: int
+    quote_atoms: int
+    taker_side: int
+    is_auction: bool
+    """Two resting orders met: the taker is the later one."""
+    aggregate_id: int
+    """The first trade of what one order did at one price; not what it is called after a bust."""
+
+    @property
+    def time_ms(self) -> int:
+        """When it was, in milliseconds, rounded down."""
+        return self.time_ns // NANOSECONDS_PER_MS
+
+    @property
+    def buyer_is_maker(self) -> bool:
+        """Whether the seller came in."""
+        return self.taker_side == Side.SELL
+
+
+class Aggregate(NamedTuple):
+    """Trades of one incoming order at one price; ``first`` is its name."""
+
+    first: int
+    last: int
+    time_ns: int
+    price_ticks: int
+    lots: int
+    taker_side: int
+
+
+class Numbering:
+    """Finds the aggregate that a trade belongs to, as trades come."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[int, int, int]] = {}
+        """By instrument: order, price and aggregate of the command's last trade."""
+
+    def trade(self, seen: SeenTrade) -> Trade:
+        """Give a trade its aggregate."""
+        order, price = seen.taker_order_id, seen.price_ticks
+        running = self._running.get(seen.instrument)
+        if running is not None and running[0] == order and running[1] == price:
+            aggregate = running[2]
+        else:
+            aggregate = seen.trade_id
+            self._running[seen.instrument] = (order, price, aggregate)
+        return Trade(
+            seen.instrument,
+            seen.trade_id,
+            seen.time_ns,
+            price,
+            seen.quantity_lots,
+            seen.notional_atoms,
+            seen.taker_side,
+            bool(seen.is_auction),
+            aggregate,
+        )
+
+    def command_ended(self) -> None:
+        """Let the next trade begin an aggregate of its own."""
+        self._running.clear()
+
+
+def aggregates(trades: Iterable[Trade]) -> Iterator[Aggregate]:
+    """Put one market's trades, in order, together to aggregates.
+
+    A corrected trade has another price than its neighbours and stands alone; so do the two sides
+    of it.
+    """
+    present: Aggregate | None = None
+    of = 0
+    for trade in trades:
+        if (
+            present is not None
+            and of == trade.aggregate_id
+            and present.price_ticks == trade.price_ticks
+        ):
+            present = present._replace(last=trade.trade_id, lots=present.lots + trade.lots)
+            continue
+        if present is not None:
+            yield present
+        of = trade.aggregate_id
+        present = Aggregate(
+            trade.trade_id,
+            trade.trade_id,
+            trade.time_ns,
+            trade.price_ticks,
+            trade.lots,
+            trade.taker_side,
+        )
+    if present is not None:
+        yield present
