@@ -5,6 +5,7 @@ kinds (docs/auditor.md, "Commands").
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from auditor.findings import Check, Findings
@@ -15,6 +16,10 @@ from messages.trading import events as e
 from messages.trading.terms import OrderFlag, OrderType
 
 Answers = tuple[type[Record], ...]
+
+# As plain integers: an enumeration's member costs each use a call, and this is each order's.
+_CASH_QUANTITY: Final = int(OrderFlag.CASH_QUANTITY)
+_PRICED: Final = frozenset({int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)})
 
 _REFUSED: Final[Answers] = (e.CommandRejected,)
 _ORDER: Final[Answers] = (e.OrderAccepted, e.OrderRejected)
@@ -97,7 +102,7 @@ _SAME: Final = (
 )
 """Fields that an answer which did what was asked repeats, where both have them."""
 
-_OF_AN_ORDER: Final = (
+_of_an_order: Final = attrgetter(
     "account",
     "session",
     "connection",
@@ -188,7 +193,7 @@ class Commands:
 
     def _fits(self, command: Any, event: Any) -> bool:
         if type(command) is c.PlaceOrder:
-            return all(getattr(command, n) == getattr(event, n) for n in _OF_AN_ORDER) and (
+            return _of_an_order(command) == _of_an_order(event) and (
                 not isinstance(event, e.OrderAccepted) or _has_terms(command, event)
             )
         if isinstance(event, e.CommandRejected):
@@ -206,10 +211,9 @@ class Commands:
 
 def _has_terms(command: c.PlaceOrder, event: e.OrderAccepted) -> bool:
     """Say whether an order was accepted on the terms that were asked for."""
-    is_priced = command.order_type in {OrderType.LIMIT, OrderType.STOP_LIMIT}
-    if is_priced and command.price_ticks != event.price_ticks:
+    if command.order_type in _PRICED and command.price_ticks != event.price_ticks:
         return False
-    if command.order_flags & OrderFlag.CASH_QUANTITY:
+    if command.order_flags & _CASH_QUANTITY:
         return command.cash_atoms == event.cash_atoms
     return (
         command.quantity_lots == event.quantity_lots

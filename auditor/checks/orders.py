@@ -13,6 +13,10 @@ from messages.trading.terms import OrderFlag, OrderStatus, Side, TimeInForce
 
 _Say = Callable[[Check, str], None]
 
+# As plain integers: a flag of the enumeration costs each "and" a call, and this is each order's.
+_CASH_QUANTITY = int(OrderFlag.CASH_QUANTITY)
+_QUOTE = int(OrderFlag.QUOTE)
+
 
 class _Party(NamedTuple):
     """One side of a trade, as its event states it."""
@@ -117,7 +121,7 @@ class Orders:
             arrival=picture.last_arrival,
             is_waiting=event.status == OrderStatus.PENDING_TRIGGER,
         )
-        is_cash_buy = order.flags & OrderFlag.CASH_QUANTITY and order.side == Side.BUY
+        is_cash_buy = order.flags & _CASH_QUANTITY and order.side == Side.BUY
         expected = order.cash if is_cash_buy else self._hold(order)
         self._compare_hold(event, expected)
         self._hold_now(order, event.held_atoms)
@@ -137,7 +141,7 @@ class Orders:
         self._compare_fills(event, order)
         # A quote that stays in its place keeps its rates; every other amend takes those of now.
         rates = self._picture.rates(order.account, order.instrument)
-        if rates is not None and not event.order_flags & OrderFlag.QUOTE:
+        if rates is not None and not event.order_flags & _QUOTE:
             order.maker_ppm, order.taker_ppm = rates
         if not event.kept_priority:
             self._picture.last_arrival += 1
@@ -176,7 +180,7 @@ class Orders:
         order.quantity, order.leaves = event.quantity_lots, event.leaves_lots
         self._compare_fills(event, order)
         self._compare_left(event, order)
-        if order.flags & OrderFlag.CASH_QUANTITY and order.side == Side.BUY:
+        if order.flags & _CASH_QUANTITY and order.side == Side.BUY:
             market = self._picture.instruments[order.instrument]
             expected = order.held - less * event.prevented_price_ticks * market.tick_lot_atoms
         else:
@@ -260,7 +264,7 @@ class Orders:
 
     def _hold_after_fill(self, event: e.TradeExecuted, order: Order, fee: int) -> int:
         # What a filled cash order did not spend is told here, and free right after.
-        if order.flags & OrderFlag.CASH_QUANTITY and order.side == Side.BUY:
+        if order.flags & _CASH_QUANTITY and order.side == Side.BUY:
             return order.held - event.notional_atoms - max(fee, 0)
         return self._hold(order)
 

@@ -42,9 +42,15 @@ class Rules:
             return
         if market.phase in _TAKES_NO_ORDERS:
             self._say(Check.PHASES, event, f"accepted in phase {market.phase}")
+        if self._picture.killed:
+            self._require_no_switch(event, account.firm)
+        if event.order_type == OrderType.LIMIT:
+            self._require_collar(event, market)
+
+    def _require_no_switch(self, event: e.OrderAccepted, firm: int) -> None:
         targets = (
             (Scope.VENUE, 0),
-            (Scope.FIRM, account.firm),
+            (Scope.FIRM, firm),
             (Scope.ACCOUNT, event.account),
             (Scope.SESSION, event.session),
             (Scope.INSTRUMENT, event.instrument),
@@ -52,8 +58,6 @@ class Rules:
         for target in targets:
             if target in self._picture.killed:
                 self._under_a_switch[event.order_id] = target
-        if event.order_type == OrderType.LIMIT:
-            self._require_collar(event, market)
 
     def _require_collar(self, event: e.OrderAccepted, market: Instrument) -> None:
         references = (market.reference, market.other_reference or market.reference)
