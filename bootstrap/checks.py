@@ -65,11 +65,12 @@ def run(environment: Environment, arguments: Sequence[str]) -> int:
 
 def _steps(environment: Environment, for_pytest: Sequence[str]) -> list[Step]:
     packages = sorted(path.parent.name for path in environment.root.glob("*/__init__.py"))
+    checked = ["rialto", "examples", *packages]
     lint_imports = "from importlinter.cli import lint_imports_command as run; run()"
     return [
         Step(name="ruff check", command=("-m", "ruff", "check", "--quiet", ".")),
         Step(name="ruff format", command=("-m", "ruff", "format", "--check", "--quiet", ".")),
-        Step(name="mypy", command=("-m", "mypy", "--no-error-summary", "rialto", *packages)),
+        Step(name="mypy", command=("-m", "mypy", "--no-error-summary", *checked)),
         Step(name="lint-imports", command=("-c", lint_imports, "--no-logo")),
         Step(name="pytest", command=("-m", "pytest", "-q", *for_pytest), is_shown=True),
     ]

@@ -24,7 +24,7 @@ COMMANDS = {
     "reconcile": "compare engine, ledger and order history",
     "explain-digest": "say what differs between a FIX log and the state digests in it",
     "admin": "operate: definitions, money, limits, phases, kill switches, sessions, keys",
-    "accounts": "set a person's roles from this machine: the first administrator",
+    "accounts": "a person's roles, set from this machine, and letters that no server sends",
     "run": "run one process of the venue; the supervisor does this",
 }
 

@@ -17,7 +17,7 @@ from services.accounts.adapters.breached_file import BreachedPasswordsFile
 from services.accounts.adapters.memory import MemoryBreachedPasswords
 from services.accounts.adapters.postgres import postgres_store
 from services.accounts.adapters.smtp import SmtpMailer
-from services.accounts.person import Changed, Note, Person
+from services.accounts.person import Changed, Mail, Note, Person
 from services.accounts.ports import BreachedPasswords
 from services.accounts.refusals import Refused
 from services.accounts.secrets_at_rest import Vault
@@ -26,6 +26,8 @@ from services.accounts.terms import Activity, Role
 
 SEALING_KEY = "accounts.key"
 SIGNING_KEYS = "accounts-signing.keys"
+LETTERS_MAX = 10_000
+"""How many of the newest letters are looked at for those to one address."""
 
 
 def sealing_vault(state: State) -> Vault:
@@ -84,3 +86,15 @@ async def set_roles(
             return False
         answer = await store.change(found.person_id, decide)
         return not isinstance(answer, Refused)
+
+
+async def waiting_letters(configuration: Configuration, state: State, email: str) -> list[Mail]:
+    """Return the letters to an address that no mail server took yet, newest first.
+
+    For a venue without a mail server. Who can run this has the key that seals them.
+    """
+    vault = sealing_vault(state)
+    async with postgres_store(
+        database_dsn(configuration, state), vault, secrets.token_bytes
+    ) as store:
+        return await store.letters_to(email, count_max=LETTERS_MAX)

@@ -82,6 +82,10 @@ class Store(Protocol):
         """Count the letters."""
         ...
 
+    async def letters_to(self, email: str, *, count_max: int) -> list[Mail]:
+        """Return letters to an address that wait, newest first; looks at so many of all."""
+        ...
+
     async def prune(self, *, now_ns: int, attempts_before_ns: int) -> None:
         """Forget registrations that lapsed, and attempts that no longer count."""
         ...

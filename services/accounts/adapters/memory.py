@@ -116,6 +116,12 @@ class MemoryStore:
         """See ``Store.letters_waiting``."""
         return len(self._letters)
 
+    async def letters_to(self, email: str, *, count_max: int) -> list[Mail]:
+        """See ``Store.letters_to``."""
+        numbers = sorted(self._letters, reverse=True)[:count_max]
+        mails = (self._letters[number][1].mail for number in numbers)
+        return [mail for mail in mails if mail.to == email]
+
     async def prune(self, *, now_ns: int, attempts_before_ns: int) -> None:
         """See ``Store.prune``."""
         for person in list(self._people.values()):

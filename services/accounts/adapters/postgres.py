@@ -249,6 +249,16 @@ class PostgresStore:
         async with self._connection() as connection:
             return int(await connection.fetchval("select count(*) from accounts.letters"))
 
+    async def letters_to(self, email: str, *, count_max: int) -> list[Mail]:
+        """See ``Store.letters_to``."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                "select sealed from accounts.letters order by number desc limit $1", count_max
+            )
+        plain = (self._vault.open(bytes(row["sealed"]), place=_PLACE) for row in rows)
+        mails = (msgspec.json.decode(each, type=Mail) for each in plain)
+        return [mail for mail in mails if mail.to == email]
+
     async def prune(self, *, now_ns: int, attempts_before_ns: int) -> None:
         """See ``Store.prune``."""
         async with self._transaction() as connection:

@@ -116,6 +116,13 @@ class StorePromises:
         await store.change(ada.person_id, change)
         assert await store.notes(ada.person_id, count_max=2) == [note(3), note(2)]
 
+    async def test_letters_to_an_address_are_found_newest_first(self, store: Store) -> None:
+        other = Mail(to="bob@example.org", subject="2", text="x")
+        await store.add(somebody(), (letter(1), other, letter(3)), ())
+        assert await store.letters_to("ada@example.org", count_max=3) == [letter(3), letter(1)]
+        assert await store.letters_to("ada@example.org", count_max=2) == [letter(3)]
+        assert await store.letters_to("eve@example.org", count_max=3) == []
+
     async def test_a_letter_is_due_again_until_it_is_done(self, store: Store) -> None:
         await store.add(somebody(), (letter(1), letter(2)), ())
         one = await store.next_letter(now_ns=0, again_at_ns=10)
