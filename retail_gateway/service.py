@@ -85,6 +85,11 @@ class RetailService:
         )
         self._is_database_there = True
 
+    @property
+    def is_linked(self) -> asyncio.Event:
+        """Say whether all that the venue had told is known, so that people can trade."""
+        return self._link.is_caught_up
+
     async def run(
         self,
         stop: asyncio.Event,
