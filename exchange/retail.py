@@ -40,6 +40,8 @@ def retail_settings(configuration: Configuration) -> RetailSettings:
         limits=table.limits,
         account=table.account,
         http=table.http,
+        socket_port=table.socket_port,
+        sockets=table.sockets,
     )
 
 

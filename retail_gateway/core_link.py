@@ -29,6 +29,7 @@ from retail_gateway.refusals import (
 )
 from retail_gateway.settings import RetailSettings
 from retail_gateway.state import RetailState
+from retail_gateway.user_data import UserData
 from runtime.feed import is_transient
 from runtime.link import Link, LinkError, LinkLost, LinkRefused
 from runtime.link_frames import EventBatch
@@ -71,15 +72,15 @@ class CoreLink:
         settings: RetailSettings,
         *,
         clock: Clock,
-        told: Callable[[Record], None] = lambda _event: None,
+        user_data: UserData,
     ) -> None:
-        """Describe the link; ``told`` hears every event of people's accounts once taken in."""
+        """Describe the link; ``user_data`` is told of what the state has taken in."""
         self._venue: bytes | None = None
         self._dial = dial
         self._state = state
         self._settings = settings
         self._clock = clock
-        self._told = told
+        self._user_data = user_data
         self._link: Link | None = None
         self._source = self._epoch = self._sequence = 0
         self._stamp = 0
@@ -305,11 +306,11 @@ class CoreLink:
     # --- following ---
 
     def _take(self, batch: EventBatch) -> None:
-        data, waiting, told = bytes(batch.data), self._waiting, self._told
+        data, waiting, tell = bytes(batch.data), self._waiting, self._user_data.take
         unpack = _FLAGS_AND_RECEIPT.unpack_from
         for offset, event in self._state.follow(data):
             if event is not None:
-                told(event)
+                tell(event)
             flags, stamp = unpack(data, offset)
             ours = waiting.get(stamp)
             if ours is None:
@@ -321,6 +322,7 @@ class CoreLink:
             if flags & LAST_OF_COMMAND and ours.events and not ours.answer.done():
                 ours.answer.set_result(ours.events)
         self._state.position = batch.last
+        self._user_data.flush()
 
 
 _RECEIPT_AT: Final = next(

@@ -13,7 +13,7 @@ import structlog
 
 from retail_gateway.allowances import Allowances, Usage
 from retail_gateway.market_data import Passed, with_symbols
-from retail_gateway.parameters import Parameters, read, taken
+from retail_gateway.parameters import Parameters, taken
 from retail_gateway.people import PersonAccounts
 from retail_gateway.ports import Clock
 from retail_gateway.refusals import DoorCode, Refusal, door_refusal
@@ -27,13 +27,11 @@ _NOBODY: Final = Asked(account=0, valid_until_ns=0)
 
 
 class Request(NamedTuple):
-    """A request as it came."""
+    """A request, read as far as it can be without knowing what it asks for."""
 
     endpoint: Endpoint
-    address: str
-    key_id: str
-    query: bytes
-    body: bytes
+    credentials: Credentials
+    values: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -56,10 +54,22 @@ class Front:
     clock: Clock
     refused: Callable[[str], None] = lambda _name: None
 
-    async def reply(self, request: Request) -> Reply:
-        """Answer a request."""
+    async def reply(self, request: Request | Refusal) -> Reply:
+        """Answer a request, or say why it could not be read."""
         usage = Usage()
-        answer = await self._answer(request, usage)
+        if isinstance(request, Refusal):
+            return self.refusal(request, usage)
+        return self._written(await self._answer(request, usage), usage)
+
+    async def reply_by(self, request: Request, handle: Callable[[int, Request], Any]) -> Reply:
+        """Answer a request by what is done for its account, once it is proven."""
+        usage = Usage()
+        asked = await self._admitted(request, usage)
+        if isinstance(asked, Refusal):
+            return self.refusal(asked, usage)
+        return self._written(handle(asked.account, request), usage)
+
+    def _written(self, answer: Any, usage: Usage) -> Reply:
         if isinstance(answer, Refusal):
             return self.refusal(answer, usage)
         if isinstance(answer, Passed):
@@ -80,17 +90,8 @@ class Front:
         return Reply(refused.status, body, refused.retry_after, usage or Usage())
 
     async def _answer(self, request: Request, usage: Usage) -> Any:
-        endpoint = request.endpoint
-        values = read(request.query, request.body)
-        weight = endpoint.weight
-        if endpoint.weigh is not None and not isinstance(values, Refusal):
-            weight = endpoint.weigh(values)
-        refused = await self.allowances.admit(request.address, weight, self.clock(), usage)
-        if refused is not None:
-            return refused
-        if isinstance(values, Refusal):
-            return values
-        asked = await self._asked(request, values, usage)
+        endpoint, values = request.endpoint, request.values
+        asked = await self._admitted(request, usage)
         if isinstance(asked, Refusal):
             return asked
         said: dict[str, Any] | Refusal = values
@@ -101,15 +102,22 @@ class Front:
             return wanted
         return await endpoint.handle(asked, wanted)
 
-    async def _asked(
-        self, request: Request, values: dict[str, str], usage: Usage
-    ) -> Asked | Refusal:
+    async def _admitted(self, request: Request, usage: Usage) -> Asked | Refusal:
+        """Let a request in, or say why not."""
+        endpoint = request.endpoint
+        weigh = endpoint.weigh
+        weight = endpoint.weight if weigh is None else weigh(request.values)
+        address = request.credentials.address
+        refused = await self.allowances.admit(address, weight, self.clock(), usage)
+        return refused or await self._asked(request, usage)
+
+    async def _asked(self, request: Request, usage: Usage) -> Asked | Refusal:
         endpoint = request.endpoint
         if endpoint.security is Security.NONE:
             return _NOBODY
         proven = await self.notary.proven(
-            Credentials(request.key_id, request.address, request.query, request.body),
-            values,
+            request.credentials,
+            request.values,
             permission=endpoint.security,
             door=endpoint.door,
             changes=endpoint.changes,

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -25,8 +26,10 @@ from retail_gateway.rest.application import Application, Page
 from retail_gateway.routes import Desks, endpoints
 from retail_gateway.settings import RetailSettings
 from retail_gateway.signing import Notary, Replays
+from retail_gateway.sockets.service import ServerFactory, SocketService
 from retail_gateway.state import RetailState
 from retail_gateway.trading import TradingDesk
+from retail_gateway.user_data import UserData
 from runtime import http_server
 from runtime.http_server import HttpBounds
 
@@ -34,6 +37,8 @@ log = structlog.get_logger()
 
 _LOOK_SECONDS: Final = 1.0
 _STOP_SECONDS_MAX: Final = 10
+_DOORS: Final = 2
+"""REST, and the WebSocket API."""
 
 
 class RetailService:
@@ -66,7 +71,8 @@ class RetailService:
             last=settings.last_account,
             kept_max=limits.kept_max,
         )
-        self._link = link = CoreLink(dial, self._state, settings, clock=clock)
+        user_data = UserData(self._state, clock)
+        self._link = link = CoreLink(dial, self._state, settings, clock=clock, user_data=user_data)
         self._market_data = MarketDataLink(market_data)
         allowances = Allowances(limits, counters)
         desks = Desks(
@@ -83,6 +89,7 @@ class RetailService:
             clock=clock,
             refused=lambda name: self._metrics.refused.labels(name).inc(),
         )
+        self._sockets = SocketService(self._front, user_data, self._table, settings.sockets)
         self._is_database_there = True
 
     @property
@@ -92,12 +99,19 @@ class RetailService:
 
     async def run(
         self,
+        serve: ServerFactory,
         stop: asyncio.Event,
         *,
         context: ssl.SSLContext | None = None,
-        listening: Callable[[str], None],
+        listening: Callable[[dict[str, str]], None],
     ) -> None:
         """Serve until asked to stop, and answer what is in hand.
+
+        Args:
+            serve: makes the listening socket of the WebSocket API.
+            stop: ends it.
+            context: for TLS; None for plain HTTP.
+            listening: told where REST and the WebSocket API are, once both are.
 
         Raises:
             LinkError: one that is never retried. SettingsError: the address cannot be had.
@@ -127,7 +141,7 @@ class RetailService:
                 group.create_task(self._forget(), name="retail.forget"),
                 group.create_task(self._market_data.run(), name="retail.market_data"),
             ]
-            await self._serve(application, context, stop, listening)
+            await self._serve_both(application, serve, context, stop, listening)
             # The link goes on until the last answer has been given.
             unlinked.set()
             for task in beside:
@@ -142,6 +156,34 @@ class RetailService:
                 log.warning("database_away", reason=str(error))
                 await asyncio.sleep(_LOOK_SECONDS)
         return None
+
+    async def _serve_both(
+        self,
+        application: Application,
+        serve: ServerFactory,
+        context: ssl.SSLContext | None,
+        stop: asyncio.Event,
+        listening: Callable[[dict[str, str]], None],
+    ) -> None:
+        found: dict[str, str] = {}
+
+        def found_at(name: str, address: str) -> None:
+            found[name] = address
+            if len(found) == _DOORS:
+                listening(found)
+
+        where = self._settings.host, self._settings.socket_port
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                self._sockets.run(
+                    serve, where, stop, context=context, listening=partial(found_at, "ws_api")
+                ),
+                name="retail.sockets",
+            )
+            group.create_task(
+                self._serve(application, context, stop, partial(found_at, "rest")),
+                name="retail.rest",
+            )
 
     async def _serve(
         self,
@@ -191,6 +233,7 @@ class RetailService:
             "healthy": is_linked and self._is_database_there and is_complete,
             "linked": is_linked,
             "market_data": self._market_data.is_linked,
+            "sockets": self._sockets.connections,
             "through_event": self._state.position,
             "history_complete": is_complete,
         }

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from retail_gateway.streams.settings import Limits as SocketLimits
+
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,32}$")]
@@ -75,6 +77,9 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
     http: HttpSettings = HttpSettings()
+    socket_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    """Of the WebSocket API, on the same host."""
+    sockets: SocketLimits = SocketLimits(connections_max=4096, connections_per_address_max=64)
 
 
 class RetailSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,3 +96,5 @@ class RetailSettings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
     http: HttpSettings = HttpSettings()
+    socket_port: int = 0
+    sockets: SocketLimits = SocketLimits()

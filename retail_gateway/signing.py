@@ -41,12 +41,19 @@ _BAD_SIGNATURE: Final = door_refusal(
 
 
 class Credentials(NamedTuple):
-    """What a request brings to prove who sent it."""
+    """What a request brings to prove who sent it; of a session's request, what opened it."""
 
     key_id: str
     address: str
-    query: bytes
-    body: bytes
+    payload: bytes
+    """What is signed."""
+    signature: str = ""
+    is_session: bool = False
+
+
+def signed_part(*parts: bytes) -> bytes:
+    """Return what a REST request's signature is over: query and body, joined, without itself."""
+    return b"".join([_SIGNATURE.sub(b"", part) for part in parts])
 
 
 class Proven(NamedTuple):
@@ -103,7 +110,7 @@ class Notary:
         """Say who signed a request, and take what only proves it out of ``values``.
 
         Args:
-            credentials: key, address, and query and body as they came.
+            credentials: key, address, and what was signed.
             values: the parameters in them.
             permission: what the key must allow.
             door: method and path, or the method of the WebSocket API.
@@ -111,30 +118,42 @@ class Notary:
         """
         if _KEY.fullmatch(credentials.key_id) is None:
             return _BAD_KEY
-        window = _window(values)
-        if isinstance(window, Refusal):
-            return window
-        timestamp_ns, recv_window_ns = window
         now_ns = self._clock()
-        refused = _is_late(timestamp_ns, recv_window_ns, now_ns)
-        if refused is not None:
-            return refused
-        text = values.pop("signature", None)
-        if text is None:
+        until_ns = self._until(credentials, values, now_ns)
+        if isinstance(until_ns, Refusal):
+            return until_ns
+        values.pop("signature", None)
+        if not credentials.signature:
             return missing("signature")
-        signature = _signature(text)
+        signature = _signature(credentials.signature)
         if signature is None:
             return _BAD_SIGNATURE
-        payload = _SIGNATURE.sub(b"", credentials.query) + _SIGNATURE.sub(b"", credentials.body)
-        signed = Signed(credentials.key_id, payload, signature, credentials.address, permission)
+        key_id, address, payload, _, is_session = credentials
         try:
-            signer = await self._signers.signer(signed)
+            signer = await self._signers.signer(
+                Signed(key_id, payload, signature, address, permission)
+            )
         except HistoryAwayError:
             return DATABASE_AWAY
         if not isinstance(signer, Signer):
             return signer
-        replayed = self._replays.use(signature, door, now_ns=now_ns, changes=changes)
-        return replayed or Proven(signer.person_id, timestamp_ns + recv_window_ns)
+        if not is_session:
+            replayed = self._replays.use(signature, door, now_ns=now_ns, changes=changes)
+            if replayed is not None:
+                return replayed
+        return Proven(signer.person_id, until_ns)
+
+    def _until(
+        self, credentials: Credentials, values: dict[str, str], now_ns: int
+    ) -> int | Refusal:
+        """Say until when a request holds; one of an open session need not say a time."""
+        if credentials.is_session and "timestamp" not in values:
+            return now_ns + RECV_WINDOW_MS * _MILLISECOND
+        window = _window(values)
+        if isinstance(window, Refusal):
+            return window
+        timestamp_ns, recv_window_ns = window
+        return _is_late(timestamp_ns, recv_window_ns, now_ns) or timestamp_ns + recv_window_ns
 
 
 def _window(values: dict[str, str]) -> tuple[int, int] | Refusal:

@@ -9,6 +9,7 @@ from exchange.configuration import Configuration
 from exchange.places import Places
 from exchange.processes.serving import page
 from exchange.retail import retail_service
+from retail_gateway.adapters.picows_server import serve
 from runtime.process import EXIT_OK
 
 
@@ -27,7 +28,5 @@ async def run(configuration: Configuration, places: Places, stop: asyncio.Event)
             port=configuration.venue.observability.retail_api_port,
         ) as announce,
     ):
-        await service.run(
-            stop, context=context, listening=lambda address: announce({"rest": address})
-        )
+        await service.run(serve, stop, context=context, listening=announce)
     return EXIT_OK

@@ -10,8 +10,10 @@ from typing import Any, Final
 import structlog
 
 from retail_gateway.front import Front, Reply, Request, unknown
+from retail_gateway.parameters import read
 from retail_gateway.refusals import DoorCode, Refusal, door_refusal
 from retail_gateway.routes import Endpoint
+from retail_gateway.signing import Credentials, signed_part
 
 log = structlog.get_logger()
 
@@ -90,14 +92,17 @@ class Application:
             if name == b"x-mbx-apikey":
                 key_id = value
         client = scope["client"]
-        request = Request(
-            endpoint,
-            client[0] if client else "",
+        query = scope["query_string"]
+        values = read(query, body)
+        if isinstance(values, Refusal):
+            return await self._front.reply(values)
+        credentials = Credentials(
             key_id.decode("latin-1"),
-            scope["query_string"],
-            body,
+            client[0] if client else "",
+            signed_part(query, body),
+            values.get("signature", ""),
         )
-        return await self._front.reply(request)
+        return await self._front.reply(Request(endpoint, credentials, values))
 
     async def _body(self, receive: Receive) -> bytes | Refusal:
         parts, size = [], 0

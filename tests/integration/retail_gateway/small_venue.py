@@ -29,6 +29,7 @@ from messages.trading.commands import Command
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import Phase
 from retail_gateway.adapters.memory import MemoryHistory, MemoryPeople
+from retail_gateway.adapters.picows_server import serve
 from retail_gateway.allowances import MemoryCounters
 from retail_gateway.ports import Clock
 from retail_gateway.service import RetailService
@@ -102,6 +103,7 @@ class SmallVenue:
         self.http = httpx.AsyncClient(timeout=30)
         self.history = MemoryHistory()
         self.ordinals = MemoryPeople(first=1_000_001, last=1_999_999)
+        self.socket_url = ""
         self.admin: Link
         self._admin_sequence = 0
 
@@ -237,7 +239,7 @@ async def small_venue(
     """Run both for the block."""
     settings = _settings(folder)
     retail = retail_settings(CONFIGURATION)
-    retail = replace(retail, port=0, limits=limits, **changes)
+    retail = replace(retail, port=0, socket_port=0, limits=limits, **changes)
     async with core(settings, create_engine("native")) as running:
         venue = SmallVenue(running, settings)
         venue.admin = await running.link("admin")
@@ -282,11 +284,12 @@ async def _served(
         clock=clock,
         registry=CollectorRegistry(),
     )
-    stop, urls = asyncio.Event(), asyncio.Queue[str]()
-    task = asyncio.create_task(service.run(stop, listening=urls.put_nowait))
+    stop, urls = asyncio.Event(), asyncio.Queue[dict[str, str]]()
+    task = asyncio.create_task(service.run(serve, stop, listening=urls.put_nowait))
     try:
         async with asyncio.timeout(20):
-            venue.http.base_url = await urls.get()
+            found = await urls.get()
+            venue.http.base_url, venue.socket_url = found["rest"], found["ws_api"]
             await service.is_linked.wait()
         yield service
     finally:

@@ -1,5 +1,7 @@
 """Orders over REST, from the first to the last answer, on a whole venue."""
 
+import asyncio
+
 import httpx
 
 from services.accounts.terms import KeyKind
@@ -76,6 +78,25 @@ async def test_two_people_trade_and_both_know_it(ada: Trader, ben: Trader) -> No
     assert (money["BTC"]["free"], money["BTC"]["locked"]) == ("9.70000000", "0.10000000")
     assert money["USD"]["free"] == "11997.600000"
     ben.ask("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+async def test_market_data_is_passed_on(ada: Trader, ben: Trader) -> None:
+    limit = {**LIMIT, "symbol": "ETHUSD"}
+    ada.ask("POST", ORDER, **limit, side="BUY", quantity="0.5", price="2990")
+
+    def asked(path: str, **parameters: str | int) -> httpx.Response:
+        return ada.client.get(f"{ada.url}/api/v3/{path}", params=parameters)
+
+    async with asyncio.timeout(60):
+        while not asked("depth", symbol="ETHUSD").json().get("bids"):  # noqa: ASYNC110  # it is asked
+            await asyncio.sleep(0.05)
+    book = asked("depth", symbol="ETHUSD", limit=5).json()
+    assert book["bids"] == [["2990.00", "0.500"]]
+    assert asked("depth", symbol="ETHUSD", limit=5).headers["x-mbx-used-weight-1m"]
+    assert asked("ticker/bookTicker", symbol="ETHUSD").json()["bidPrice"] == "2990.00"
+    refused = asked("klines", symbol="DOGEUSD", interval="1m")
+    assert (refused.status_code, refused.json()["code"]) == (400, -1121)
+    ada.ask("DELETE", "/api/v3/openOrders", symbol="ETHUSD")
 
 
 async def test_an_ed25519_key_signs_too(registrar: Registrar) -> None:

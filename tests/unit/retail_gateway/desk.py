@@ -14,6 +14,7 @@ from retail_gateway.routes import Desks, Endpoint, endpoints
 from retail_gateway.settings import Limits, RetailSettings
 from retail_gateway.state import RetailState
 from retail_gateway.trading import TradingDesk
+from retail_gateway.user_data import UserData
 
 NOW_NS = 1_800_000_000_000_000_000
 SETTINGS = RetailSettings(
@@ -41,7 +42,7 @@ def a_table() -> list[Endpoint]:
     state = a_state()
     clock = lambda: NOW_NS  # noqa: E731
     allowances = Allowances(Limits(), MemoryCounters(10))
-    link = CoreLink(nobody, state, SETTINGS, clock=clock)
+    link = CoreLink(nobody, state, SETTINGS, clock=clock, user_data=UserData(state, clock))
     return endpoints(
         Desks(
             general=GeneralDesk(state, allowances, clock, name="TEST"),
