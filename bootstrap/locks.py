@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from bootstrap.environment import Environment
 
 SOURCE_ONLY = "quickfix"
-HEADING = "# Made by `./rialto lock` from pyproject.toml; not edited by hand.\n"
+CLIENTS = "clients"
+"""People's own clients, for tests: in an environment of their own, for they pin what we use."""
+HEADING = "# Made by `./rialto lock` from {source}; not edited by hand.\n"
 
 
 def write(environment: Environment) -> int:
@@ -29,12 +31,14 @@ def write(environment: Environment) -> int:
             environment, "--group", "build", "--group", "dev", "--no-emit-package", SOURCE_ONLY
         ),
         SOURCE_ONLY: _entry(_export(environment), SOURCE_ONLY),
+        CLIENTS: _compiled(environment, CLIENTS),
     }
     for name, text in exports.items():
         if "://" in text:
             raise SetupError(f"the export for {name}.txt holds an address; nothing was written")
     for name, text in exports.items():
-        (environment.requirements / f"{name}.txt").write_text(HEADING + text, encoding="utf-8")
+        heading = HEADING.format(source=f"{name}.in" if name == CLIENTS else "pyproject.toml")
+        (environment.requirements / f"{name}.txt").write_text(heading + text, encoding="utf-8")
         say(f"wrote requirements/{name}.txt")
     return 0
 
@@ -42,6 +46,14 @@ def write(environment: Environment) -> int:
 def _export(environment: Environment, *selection: str) -> str:
     form = ("--format", "requirements.txt", "--no-header", "--no-annotate", "--no-emit-project")
     return _uv(environment, "export", "--frozen", "--no-default-groups", *form, *selection)
+
+
+def _compiled(environment: Environment, name: str) -> str:
+    form = ("--generate-hashes", "--universal", "--no-header", "--no-annotate", "--upgrade")
+    oldest = ("--python-version", "3.11")
+    return _uv(
+        environment, "pip", "compile", *form, *oldest, str(environment.requirements / f"{name}.in")
+    )
 
 
 def _entry(export: str, distribution: str) -> str:

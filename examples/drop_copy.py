@@ -11,8 +11,9 @@ import contextlib
 
 from simplefix import FixMessage
 
-from rialto_client.command_line import fix_parser, fix_session, say
+from rialto_client.command_line import say
 from rialto_client.fix import text
+from rialto_client.fix_command_line import fix_parser, fix_session
 
 SIDES = {"1": "buy", "2": "sell"}
 HAPPENED = {"0": "accepted", "4": "cancelled", "5": "amended", "8": "refused", "C": "expired"}

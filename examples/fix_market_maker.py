@@ -15,8 +15,9 @@ from decimal import Decimal
 
 from simplefix import FixMessage
 
-from rialto_client.command_line import fix_parser, fix_session, say
+from rialto_client.command_line import say
 from rialto_client.fix import FixSession, now, text
+from rialto_client.fix_command_line import fix_parser, fix_session
 
 BUY, SELL = "1", "2"
 NAMES = {BUY: "bid", SELL: "offer"}
