@@ -6,20 +6,18 @@ the poster has had nothing to do for ``cycle_grace_seconds``. While the poster i
 or has no link to it, that time does not begin. What was missed is closed cycle by cycle.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
-from settlement import database
+from runtime.postgres import Connection
 from settlement.chart import Consumer
 from settlement.cycle_decisions import Ask
 from settlement.cycle_terms import SCHEDULE
 from settlement.cycles import close_cycle
-from settlement.errors import LedgerRefusedError, LoginRefusedError
+from settlement.database_task import DatabaseTask
 from settlement.open_instructions import OpenInstructions
 from settlement.settings import SettlementSettings
 
@@ -44,7 +42,7 @@ def next_cutoff_ns(after_ns: int, *, close_utc_minutes: int) -> int:
     return ((after_ns - close_ns) // _DAY_NS + 1) * _DAY_NS + close_ns
 
 
-class CycleCloser:
+class CycleCloser(DatabaseTask):
     """One task with a connection of its own, beside the poster."""
 
     name = "settlement.closer"
@@ -64,12 +62,12 @@ class CycleCloser:
             standing: where the poster stands; None while it is behind the venue.
             clock: gives nanoseconds since 1970.
         """
-        self._settings = settings
+        super().__init__(settings)
         self._standing = standing
         self._clock = clock
         self._stood: int | None = None
         self._idle_since_ns = 0
-        self._connection: Connection | None = None
+        self._read_over: Connection | None = None
         self._instructions = OpenInstructions()
         self._cycle = Gauge("settlement_cycle", "Last cycle closed", registry=registry)
         self._open = Gauge(
@@ -86,44 +84,10 @@ class CycleCloser:
             registry=registry,
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Close what is due until asked to stop; PostgreSQL may be away at any time.
-
-        Raises:
-            LedgerRefusedError: the database refused a cycle, which waiting does not mend.
-            DatabaseError: the database is not one that we may use.
-        """
-        pause = self._settings.pause_seconds_first
-        try:
-            while not stop.is_set():
-                try:
-                    async with asyncio.timeout(self._settings.post_seconds_max):
-                        await self._look()
-                    pause = self._settings.pause_seconds_first
-                    await _wait(stop, self._settings.cycle_poll_seconds)
-                except FAILURES as error:
-                    self._disconnect()
-                    if not is_outage(error):
-                        raise _judged(error) from error
-                    log.warning(
-                        "cycles_wait_for_postgres", error=f"{type(error).__name__}: {error}"
-                    )
-                    await _wait(stop, pause)
-                    pause = min(2 * pause, self._settings.pause_seconds_last)
-        finally:
-            self._disconnect()
-
-    async def _look(self) -> None:
-        connection = self._connection
-        if connection is None or connection.is_closed():
-            self._connection = connection = await connect(
-                self._settings.dsn,
-                role=database.APPLICATION_ROLE,
-                application=self.name,
-                seconds_max=self._settings.connect_seconds_max,
-            )
-            await database.check(connection)
-            self._instructions = OpenInstructions()
+    async def look(self, connection: Connection) -> None:
+        """Close what is due, and show what is not settled."""
+        if connection is not self._read_over:
+            self._read_over, self._instructions = connection, OpenInstructions()
         while (cutoff_ns := await self._due(connection)) is not None:
             made = await close_cycle(
                 connection,
@@ -172,22 +136,3 @@ class CycleCloser:
         if stands is None or stands != self._stood:
             self._stood, self._idle_since_ns = stands, self._clock()
         return None if stands is None else self._idle_since_ns
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            drop(connection)
-
-
-def _judged(error: Exception) -> LedgerRefusedError | LoginRefusedError:
-    if str(getattr(error, "sqlstate", ""))[:2] in ("28", "3D"):
-        return LoginRefusedError(f"the database does not let us in: {error}")
-    return LedgerRefusedError(f"no cycle could be closed: {error}")
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-import settlement.cycle_schema  # noqa: F401  # its tables are in the metadata, too
+import settlement.cycle_schema
+import settlement.profit_schema  # noqa: F401  # their tables are in the metadata, too
 from runtime.postgres import Connection, connect
 from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
 from settlement.schema import NAMESPACE, metadata

@@ -12,6 +12,7 @@ from settlement.chart import Consumer
 from settlement.cycle_check import cycle_findings, settled_amounts
 from settlement.errors import LedgerBehindError
 from settlement.marks import mark_findings
+from settlement.profit_marks import profit_findings
 from settlement.reconcile import (
     EngineFigures,
     Finding,
@@ -266,6 +267,7 @@ async def load(connection: Connection, event_number: int, *, deep: bool = True) 
             settled = await settled_amounts(connection, event_number)
             findings += await cycle_findings(connection, findings_max=FINDINGS_MAX)
             findings += await mark_findings(connection, findings_max=FINDINGS_MAX)
+            findings += await profit_findings(connection, findings_max=FINDINGS_MAX)
             both_reached = min(history_through, reached.get(Consumer.LEDGER, 0))
             findings += await _deep_findings(connection, both_reached)
         counts = await connection.fetchrow(_COUNTS)

@@ -1,4 +1,4 @@
-"""The settlement process: the ledger's poster, the order history's projector, the closer."""
+"""The settlement process: the ledger's poster, the order history's projector, and its tasks."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,11 +12,12 @@ from settlement.ledger import LedgerProjection
 from settlement.metrics import SettlementMetrics
 from settlement.order_history import OrderHistoryProjection
 from settlement.ports import FeedFactory
+from settlement.profit_marker import ProfitMarker
 from settlement.settings import SettlementSettings
 
 
 class SettlementService:
-    """Both consumers, each with its own feed, connection, position and lock, and the closer."""
+    """Both consumers, each with its own feed, connection, position and lock; closer and marker."""
 
     name = "settlement"
 
@@ -44,6 +45,7 @@ class SettlementService:
             metrics=shown,
         )
         self.closer = CycleCloser(settings, metrics, self.poster.standing)
+        self.marker = ProfitMarker(settings)
         self.projector = FeedConsumer(
             OrderHistoryProjection(), make_feed, settings=settings, metrics=shown
         )
@@ -51,7 +53,8 @@ class SettlementService:
     async def run(self, stop: asyncio.Event) -> None:
         """Run until asked to stop; one that fails ends all."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.closer.run(stop), name=self.closer.name)
+            for task in (self.closer, self.marker):
+                group.create_task(task.run(stop), name=task.name)
             for consumer in (self.poster, self.projector):
                 group.create_task(consumer.run(stop), name=consumer.name)
 

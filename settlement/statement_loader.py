@@ -18,6 +18,7 @@ from settlement.cycles import business_date
 from settlement.errors import SettlementRefusedError
 from settlement.moments import last_event_before
 from settlement.profit import FLAT, CostPosition, Fill, after_fill
+from settlement.profit_marks import place_before, positions_at
 from settlement.statement import (
     AccountStatement,
     BalanceLine,
@@ -33,7 +34,7 @@ ROWS_MAX = 200_000
 """Entries of one account in one statement; a longer period is refused."""
 
 FETCH_ROWS = 10_000
-"""Fills read at once, of all that an account ever had."""
+"""Fills read at once."""
 
 _ENTRIES = """
 select event_number, leg, time_ns, kind, cause, asset, amount_atoms
@@ -223,13 +224,18 @@ def _fee_lines(rows: Sequence[Any]) -> list[FeeLine]:
 async def _fills_and_profits(
     connection: Connection, account: int, period: Period
 ) -> tuple[list[FillLine], list[ProfitLine]]:
-    """Walk through all fills that the account ever had: the cost of a position is its history."""
+    """Walk through the account's fills from the marks before the period on.
+
+    The cost of a position is the history of its fills, of which a mark is what came before it.
+    """
+    place = await place_before(connection, period.after_event)
     held: defaultdict[int, CostPosition] = defaultdict(lambda: FLAT)
+    held.update(await positions_at(connection, account, place))
     opened: dict[int, CostPosition] = {}
     fees: defaultdict[int, int] = defaultdict(int)
     lines = []
     async for row in connection.cursor(
-        FILLS, account, 0, period.through_event, prefetch=FETCH_ROWS
+        FILLS, account, place, period.through_event, prefetch=FETCH_ROWS
     ):
         instrument, number = row["instrument"], row["event_number"]
         if number > period.after_event:

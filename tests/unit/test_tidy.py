@@ -158,6 +158,24 @@ def missing_docstrings() -> Iterator[str]:
             yield f"{name}: no docstring"
 
 
+def migrations_out_of_line() -> Iterator[str]:
+    """Two migrations after one, as when two changes met: the database could not be made."""
+    last: dict[str, str] = {}
+    for name in sorted(name for name in package_files() if "/migrations/versions/" in name):
+        folder = name.rpartition("/")[0]
+        says = {
+            node.targets[0].id: str(node.value.value)
+            for node in tree_of(name).body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        if says["down_revision"] != last.get(folder, "None"):
+            before = last.get(folder, "nothing")
+            yield f"{name}: follows {says['down_revision']}, and {before} is before it"
+        last[folder] = says["revision"]
+
+
 @pytest.mark.parametrize(
     "offences",
     [
@@ -171,6 +189,7 @@ def missing_docstrings() -> Iterator[str]:
         swallowed_errors,
         banned_modules,
         missing_docstrings,
+        migrations_out_of_line,
     ],
     ids=lambda offences: offences.__name__,
 )

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from exchange.ledger_names import LedgerNames
@@ -22,6 +23,9 @@ from settlement.chart import EntryCause
 from settlement.cycle_decisions import Ask
 from settlement.cycles import business_date, close_cycle
 from settlement.errors import SettlementRefusedError
+from settlement.profit import CostPosition, Fill, after_fill
+from settlement.profit_marks import mark, profit_findings
+from settlement.reconcile import Finding
 from settlement.statement import AccountStatement, Period
 from settlement.statement_loader import account_statement, period_of
 from settlement.trade_reports import blotter, fee_report
@@ -104,6 +108,87 @@ async def test_every_figure_is_what_its_documented_query_says(
     for account in await busy_accounts(traded):
         await compare(traded, account, period, seen)
     assert all(seen.values()), seen
+
+
+async def test_marks_change_no_figure_and_shorten_the_walk(
+    traded: Connection, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    periods = [await some_period(traded, chance) for _ in range(4)]
+    periods.append(await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True))
+    accounts = await busy_accounts(traded)
+    before = [
+        await statement_of(traded, account, period) for account in accounts for period in periods
+    ]
+    last = await traded.fetchval("select max(event_number) from settlement.positions")
+    every = last // 5
+    places = []
+    while (place := await mark(traded, every=every)) is not None:
+        places.append(place)
+    assert places == [every * number for number in range(1, len(places) + 1)]
+    assert places[-1] > last - every
+    after = [
+        await statement_of(traded, account, period) for account in accounts for period in periods
+    ]
+    assert after == before
+
+    walked: list[int] = []
+
+    def counted(held: CostPosition, fill: Fill) -> CostPosition:
+        walked.append(fill.event_number)
+        return after_fill(held, fill)
+
+    monkeypatch.setattr("settlement.statement_loader.after_fill", counted)
+    for account in accounts:
+        for period in periods:
+            walked.clear()
+            await statement_of(traded, account, period)
+            start = max((place for place in places if place <= period.after_event), default=0)
+            assert all(start < number <= period.through_event for number in walked)
+            assert period.after_event - start < every
+
+
+async def remade(connection: Connection) -> list[Finding]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return await profit_findings(connection, findings_max=1000)
+
+
+async def test_marks_are_made_from_the_ones_before_and_are_final(
+    traded: Connection, owner: Connection, chance: random.Random
+) -> None:
+    last = await traded.fetchval("select max(event_number) from settlement.positions")
+    while await mark(traded, every=last // 9) is not None:
+        pass
+    marks = await traded.fetch(
+        "select * from settlement.profit_marks order by account, instrument, event_number"
+    )
+    assert marks
+    for row in chance.sample(marks, min(10, len(marks))):
+        known = await told(traded, "profit", account=row["account"], event=row["event_number"])
+        position = (row["base_atoms"], row["cost_atoms"], row["realised_atoms"])
+        assert (row["instrument"], *position) in known
+    assert await remade(traded) == []
+    late = "insert into settlement.profit_marks values (1, 1, $1, 1, 1, 1)"
+    for number in (1, marks[0]["event_number"]):
+        with pytest.raises(asyncpg.PostgresError, match="are made"):
+            await traded.execute(late, number)
+    for change in (
+        "delete from settlement.profit_marks",
+        "update settlement.profit_places set event_number = 1",
+    ):
+        with pytest.raises(asyncpg.PostgresError, match="append-only"):
+            await owner.execute(change)
+    # An owner who goes out of his way is found by reconciliation.
+    await owner.execute("set session_replication_role = replica")
+    await owner.execute(
+        "update settlement.profit_marks set cost_atoms = cost_atoms + 1 where event_number ="
+        " (select max(event_number) from settlement.profit_marks)"
+    )
+    found = await remade(traded)
+    assert len(found) == await traded.fetchval(
+        "select count(*) from settlement.profit_marks where event_number ="
+        " (select max(event_number) from settlement.profit_marks)"
+    )
+    assert "cost" in found[0].expected
 
 
 async def compare(
