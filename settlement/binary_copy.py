@@ -26,10 +26,12 @@ async def copy(
     connection: Connection, table: str, *, columns: Iterable[str], rows: bytes, schema: str
 ) -> None:
     """Add encoded rows to a table, in the caller's transaction and in one statement."""
-    await connection.copy_to_table(
-        table,
-        source=io.BytesIO(b"".join((_HEADER, rows, _TRAILER))),
-        schema_name=schema,
-        columns=list(columns),
-        format="binary",
-    )
+    # Closed, because what sent it holds it in a cycle: it would stay until a collection finds that.
+    with io.BytesIO(b"".join((_HEADER, rows, _TRAILER))) as source:
+        await connection.copy_to_table(
+            table,
+            source=source,
+            schema_name=schema,
+            columns=list(columns),
+            format="binary",
+        )
