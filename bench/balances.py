@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bench.processor_time import process_times_ns
 from messages.trading.events import LAST_OF_COMMAND, BookLevelChanged, TradeExecuted
 from messages.trading.terms import Side
 from runtime.postgres import Connection, connect
@@ -33,11 +34,12 @@ _HEAD_AT = 8
 
 
 class Answered(NamedTuple):
-    """How long questions took, in milliseconds."""
+    """How long questions took, and the server's time on a processor, in milliseconds."""
 
     median: float
     at_99: float
     longest: float
+    processor: float
 
 
 def trades_after(
@@ -81,10 +83,13 @@ async def ask(
 ) -> dict[str, Answered]:
     """Ask for accounts at moments, each time a different one."""
     chance = random.Random(seed)
-    answers: dict[str, list[float]] = {"event": [], "time": [], "market_maker": [], "house": []}
     asked = {"market_maker": MARKET_MAKER, "house": 0}
-    for _ in range(QUESTIONS):
-        for what, took in answers.items():
+    session = {"session": await connection.fetchval("select pg_backend_pid()")}
+    answers = {}
+    for what in ("event", "time", "market_maker", "house"):
+        took = []
+        before = process_times_ns(session)["session"]
+        for _ in range(QUESTIONS):
             event = chance.randint(1, last)
             account = asked.get(what, chance.randint(1, accounts))
             started = time.perf_counter()
@@ -95,11 +100,12 @@ async def ask(
                 moment = await balances_as_of.after_event(connection, event)
             assert await balances_as_of.balances(connection, moment, account=account)
             took.append((time.perf_counter() - started) * 1_000)
-    return {what: _answered(sorted(took)) for what, took in answers.items()}
-
-
-def _answered(took: list[float]) -> Answered:
-    return Answered(statistics.median(took), took[len(took) * 99 // 100], took[-1])
+        spent = (process_times_ns(session)["session"] - before) / QUESTIONS / 1e6
+        took.sort()
+        answers[what] = Answered(
+            statistics.median(took), took[len(took) * 99 // 100], took[-1], spent
+        )
+    return answers
 
 
 async def measure(

@@ -196,8 +196,17 @@ async def measure_decode(frames: Sequence[MemoryBatch]) -> float:
     return time.perf_counter() - started
 
 
-async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_events: int) -> float:
-    """COPY the same encoded rows into bare tables; returns the seconds it took."""
+class Taken(NamedTuple):
+    """Seconds of wall clock, and the server's time on a processor."""
+
+    seconds: float
+    processor_ns: int
+
+
+async def measure_bare_copy(
+    dsn: str, frames: Sequence[MemoryBatch], *, batch_events: int, server_pid: int
+) -> Taken:
+    """COPY the same encoded rows into bare tables; returns what it took."""
     projection = LedgerProjection()
     batches = [
         (ready.trades, ready.entry_rows())
@@ -207,7 +216,7 @@ async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_event
     await connection.execute("create schema bare")
     for table in ("trades", "entries"):
         await connection.execute(f"create table bare.{table} (like settlement.{table})")
-    started = time.perf_counter()
+    before, started = _server_ns(server_pid), time.perf_counter()
     for trades, entries in batches:
         async with connection.transaction():
             for table, columns, rows in (
@@ -215,10 +224,14 @@ async def measure_bare_copy(dsn: str, frames: Sequence[MemoryBatch], batch_event
                 ("entries", ENTRY_COLUMNS, entries),
             ):
                 await copy(connection, table, columns=columns, rows=rows, schema="bare")
-    seconds = time.perf_counter() - started
+    taken = Taken(time.perf_counter() - started, _server_ns(server_pid) - before)
     await connection.execute("drop schema bare cascade")
     await connection.close()
-    return seconds
+    return taken
+
+
+def _server_ns(server_pid: int) -> int:
+    return process_times_ns({"postgres": server_pid})["postgres"]
 
 
 def _parts(frames: Sequence[MemoryBatch], batch_events: int) -> Iterator[list[MemoryBatch]]:
@@ -315,19 +328,26 @@ async def measure_service(
     return Served(ledger_seconds or both_seconds, both_seconds, spent)
 
 
-async def measure_rebuild(dsn: str, frames: Sequence[MemoryBatch]) -> float:
-    """Make the ledger again in an empty database; returns the seconds it took."""
+async def measure_rebuild(dsn: str, frames: Sequence[MemoryBatch], server_pid: int) -> Taken:
+    """Make the ledger again in an empty database; returns what it took.
+
+    Helpers that PostgreSQL starts to sort keys have ended by then: their time is not in it.
+    """
     connection = await connect(dsn)
-    started = time.perf_counter()
+    before, started = _server_ns(server_pid), time.perf_counter()
     await rebuild.rebuild(connection, frames, venue=VENUE)
-    seconds = time.perf_counter() - started
+    taken = Taken(time.perf_counter() - started, _server_ns(server_pid) - before)
     await connection.close()
-    return seconds
+    return taken
 
 
 async def _make_fresh(dsn: str) -> None:
     await database.migrate(dsn, revision="base")
     await database.migrate(dsn)
+
+
+def _microseconds(taken: Taken, count: int) -> float:
+    return round(taken.processor_ns / count / 1_000, 1)
 
 
 async def measure(
@@ -346,18 +366,20 @@ async def measure(
     await database.migrate(dsn)
     figures["load_average"] = round(os.getloadavg()[0], 1)
     figures["decode_per_second"] = round(count / await measure_decode(frames))
-    bare = await measure_bare_copy(dsn, frames, batch_events)
-    figures["bare_copy_per_second"] = round(count / bare)
+    bare = await measure_bare_copy(dsn, frames, batch_events=batch_events, server_pid=server_pid)
+    figures["bare_copy_per_second"] = round(count / bare.seconds)
+    figures["bare_copy_postgres_processor_microseconds"] = _microseconds(bare, count)
     served = await measure_service(
         dsn, frames, batch_events=batch_events, with_order_history=False, server_pid=server_pid
     )
     figures["ledger_per_second"] = round(count / served.ledger)
-    figures["ledger_of_bare_copy"] = round(bare / served.ledger, 2)
+    figures["ledger_of_bare_copy"] = round(bare.seconds / served.ledger, 2)
     for name, spent_ns in served.processor_ns.items():
         figures[f"ledger_{name}_processor_microseconds"] = round(spent_ns / count / 1_000, 1)
     await _make_fresh(dsn)
-    rebuilt = await measure_rebuild(dsn, frames)
-    figures["rebuild_per_second"] = round(count / rebuilt)
+    rebuilt = await measure_rebuild(dsn, frames, server_pid)
+    figures["rebuild_per_second"] = round(count / rebuilt.seconds)
+    figures["rebuild_postgres_processor_microseconds"] = _microseconds(rebuilt, count)
     if arguments.lag_rate:
         await _make_fresh(dsn)
         median, longest = await measure_lag(
