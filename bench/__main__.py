@@ -16,6 +16,7 @@ PARTS: Final = {
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
     "soak": "memory of every process while eight sessions trade for ten minutes",
+    "retail-orders": "people's orders over REST: rate, latency at half of it, beside a bare echo",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
 }
 

@@ -78,6 +78,7 @@ def _supervisor(
     }
     table = configuration.venue.retail_streams
     streams = copies("retail_streams", table.processes) if table.enabled else []
+    wanted = side | {"retail_streams": table.enabled}
     optional = [
         ProcessChild(name, state, settings, arguments, after=postgres)
         for name, is_wanted in side.items()
@@ -103,7 +104,7 @@ def _supervisor(
             *(ProcessChild(name, state, settings, arguments) for name in streams),
         ],
         seed=seed,
-        switched_off=[name for name, is_wanted in side.items() if not is_wanted],
+        switched_off=[name for name, is_wanted in wanted.items() if not is_wanted],
     )
 
 
