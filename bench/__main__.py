@@ -15,6 +15,7 @@ PARTS: Final = {
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
+    "retail-streams": "public streams to a thousand readers, beside a bare picows loop",
     "soak": "memory of every process while eight sessions trade for ten minutes",
     "retail-orders": "people's orders over REST: rate, latency at half of it, beside a bare echo",
     "fix": "an order from a FIX socket to its acknowledgement, beside sync and socket",
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in PARTS:
         print("usage: ./rialto bench <part> [--json] [--help]\n")
         for name, summary in PARTS.items():
-            print(f"  {name:<12}{summary}")
+            print(f"  {name:<16}{summary}")
         return 0 if arguments and arguments[0] in ("-h", "--help") else 64
     name, *rest = arguments
     sys.argv = [f"bench {name}", *rest]

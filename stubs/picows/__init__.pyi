@@ -1,6 +1,6 @@
 """The part of picows 2.3.1 that Rialto uses, and its protocol, which picows does not annotate."""
 
-from asyncio import Transport
+from asyncio import Server, Transport
 from collections.abc import Callable, Mapping
 from enum import Enum
 from http import HTTPStatus
@@ -70,6 +70,9 @@ class WSUpgradeResponse:
 class WSUpgradeResponseWithListener:
     def __init__(self, response: WSUpgradeResponse, listener: WSListener | None) -> None: ...
 
+async def ws_create_server(
+    ws_listener_factory: Callable[[WSUpgradeRequest], WSListener], host: str, port: int
+) -> Server: ...
 async def ws_connect(
     ws_listener_factory: Callable[[], WSListener], url: str, *, use_aiofastnet: bool = ...
 ) -> tuple[WSTransport, WSListener]: ...
