@@ -11,6 +11,7 @@ PARTS: Final = {
     "settlement": "trades from a backlog into the ledger, beside bare COPY",
     "auditor": "how fast the auditor catches up, in processor time",
     "auditor-lag": "how far the auditor is behind a whole venue, and after a burst",
+    "candles": "trades into candles in PostgreSQL beside bare COPY, and how fast history answers",
     "surveillance": "all detectors over the engine's events, beside the engine that makes them",
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",

@@ -54,6 +54,8 @@ class Recorder:
         self._numbering = Numbering()
         self._read = 0
         """The last event taken from the feed."""
+        self._seen = 0
+        """What was read when the writer looked last."""
         self._pending = store.Batch()
         self._is_full = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -129,7 +131,7 @@ class Recorder:
         if seen.is_negotiated:
             return  # it passed by the book
         pending = self._pending
-        pending.trades.append(self._numbering.trade(seen))
+        pending.trades.append(self._numbering.row(seen))
         if not pending.gatherings[-1].takes(seen):
             pending.gatherings.append(Gathering())
             assert pending.gatherings[-1].takes(seen), "one trade fits"
@@ -161,8 +163,17 @@ class Recorder:
                 await self._rest(reading)
 
     def _is_due(self, pending: store.Batch, stored_at: float) -> bool:
-        settings = self._settings
-        pace = settings.position_seconds if pending.is_empty else settings.commit_seconds
+        """Say whether to store now: what is full, or has waited long enough.
+
+        While events keep coming there is more time, for few large transactions cost less.
+        """
+        settings, seen = self._settings, self._seen
+        self._seen = pending.through
+        if pending.is_empty:
+            pace = settings.position_seconds
+        else:
+            is_quiet = seen == pending.through
+            pace = settings.commit_seconds if is_quiet else settings.commit_seconds_max
         return self._is_full.is_set() or time.monotonic() - stored_at >= pace
 
     async def _rest(self, reading: "asyncio.Task[None]") -> None:

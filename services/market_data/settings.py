@@ -22,10 +22,12 @@ class RecorderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """How to reach the database, and how often to write things down."""
 
     dsn: str
-    commit_trades_max: int = 20_000
+    commit_trades_max: int = 50_000
     """Trades in one transaction, one batch of events more at most."""
     commit_seconds: float = 0.2
-    """Between two transactions while there are trades."""
+    """Between two transactions when trades are there and nothing more comes."""
+    commit_seconds_max: float = 1.0
+    """Between two transactions while events come without a pause."""
     position_seconds: float = 5.0
     """Between two transactions while there are none."""
     connect_seconds_max: float = 10.0

@@ -12,7 +12,7 @@ from services.market_data.errors import PositionMovedError
 from services.market_data.intervals import INTERVALS, Interval
 from services.market_data.rebuilding import rebuild
 from services.market_data.records import NANOSECONDS_PER_MS, SeenChange
-from services.market_data.trades import Trade
+from services.market_data.trades import Row, Trade
 
 LOCK: Final = (0x52494C54, 200)
 """Our advisory lock: the space that settlement has its own in, and a place far from those."""
@@ -35,6 +35,7 @@ _ADD = f"""
         {", ".join(f"{name} = stored.{name} + excluded.{name}" for name in _SUMS)}"""  # noqa: S608
 
 _TRADE_COLUMNS: Final = Trade._fields
+_TIME_NS: Final = _TRADE_COLUMNS.index("time_ns")
 
 
 class Position(NamedTuple):
@@ -50,7 +51,7 @@ class Batch:
 
     through: int = 0
     time_ns: int = 0
-    trades: list[Trade] = field(default_factory=list)
+    trades: list[Row] = field(default_factory=list)
     gatherings: list[Gathering] = field(default_factory=lambda: [Gathering()])
     """The trades as candles, in as many steps as their sums need."""
     changes: list[SeenChange] = field(default_factory=list)
@@ -137,12 +138,12 @@ async def _move(connection: Connection, batch: Batch, *, venue: bytes, after: in
         )
 
 
-def _months(trades: Sequence[Trade], candles: Iterable[tuple[str, CandlesByKey]]) -> set[int]:
+def _months(trades: Sequence[Row], candles: Iterable[tuple[str, CandlesByKey]]) -> set[int]:
     """Return when the months open that the rows belong to."""
     opening = _MONTH.opening
     first_last = (trades[0], trades[-1]) if trades else ()
     times = chain(
-        (each.time_ns // NANOSECONDS_PER_MS for each in first_last),
+        (each[_TIME_NS] // NANOSECONDS_PER_MS for each in first_last),
         # A week or three days may have opened in the month before.
         (key.opened_ms for name, each in candles if name not in _FINE for key in each),
     )

@@ -129,6 +129,7 @@ def test_a_window_is_what_its_minutes_add_up_to(chance: random.Random) -> None:
     trades = some_trades(chance, 800)
     window = Rolling(DAY_MS)
     minutes: list[Minute] = []
+    now_ms = 0
     for each in trades:
         time_ms = each.time_ns // 1_000_000
         opened_ms = MINUTE.opening(time_ms)
@@ -138,7 +139,7 @@ def test_a_window_is_what_its_minutes_add_up_to(chance: random.Random) -> None:
             if minutes:
                 window.push(minutes[-1])
             minutes.append(Minute(opened_ms, Candle.of(each)))
-        now_ms = time_ms + chance.choice((0, 0, 30_000))
+        now_ms = max(now_ms, time_ms + chance.choice((0, 0, 30_000)))
         total = window.total(now_ms, minutes[-1])
         begin_ms = MINUTE.opening(now_ms - DAY_MS)
         inside = [m.candle for m in minutes if m.opened_ms >= begin_ms]
