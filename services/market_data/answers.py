@@ -4,8 +4,8 @@ An answer from the database is as of a position; the trades after it are in memo
 added. So an answer never lacks the last second, and never counts it twice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from services.market_data import rendering
 from services.market_data.candles import Candle
 from services.market_data.errors import HistoryAwayError, RefusedError
 from services.market_data.history import History, Picture
-from services.market_data.intervals import INTERVALS, Interval
+from services.market_data.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE, Interval
 from services.market_data.market import Market, OneMarket, Unstored
 from services.market_data.publisher import AVERAGE_MINUTES, average_price
 from services.market_data.records import NANOSECONDS_PER_MS
@@ -72,6 +72,8 @@ class Answers:
             return await self._candles(ask)
         if isinstance(ask, asks.AskAveragePrice):
             return self._average(self._one(ask.symbol))
+        if isinstance(ask, asks.AskTicker | asks.AskTradingDay):
+            return await self._windows(ask)
         return self._tickers(ask)
 
     def _one(self, symbol: str) -> OneMarket:
@@ -104,25 +106,55 @@ class Answers:
             "closeTime": last_ms,
         }
 
-    def _tickers(self, ask: asks.Ask) -> object:
-        row = self._row_of(ask)
-        symbol: str | None = getattr(ask, "symbol", None)
-        symbols: Sequence[str] | None = getattr(ask, "symbols", None)
+    def _tickers(
+        self, ask: asks.AskTickerPrice | asks.AskBookTicker | asks.AskTicker24Hours
+    ) -> object:
+        rows = [self._row_of(ask)(market) for market in self._several(ask.symbol, ask.symbols)]
+        return rows if ask.symbol is None else rows[0]
+
+    def _several(self, symbol: str | None, symbols: Sequence[str] | None) -> list[OneMarket]:
+        """Return the markets that are asked about: one, some, or all."""
         if symbol is not None and symbols is not None:
             raise RefusedError(_COMBINATION, "Either symbol or symbols, not both.")
         if symbol is not None:
-            return row(self._one(symbol))
+            return [self._one(symbol)]
         names = sorted(self._market.directory.by_symbol) if symbols is None else symbols
-        return [row(self._one(name)) for name in names]
+        return [self._one(name) for name in names]
 
-    def _row_of(self, ask: asks.Ask) -> Callable[[OneMarket], Json]:
+    def _row_of(
+        self, ask: asks.AskTickerPrice | asks.AskBookTicker | asks.AskTicker24Hours
+    ) -> Callable[[OneMarket], Json]:
         if isinstance(ask, asks.AskTickerPrice):
             return _price_row
         if isinstance(ask, asks.AskBookTicker):
             return rendering.book_ticker_row
-        if isinstance(ask, asks.AskTicker24Hours):
-            return self._mini_day if ask.type == "MINI" else self._day
-        raise RefusedError(_ILLEGAL, "This question is not answered yet.")
+        return self._mini_day if ask.type == "MINI" else self._day
+
+    async def _windows(self, ask: asks.AskTicker | asks.AskTradingDay) -> object:
+        """Answer what traded in a window: of a day from memory, of more from history."""
+        now_ms = self._now_ms()
+        if isinstance(ask, asks.AskTicker):
+            begin_ms = MINUTE.opening(max(now_ms - _size_ms(ask.window_size), 0))
+        else:
+            begin_ms = INTERVALS["1d"].in_zone(_offset_ms(ask.time_zone)).opening(now_ms)
+        rows = []
+        for market in self._several(ask.symbol, ask.symbols):
+            total = await self._total(market, begin_ms, now_ms)
+            told = Statistics(market, total, opened_ms=begin_ms, closes_ms=now_ms)
+            rows.append(told.mini_row() if ask.type == "MINI" else told.row())
+        return rows if ask.symbol is None else rows[0]
+
+    async def _total(self, market: OneMarket, begin_ms: int, now_ms: int) -> Candle | None:
+        if begin_ms >= MINUTE.opening(now_ms - DAY_MS):
+            newest = () if market.minute is None else (market.minute,)
+            kept = (each for each in (*market.minutes, *newest) if each.opened_ms >= begin_ms)
+            return _sum(each.candle for each in kept)
+        async with self._history.picture() as picture:
+            unstored = self._unstored(market, picture)
+            number = market.instrument.number
+            found = await picture.candles(number, MINUTE, begin_ms, now_ms)
+        later = (Candle.of(each.seen) for each in unstored)
+        return _sum(chain(found.values(), later))
 
     def _day(self, market: OneMarket) -> Json:
         before = market.windows["1d"].close_before
@@ -226,7 +258,8 @@ class Answers:
         return found[: ask.limit]
 
     async def _candles(self, ask: asks.AskCandles) -> list[list[object]]:
-        market, interval = self._one(ask.symbol), INTERVALS[ask.interval]
+        market = self._one(ask.symbol)
+        interval = INTERVALS[ask.interval].in_zone(_offset_ms(ask.time_zone))
         first_ms, last_ms = self._range(ask, interval)
         async with self._history.picture() as picture:
             unstored = self._unstored(market, picture)
@@ -260,15 +293,20 @@ class _Found:
 async def _stored_candles(
     picture: Picture, market: OneMarket, interval: Interval, between: tuple[int, int], limit: int
 ) -> _Found:
-    number, found = market.instrument.number, _Found()
-    found.first_ms = await picture.first_opening(number, interval)
-    if found.first_ms is None:
+    number, found, stored = market.instrument.number, _Found(), interval.stored
+    first_of_all_ms = await picture.first_opening(number, stored)
+    if first_of_all_ms is None:
         return found
+    found.first_ms = interval.opening(first_of_all_ms)
     first_ms, last_ms = max(between[0], found.first_ms), between[1]
     last_ms = min(last_ms, _later_opening(interval, first_ms, limit - 1))
-    found.candles = await picture.candles(number, interval, first_ms, last_ms)
+    end_ms = interval.next_opening(last_ms) - 1
+    for opened_ms, candle in (await picture.candles(number, stored, first_ms, end_ms)).items():
+        known = found.candles.setdefault(interval.opening(opened_ms), candle)
+        if known is not candle:
+            known.append(candle)
     if first_ms not in found.candles:
-        before = await picture.candle_before(number, interval, first_ms)
+        before = await picture.candle_before(number, stored, first_ms)
         found.close_before = None if before is None else before[1].close
     return found
 
@@ -312,6 +350,35 @@ def _rows(
         close = candle.close
         closes_ms = interval.next_opening(opened_ms) - 1
         yield rendering.candle_row(market.instrument, opened_ms, closes_ms, candle)
+
+
+def _sum(candles: Iterable[Candle]) -> Candle | None:
+    total: Candle | None = None
+    for candle in candles:
+        if total is None:
+            total = candle.copy()
+        else:
+            total.append(candle)
+    return total
+
+
+_UNITS_MS: Final = {"m": MINUTE.span_ms, "h": HOUR_MS, "d": DAY_MS}
+
+
+def _size_ms(window: str) -> int:
+    """Read the size of a window, such as ``15m``."""
+    return int(window[:-1]) * _UNITS_MS[window[-1]]
+
+
+def _offset_ms(zone: str) -> int:
+    """Read a time zone, such as ``-1:00`` or ``05:45``."""
+    hours, _, minutes = zone.lstrip("+-").partition(":")
+    offset_ms = int(hours) * HOUR_MS + int(minutes or 0) * MINUTE.span_ms
+    if zone.startswith("-"):
+        offset_ms = -offset_ms
+    if int(minutes or 0) >= 60 or not -12 * HOUR_MS <= offset_ms <= 14 * HOUR_MS:
+        raise RefusedError(_ILLEGAL, "timeZone is from -12:00 to +14:00.")
+    return offset_ms
 
 
 def _price_row(market: OneMarket) -> Json:

@@ -28,6 +28,8 @@ class Interval(NamedTuple):
     """An opening from which all others are counted."""
     of: str
     """The finer interval that it is made of; empty for the finest, which is made of trades."""
+    offset_ms: int = 0
+    """Of the time zone whose clock it follows, east of UTC; only candles in UTC are stored."""
 
     @property
     def is_month(self) -> bool:
@@ -37,25 +39,39 @@ class Interval(NamedTuple):
     def opening(self, time_ms: int) -> int:
         """Return when the candle of a moment opened."""
         if self.is_month:
-            moment = _moment(time_ms)
-            return _month_ms(moment.year, moment.month)
-        return time_ms - (time_ms - self.first_ms) % self.span_ms
+            moment = _moment(time_ms + self.offset_ms)
+            return _month_ms(moment.year, moment.month) - self.offset_ms
+        return time_ms - (time_ms - self.first_ms + self.offset_ms) % self.span_ms
 
     def next_opening(self, opened_ms: int) -> int:
         """Return when the candle after the one that opened then opens."""
         if self.is_month:
-            moment = _moment(opened_ms)
+            moment = _moment(opened_ms + self.offset_ms)
             years, month = divmod(moment.month, 12)
-            return _month_ms(moment.year + years, month + 1)
+            return _month_ms(moment.year + years, month + 1) - self.offset_ms
         return opened_ms + self.span_ms
 
     def earlier_opening(self, opened_ms: int, count: int) -> int:
         """Return the opening so many candles before one, at the earliest that of 1970."""
         if self.is_month:
-            moment = _moment(opened_ms)
+            moment = _moment(opened_ms + self.offset_ms)
             months = max(moment.year * 12 + moment.month - 1 - count, 1970 * 12)
-            return _month_ms(months // 12, months % 12 + 1)
+            return _month_ms(months // 12, months % 12 + 1) - self.offset_ms
         return max(opened_ms - count * self.span_ms, self.opening(0))
+
+    def in_zone(self, offset_ms: int) -> "Interval":
+        """Return the interval by the clock of a time zone."""
+        return self._replace(offset_ms=offset_ms)
+
+    @property
+    def stored(self) -> "Interval":
+        """The longest interval in UTC whose candles make up ours: itself, in most zones."""
+        if not self.offset_ms:
+            return self
+        found = self
+        while found.is_month or self.offset_ms % found.span_ms:
+            found = INTERVALS[found.of]
+        return found.in_zone(0)
 
     def openings(self, first_ms: int, last_ms: int) -> Iterator[int]:
         """Yield the openings from one to another, both included."""

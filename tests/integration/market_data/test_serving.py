@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import shutil
@@ -372,6 +373,76 @@ async def _check_candles(
     assert last[-1][0] == dict(openings(now_ms * 1_000_000))[interval]
 
 
+@pytest.mark.parametrize(("zone", "minutes"), [("05:45", 345), ("-3", -180), ("+14:00", 840)])
+async def test_candles_follow_the_clock_of_a_time_zone(
+    dsn: str, tmp_path: Path, chance: random.Random, zone: str, minutes: int
+) -> None:
+    rig = rig_after(dsn, tmp_path, chance, 700)
+    offset_ms = minutes * 60_000
+    async with rig.running(), rig.door(follows=False) as door:
+        trades = [t for _, t in sorted(rig.day.trades.items()) if t.instrument == 1]
+        for interval in contract.INTERVALS:
+            expected: dict[int, list[int]] = {}
+            for trade in trades:
+                local = trade.time_ns + offset_ms * 1_000_000
+                opened = dict(openings(local))[interval] - offset_ms
+                expected.setdefault(opened, []).append(trade.price_ticks)
+            first = min(expected)
+            rows = await door.asked(
+                contract.AskCandles(
+                    symbol="A1A2", interval=interval, start_time=first, limit=1000, time_zone=zone
+                )
+            )
+            told = {row[0]: [int(each) for each in row[1:5]] for row in rows if row[8]}
+            assert told == {
+                opened: [prices[0], max(prices), min(prices), prices[-1]]
+                for opened, prices in expected.items()
+                if opened <= rows[-1][0]
+            }
+            for row, following in itertools.pairwise(rows):
+                assert following[0] == row[6] + 1, "no gap"
+
+
+@pytest.mark.parametrize(
+    ("question", "minutes"),
+    [
+        (contract.AskTicker(symbol="A1A2", window_size="1m"), 1),
+        (contract.AskTicker(symbol="A1A2", window_size="3h"), 180),
+        (contract.AskTicker(symbol="A1A2"), 1440),
+        (contract.AskTicker(symbol="A1A2", window_size="7d"), 7 * 1440),
+        (contract.AskTradingDay(symbol="A1A2"), None),
+        (contract.AskTradingDay(symbol="A1A2", time_zone="14", type="MINI"), None),
+    ],
+)
+async def test_windows_add_up_what_traded_in_them(
+    dsn: str, tmp_path: Path, chance: random.Random, question: contract.Ask, minutes: int | None
+) -> None:
+    rig = rig_after(dsn, tmp_path, chance, 700)
+    async with rig.running(), rig.door(follows=False) as door:
+        now_ms = rig.clock()
+        if minutes is not None:
+            begin_ms = (now_ms - minutes * 60_000) // 60_000 * 60_000
+        else:
+            offset_ms = 14 * 3_600_000 if getattr(question, "time_zone", "0") == "14" else 0
+            begin_ms = (now_ms + offset_ms) // 86_400_000 * 86_400_000 - offset_ms
+        trades = [
+            t
+            for _, t in sorted(rig.day.trades.items())
+            if t.instrument == 1 and t.time_ns // 1_000_000 >= begin_ms
+        ]
+        told = await door.asked(question)
+        assert (told["openTime"], told["closeTime"]) == (begin_ms, now_ms)
+        assert told["count"] == len(trades)
+        assert told["volume"] == str(sum(t.lots for t in trades))
+        if trades:
+            prices = [t.price_ticks for t in trades]
+            names = ("openPrice", "highPrice", "lowPrice", "lastPrice")
+            wanted = (prices[0], max(prices), min(prices), prices[-1])
+            assert [told[name] for name in names] == list(map(str, wanted))
+        every = await door.asked(msgspec.structs.replace(question, symbol=None))
+        assert {row["symbol"] for row in every} >= set(SYMBOLS.values())
+
+
 async def test_busts_and_corrections_reach_who_listens(
     dsn: str, tmp_path: Path, chance: random.Random
 ) -> None:
@@ -507,6 +578,9 @@ async def test_first_come_the_symbols_and_then_what_is_known(
         (b"nothing", -1100),
         (b'{"what":"aggTrades","symbol":"A1A2","fromId":1,"startTime":1}', -1128),
         (b'{"what":"tickerPrice","symbol":"A1A2","symbols":["A1A2"]}', -1128),
+        (b'{"what":"ticker","symbol":"A1A2","windowSize":"8d"}', -1100),
+        (b'{"what":"klines","symbol":"A1A2","interval":"1d","timeZone":"14:01"}', -1100),
+        (b'{"what":"klines","symbol":"A1A2","interval":"1d","timeZone":"-13"}', -1100),
     ],
 )
 async def test_bad_questions_are_answered_400(
