@@ -15,6 +15,7 @@ from exchange.database import database_dsn
 from exchange.demo.fix_codec import Fields, utc_timestamp
 from exchange.demo.fix_session import FixSession, FixSessionError, SessionSettings
 from exchange.demo.logon_proof import read_key
+from runtime.postgres import Connection
 from tests.e2e.venue_run import VenueRun, until
 
 CL_ORD_ID, EXEC_ID, ORDER_ID, EXEC_TYPE, BUSINESS_REJECT_REF_ID = 11, 17, 37, 150, 379
@@ -141,6 +142,7 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
             "select account, client_order_id from settlement.orders where account in (1001, 1003)"
         )
         fills = await connection.fetchval("select count(*) from settlement.trades")
+        await every_interval_has(connection, fills)
     finally:
         await connection.close()
     known = {row["client_order_id"] for row in rows}
@@ -162,11 +164,34 @@ async def compare_with_books(run: VenueRun, traders: list[Trader]) -> None:
         assert len(executed) == fills
 
 
+async def every_interval_has(connection: Connection, fills: int) -> None:
+    """Wait until the candles of each interval are made of so many trades, and no more."""
+    counts: list[int] = []
+    async with asyncio.timeout(60):
+        while set(counts) != {fills}:  # for another process, which writes several times a second
+            await asyncio.sleep(0.05)
+            rows = await connection.fetch(
+                "select sum(trades)::bigint from market_data.candles group by span"
+            )
+            counts = [row[0] for row in rows]
+            assert max(counts, default=0) <= fills
+    assert len(counts) == 16
+    assert await connection.fetchval("select count(*) from market_data.trades") == fills
+
+
 @pytest.mark.parametrize(
     "victims",
     [
         ["core", "fix_gateway", "fix_guard"],
-        ["postgres", "settlement", "follower", "auditor", "fix_market_data", "admin_api"],
+        [
+            "postgres",
+            "settlement",
+            "follower",
+            "auditor",
+            "market_data",
+            "fix_market_data",
+            "admin_api",
+        ],
         ["supervisor"],
     ],
     ids="+".join,
