@@ -9,6 +9,7 @@ answers may lack something until the projectors have come there.
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from messages.layout import RECORD_PREFIX, Record
 from messages.trading import events
@@ -16,8 +17,8 @@ from messages.trading.terms import Side
 from retail_gateway.market import DEFINITIONS, Market
 from retail_gateway.orders import Fill, Order, Trade, fills_of, order_of, trade_of
 
-Told = Callable[[int, Record], None]
-"""Told each event of a person's account, after it was taken in, with the account."""
+Key = TypeVar("Key", int, tuple[int, bool])
+Kept = TypeVar("Kept", Order, Trade)
 
 _ORDER_EVENTS = (
     events.OrderAccepted,
@@ -53,10 +54,12 @@ class RetailState:
         self._definitions_through = 0
         self._money_through = 0
         self._orders: dict[int, Order] = {}
+        self._orders_of: dict[int, dict[int, Order]] = {}
         self._open: dict[int, dict[int, Order]] = {}
         self._by_client_id: dict[tuple[int, str], int] = {}
         self._done: OrderedDict[int, None] = OrderedDict()
         self._trades: OrderedDict[tuple[int, bool], Trade] = OrderedDict()
+        self._trades_of: dict[int, dict[tuple[int, bool], Trade]] = {}
         self._busted: OrderedDict[int, int] = OrderedDict()
         self._money: dict[tuple[int, int], tuple[int, int]] = {}
         self._handlers: dict[int, Callable[[bytes, int], Record | None]] = {
@@ -112,19 +115,13 @@ class RetailState:
 
     def kept_orders(self, account: int, instrument: int) -> list[Order]:
         """Return the orders that are known here, open and lately done."""
-        return [
-            each
-            for each in self._orders.values()
-            if each.account == account and each.instrument == instrument
-        ]
+        orders = self._orders_of.get(account, {}).values()
+        return [each for each in orders if each.instrument == instrument]
 
     def kept_trades(self, account: int, instrument: int) -> list[Trade]:
         """Return the trades that are known here."""
-        return [
-            each
-            for each in self._trades.values()
-            if each.account == account and each.instrument == instrument
-        ]
+        trades = self._trades_of.get(account, {}).values()
+        return [each for each in trades if each.instrument == instrument]
 
     def is_busted(self, trade_id: int) -> bool:
         """Say whether a trade was undone lately."""
@@ -155,7 +152,7 @@ class RetailState:
             self._drop_oldest_done()
         through = min(orders_through, trades_through)
         while self._trades and next(iter(self._trades.values())).event_number <= through:
-            self._trades.popitem(last=False)
+            self._drop_trade(next(iter(self._trades)))
         while self._busted and next(iter(self._busted.values())) <= through:
             self._busted.popitem(last=False)
         if through >= self.missing_through:
@@ -237,12 +234,13 @@ class RetailState:
 
     def _keep(self, order: Order) -> None:
         self._orders[order.order_id] = order
+        self._orders_of.setdefault(order.account, {})[order.order_id] = order
         self._by_client_id[order.account, order.client_order_id] = order.order_id
         if order.is_open:
             self._open.setdefault(order.account, {})[order.order_id] = order
             self._done.pop(order.order_id, None)
             return
-        self._open.get(order.account, {}).pop(order.order_id, None)
+        _drop(self._open, order.account, order.order_id)
         self._done[order.order_id] = None
         self._done.move_to_end(order.order_id)
         if len(self._done) > self._kept_max:
@@ -251,6 +249,7 @@ class RetailState:
     def _drop_oldest_done(self) -> Order:
         order_id, _ = self._done.popitem(last=False)
         order = self._orders.pop(order_id)
+        _drop(self._orders_of, order.account, order_id)
         key = order.account, order.client_order_id
         if self._by_client_id.get(key) == order_id:
             del self._by_client_id[key]
@@ -258,13 +257,15 @@ class RetailState:
 
     def _fill(self, event: events.TradeExecuted | events.TradeChanged, fill: Fill) -> None:
         key = event.trade_id, fill.is_maker
-        self._trades.pop(key, None)
+        if key in self._trades:
+            self._drop_trade(key)
         if isinstance(event, events.TradeBusted):
             self._busted[event.trade_id] = event.number
         else:
-            self._trades[key] = trade_of(event, fill)
+            trade = self._trades[key] = trade_of(event, fill)
+            self._trades_of.setdefault(fill.account, {})[key] = trade
         if len(self._trades) > self._kept_max:
-            self.missing_through = self._trades.popitem(last=False)[1].event_number
+            self.missing_through = self._drop_trade(next(iter(self._trades))).event_number
         if len(self._busted) > self._kept_max:
             self.missing_through = self._busted.popitem(last=False)[1]
         instrument = self.market.instruments[event.instrument]
@@ -288,6 +289,11 @@ class RetailState:
         order.updated_event = event.number
         self._keep(order)
 
+    def _drop_trade(self, key: tuple[int, bool]) -> Trade:
+        trade = self._trades.pop(key)
+        _drop(self._trades_of, trade.account, key)
+        return trade
+
     def _hold(self, order: Order, more: int, number: int) -> None:
         """Count what an order holds more, or less, than before."""
         if number <= self._money_through or not more:
@@ -296,6 +302,14 @@ class RetailState:
         asset = instrument.quote if order.side == Side.BUY else instrument.base
         balance, held = self._money.get((order.account, asset.number), (0, 0))
         self._money[order.account, asset.number] = balance, held + more
+
+
+def _drop(kept: dict[int, dict[Key, Kept]], account: int, key: Key) -> None:
+    """Take something of an account away, and the account with its last one."""
+    found = kept.get(account, {})
+    found.pop(key, None)
+    if not found:
+        kept.pop(account, None)
 
 
 def _offset(kind: type[Record], name: str) -> int:
