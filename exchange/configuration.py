@@ -14,7 +14,7 @@ import msgspec
 from fix_gateway.guard.settings import Limits
 from fix_gateway.market_data.settings import MarketDataLimits
 from fix_gateway.settings import RESEND_MESSAGES_MIN, RecoverySettings
-from retail_gateway.settings import RetailApiTable
+from retail_gateway.settings import RedisTable, RetailApiTable
 from retail_gateway.streams.settings import StreamsTable
 from runtime.toml import SettingsError, read_toml
 from services.accounts import settings as accounts
@@ -243,6 +243,7 @@ class VenueFile(Strict, frozen=True):
     auditor: AuditorTable = AuditorTable()
     market_data: MarketDataTable = MarketDataTable()
     retail_streams: StreamsTable = StreamsTable()
+    redis: RedisTable = RedisTable()
     retail_api: RetailApiTable = RetailApiTable()
 
 

@@ -15,7 +15,8 @@ from exchange.processes.serving import core_address, market_data_address
 from exchange.signers import AccountSigners, RememberedKeys, hearing
 from exchange.state import State
 from retail_gateway.adapters.postgres import postgres_history
-from retail_gateway.allowances import MemoryCounters
+from retail_gateway.adapters.redis import redis_counters
+from retail_gateway.allowances import Counters, MemoryCounters
 from retail_gateway.service import RetailService
 from retail_gateway.settings import RetailSettings
 from runtime.link import Link
@@ -43,6 +44,26 @@ def retail_settings(configuration: Configuration) -> RetailSettings:
         socket_port=table.socket_port,
         sockets=table.sockets,
     )
+
+
+@asynccontextmanager
+async def _counters(configuration: Configuration, state: State) -> AsyncIterator[Counters]:
+    """Have the counts of this process, or those that several share in a Redis."""
+    table = configuration.venue.redis
+    alone = MemoryCounters(configuration.venue.retail_api.limits.subjects_max)
+    if not table.url:
+        yield alone
+        return
+    password = state.secret(table.password_file, "") if table.password_file else None
+    async with redis_counters(
+        table.url,
+        alone,
+        password=password,
+        prefix=table.prefix,
+        answer_seconds_max=table.answer_seconds_max,
+        away_seconds=table.away_seconds,
+    ) as counters:
+        yield counters
 
 
 @asynccontextmanager
@@ -74,6 +95,7 @@ async def retail_service(
             history,
             people,
         ),
+        _counters(configuration, state) as counters,
     ):
         keys = RememberedKeys(
             store,
@@ -89,7 +111,7 @@ async def retail_service(
                 history=history,
                 people=people,
                 signers=AccountSigners(keys, vault, time.time_ns),
-                counters=MemoryCounters(settings.limits.subjects_max),
+                counters=counters,
                 clock=time.time_ns,
                 registry=registry,
             )

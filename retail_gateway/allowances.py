@@ -8,7 +8,7 @@ from retail_gateway.settings import Limits
 
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
-_BAN_SECONDS_MAX: Final = 3 * 86_400
+BAN_SECONDS_MAX: Final = 3 * 86_400
 
 
 class Window(NamedTuple):
@@ -88,7 +88,7 @@ class MemoryCounters:
             }
         until_ns, seconds = self._bans.get(subject, (0, 0))
         is_again = until_ns and now_ns < until_ns + _DAY_NS
-        seconds = min(2 * seconds, _BAN_SECONDS_MAX) if is_again else seconds_first
+        seconds = min(2 * seconds, BAN_SECONDS_MAX) if is_again else seconds_first
         self._bans[subject] = now_ns + seconds * _SECOND_NS, seconds
         return now_ns + seconds * _SECOND_NS
 

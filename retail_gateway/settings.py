@@ -82,6 +82,18 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     sockets: SocketLimits = SocketLimits(connections_max=4096, connections_per_address_max=64)
 
 
+class RedisTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[redis]``: where API processes share their counts; without a URL each has its own."""
+
+    url: Annotated[
+        str, msgspec.Meta(pattern=r"^((redis|rediss)://[^@/]+(/[0-9]+)?|unix:///.+)?$")
+    ] = ""
+    password_file: str = ""
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9:_-]{0,32}$")] = "rialto:"
+    answer_seconds_max: Annotated[float, msgspec.Meta(gt=0, le=5)] = 0.05
+    away_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 1.0
+
+
 class RetailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that the process is told."""
 
