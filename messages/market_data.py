@@ -210,7 +210,9 @@ Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,32}\Z")]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
 """Since 1970, to the end of the year 9999."""
 TradeId = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-Rows = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+ROWS_MAX: Final = 1000
+LEVELS_MAX: Final = 5000
+Rows = Annotated[int, msgspec.Meta(ge=1, le=ROWS_MAX)]
 TimeZone = Annotated[str, msgspec.Meta(pattern=r"^[+-]?[0-9]{1,2}(:[0-9]{2})?\Z")]
 """Hours and minutes from UTC, from -12:00 to +14:00, such as ``0``, ``-1:00``, ``05:45``."""
 WindowSize = Annotated[
@@ -235,7 +237,7 @@ class AskDepth(_Ask, frozen=True, tag="depth"):
     """The book: ``lastUpdateId``, ``T``, ``cs``, ``bids``, ``asks``."""
 
     symbol: Symbol
-    limit: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 100
+    limit: Annotated[int, msgspec.Meta(ge=1, le=LEVELS_MAX)] = 100
 
 
 class AskTrades(_Ask, frozen=True, tag="trades"):

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from retail_gateway.allowances import Allowances, Usage
-from retail_gateway.market_data import Passed, with_symbols
+from retail_gateway.market_data import Passed, question_of
 from retail_gateway.parameters import Parameters, taken
 from retail_gateway.people import PersonAccounts
 from retail_gateway.ports import Clock
@@ -96,7 +96,7 @@ class Front:
             return asked
         said: dict[str, Any] | Refusal = values
         if not issubclass(endpoint.takes, Parameters):
-            said = with_symbols(values)
+            said = question_of(values, endpoint.takes)
         wanted = said if isinstance(said, Refusal) else taken(said, endpoint.takes)
         if isinstance(wanted, Refusal):
             return wanted

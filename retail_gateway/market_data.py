@@ -24,6 +24,7 @@ _QUESTIONS_MAX: Final = 1000
 _SECONDS_MAX: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5
 _READ_BYTES: Final = 1 << 18
+_LIMIT_DIGITS_MAX: Final = 18
 
 _AWAY: Final = door_refusal(
     DoorCode.MARKET_DATA_AWAY,
@@ -101,8 +102,16 @@ class MarketDataLink:
             del self._waiting[number]
 
 
-def with_symbols(values: Mapping[str, str]) -> dict[str, Any] | Refusal:
-    """Read the list that ``symbols`` is, if it is there."""
+def question_of(values: Mapping[str, str], takes: type[Any]) -> dict[str, Any] | Refusal:
+    """Read the list that ``symbols`` is, and let a limit above the most be the most.
+
+    Binance answers such a limit with as much as there is to have, and clients count on it.
+    """
+    values = dict(values)
+    limit = values.get("limit", "")
+    if limit.isascii() and limit.isdigit() and len(limit) <= _LIMIT_DIGITS_MAX:
+        most = contract.LEVELS_MAX if takes is contract.AskDepth else contract.ROWS_MAX
+        values["limit"] = str(min(int(limit), most))
     if "symbols" not in values:
         return dict(values)
     try:
