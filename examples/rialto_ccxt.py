@@ -14,7 +14,7 @@ from typing import Any
 
 import ccxt
 
-from rialto_client.command_line import REST, STREAMS, parser, say
+from rialto_client.command_line import REST, SOCKET, STREAMS, parser, say
 from rialto_client.keys import read_api_key
 
 OFFERED_NOT = (
@@ -57,7 +57,7 @@ def terms(rest: str, streams: str, socket: str) -> dict[str, Any]:
                 "public": f"{rest}/api/v3",
                 "private": f"{rest}/api/v3",
                 "sapi": f"{rest}/sapi/v1",
-                "ws": {"spot": f"{streams}/ws", "ws-api": {"spot": f"{socket}/ws-api/v3"}},
+                "ws": {"spot": f"{streams}/ws", "ws-api": {"spot": socket}},
             }
         },
         "options": {"fetchCurrencies": False},
@@ -70,7 +70,7 @@ class Rialto(ccxt.binanceus):
 
     def describe(self) -> dict[str, Any]:
         """Describe it as ccxt wants it."""
-        return self.deep_extend(super().describe(), terms(REST, STREAMS, STREAMS))
+        return self.deep_extend(super().describe(), terms(REST, STREAMS, SOCKET))
 
 
 def live(exchange: ccxt.binanceus, symbol: str, price: float, amount: float) -> None:
@@ -103,7 +103,7 @@ def live(exchange: ccxt.binanceus, symbol: str, price: float, amount: float) -> 
 def run(options: argparse.Namespace) -> None:
     """Live it."""
     key = read_api_key(options.key)
-    where = terms(options.rest, STREAMS, STREAMS)["urls"]
+    where = terms(options.rest, STREAMS, SOCKET)["urls"]
     exchange = Rialto({"apiKey": key.key_id, "secret": key.secret.decode("ascii"), "urls": where})
     live(exchange, options.symbol, options.price, options.amount)
 

@@ -5,6 +5,7 @@ import sys
 
 REST = "http://127.0.0.1:9882"
 STREAMS = "ws://127.0.0.1:9443"
+SOCKET = "ws://127.0.0.1:9883/ws-api/v3"
 ACCOUNTS = "http://127.0.0.1:9884"
 
 

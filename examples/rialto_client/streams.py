@@ -1,12 +1,14 @@
 """Streams over WebSocket: docs/protocols/websocket.md."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from websockets.sync.client import connect
 
 from rialto_client.book import Book, GapError
+from rialto_client.keys import ApiKey
 from rialto_client.rest import RestClient
 
 SNAPSHOT_LEVELS = 5000
@@ -51,3 +53,28 @@ def follow_book(url: str, rest: RestClient, symbol: str) -> Iterator[Book]:
         if book is None:
             book = Book(rest.public("/api/v3/depth", symbol=symbol, limit=SNAPSHOT_LEVELS))
             yield book
+
+
+def follow_account(url: str, key: ApiKey) -> Iterator[Any]:
+    """Yield None once subscribed, then the events of the key's account, until the connection ends.
+
+    Args:
+        url: of the WebSocket API, such as ws://127.0.0.1:9883/ws-api/v3.
+        key: with the right to read.
+
+    Raises:
+        ValueError: the key was refused.
+        websockets.ConnectionClosedError: the connection ended without a good-bye.
+    """
+    stamp = time.time_ns() // 1_000_000
+    # Signed are all parameters but the signature itself, in the order of their names.
+    signature = key.sign(f"apiKey={key.key_id}&timestamp={stamp}".encode())
+    params = {"apiKey": key.key_id, "timestamp": stamp, "signature": signature}
+    method = "userDataStream.subscribe.signature"
+    with connect(url, open_timeout=30) as line:
+        line.send(json.dumps({"id": 1, "method": method, "params": params}))
+        for text in line:
+            said = json.loads(text)
+            if "error" in said:
+                raise ValueError(f"not subscribed: {said['error']}")
+            yield said.get("event")

@@ -22,7 +22,7 @@ from exchange.state import State
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = ("ann", "ben")
 """Who operates a venue under test; each with every role."""
-HEALTHY_SECONDS_MAX = 120.0
+HEALTHY_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 60.0
 
 
