@@ -230,16 +230,20 @@ class Market:
         self.time_ns = time_ns or self.time_ns
 
     def forget_stored(self, stored: int) -> None:
-        """Forget what is in the database, and the oldest of what is too much."""
+        """Forget what is in the database."""
         for market in self.markets.values():
             unstored = market.unstored
             while unstored and unstored[0].number <= stored:
                 unstored.popleft()
                 self._unstored -= 1
-        if self._unstored > self._unstored_max:
-            fullest = max(self.markets.values(), key=lambda each: len(each.unstored))
-            while self._unstored > self._unstored_max and fullest.unstored:
-                self.forgotten = max(self.forgotten, fullest.unstored.popleft().number)
+
+    def _make_room(self) -> None:
+        """Forget the oldest trades, a tenth of all, where there are most."""
+        enough = self._unstored_max * 9 // 10
+        while self._unstored > enough:
+            fullest = max(self.markets.values(), key=lambda each: len(each.unstored)).unstored
+            for _ in range(max(1, min(len(fullest) // 2, self._unstored - enough))):
+                self.forgotten = max(self.forgotten, fullest.popleft().number)
                 self._unstored -= 1
 
     def begin_again(self, market: OneMarket, past: Past, past_at: int, now_ms: int) -> None:
@@ -267,6 +271,8 @@ class Market:
         trade = self._numbering.trade(seen)
         self._unstored += 1
         market.trade(seen.number, trade, seen)
+        if self._unstored > self._unstored_max:
+            self._make_room()
         self._of_command.setdefault(seen.instrument, []).append(trade)
 
     def _trade_changed(self, data: bytes, offset: int) -> None:

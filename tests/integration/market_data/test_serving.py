@@ -308,7 +308,8 @@ async def test_what_is_asked_of_history_is_what_happened(
     async with rig.running(), rig.door(follows=False) as door:
         for instrument, symbol in SYMBOLS.items():
             trades = [t for _, t in sorted(rig.day.trades.items()) if t.instrument == instrument]
-            assert len(trades) > 2, "something to ask for"
+            if len(trades) < 3:  # the flow had this market halted or its accounts killed
+                continue
             rows = await door.asked(contract.AskTrades(symbol=symbol, limit=10))
             assert [row["id"] for row in rows] == [t.trade_id for t in trades[-10:]]
             middle = trades[len(trades) // 2].trade_id
@@ -348,6 +349,9 @@ async def _check_candles(
         for (number, name, opened), candle in rig.day.candles().items()
         if (number, name) == (instrument, interval)
     }
+    if not candles:  # the flow had this market halted or its accounts killed all along
+        assert await door.asked(contract.AskCandles(symbol=symbol, interval=interval)) == []
+        return
     first = min(candles)
     rows = await door.asked(
         contract.AskCandles(symbol=symbol, interval=interval, start_time=first, limit=1000)
@@ -373,6 +377,10 @@ async def _check_candles(
     assert last[-1][0] == dict(openings(now_ms * 1_000_000))[interval]
 
 
+def _count(day: Day, instrument: int) -> int:
+    return sum(trade.instrument == instrument for trade in day.trades.values())
+
+
 @pytest.mark.parametrize(("zone", "minutes"), [("05:45", 345), ("-3", -180), ("+14:00", 840)])
 async def test_candles_follow_the_clock_of_a_time_zone(
     dsn: str, tmp_path: Path, chance: random.Random, zone: str, minutes: int
@@ -380,7 +388,9 @@ async def test_candles_follow_the_clock_of_a_time_zone(
     rig = rig_after(dsn, tmp_path, chance, 700)
     offset_ms = minutes * 60_000
     async with rig.running(), rig.door(follows=False) as door:
-        trades = [t for _, t in sorted(rig.day.trades.items()) if t.instrument == 1]
+        instrument = max(SYMBOLS, key=lambda number: _count(rig.day, number))
+        trades = [t for _, t in sorted(rig.day.trades.items()) if t.instrument == instrument]
+        assert trades
         for interval in contract.INTERVALS:
             expected: dict[int, list[int]] = {}
             for trade in trades:
@@ -390,7 +400,11 @@ async def test_candles_follow_the_clock_of_a_time_zone(
             first = min(expected)
             rows = await door.asked(
                 contract.AskCandles(
-                    symbol="A1A2", interval=interval, start_time=first, limit=1000, time_zone=zone
+                    symbol=SYMBOLS[instrument],
+                    interval=interval,
+                    start_time=first,
+                    limit=1000,
+                    time_zone=zone,
                 )
             )
             told = {row[0]: [int(each) for each in row[1:5]] for row in rows if row[8]}
@@ -534,15 +548,17 @@ async def test_a_restart_goes_on_in_the_middle_of_a_candle(
         for interval in contract.INTERVALS:
             await _check_candles(door, again, 1, interval)
             name = f"a1a2@kline_{interval}"
-            opened, candle = max(
-                (opened, candle)
+            stored = [
+                (opened, candle.trades)
                 for (number, its, opened), candle in again.day.candles().items()
                 if (number, its) == (1, interval)
-            )
+            ]
+            newest = max(stored, default=(0, 0))
+            if again.clock() >= newest[0] + 1000:
+                continue  # it is over, and may have closed before anybody came
             await door.until(
-                lambda name=name, opened=opened, n=candle.trades: (
-                    any(k["k"]["t"] == opened and k["k"]["n"] == n for k in door.of(name))
-                    or again.clock() >= opened + 1000
+                lambda name=name, last=newest: any(
+                    (told["k"]["t"], told["k"]["n"]) == last for told in door.of(name)
                 )
             )
 
@@ -558,7 +574,8 @@ async def test_first_come_the_symbols_and_then_what_is_known(
             await door.until(lambda: len(door.told) > len(SYMBOLS))
             assert door.told[0].name == contract.SYMBOLS_STREAM
             assert set(door.of(contract.SYMBOLS_STREAM)[0]) >= set(SYMBOLS.values())
-            await door.until(lambda: door.of("a1a2@kline_1M"))
+            traded = SYMBOLS[max(SYMBOLS, key=lambda number: _count(rig.day, number))].lower()
+            await door.until(lambda: door.of(f"{traded}@kline_1M"))
             streams = {each.name: each.delivery for each in door.told}
             for symbol in SYMBOLS.values():
                 assert streams[f"{symbol.lower()}@bookTicker"] is Delivery.LATEST
@@ -625,3 +642,41 @@ async def test_a_door_that_breaks_the_rules_or_does_not_read_is_cut(
             assert cut("broke_a_rule") == 1
             assert cut("too_many") == 1
         deaf.close()
+
+
+async def test_questions_above_the_bound_are_answered_at_once_that_there_are_too_many(
+    dsn: str, tmp_path: Path, chance: random.Random
+) -> None:
+    rig = rig_after(dsn, tmp_path, chance, 100, asks_per_door_max=2)
+    question = contract.AskCandles(symbol="A1A2", interval="1m")
+    async with rig.running(), rig.door(follows=False) as door:
+        futures = {n: asyncio.get_running_loop().create_future() for n in range(3)}
+        door._answers.update(futures)
+        door.writer.write(b"".join(contract.ask(number, question) for number in futures))
+        answers = [await patiently(future) for future in futures.values()]
+        assert [each.status for each in answers] == [200, 200, 503]
+        assert msgspec.json.decode(answers[2].body)["code"] == -1003
+        assert (await door.ask(question))[0] == 200
+
+
+async def test_trades_that_wait_for_the_database_are_bounded(
+    own_server: EmbeddedPostgres, tmp_path: Path, chance: random.Random
+) -> None:
+    dsn = (await asyncio.to_thread(own_server.start)).url()
+    await schema.migrate(dsn)
+    rig = rig_after(dsn, tmp_path, chance, 400, unstored_trades_max=1000)
+    market = rig.service._publisher.market
+    market._unstored_max = 10  # the least that may be configured takes long to trade
+    ask = contract.AskCandles(symbol="A1A2", interval="1m")
+    async with rig.running(), rig.door() as door:
+        assert own_server.pid is not None
+        os.kill(own_server.pid, signal.SIGKILL)
+        await asyncio.to_thread(own_server.stop)
+        while not market.forgotten:
+            rig.go_on(50)
+            await asyncio.sleep(0.05)
+        assert sum(len(each.unstored) for each in market.markets.values()) <= 10
+        await asyncio.to_thread(own_server.start)
+        await rig.seen()
+        assert (await door.ask(ask))[0] == 200
+        await _check_candles(door, rig, 1, "1m")
