@@ -1,10 +1,10 @@
 """The yardstick of ``bench retail-orders``: a Litestar application that does nothing."""
 
-import asyncio
 import socket
 import sys
 
 import uvicorn
+import uvloop
 from litestar import Litestar, Request, post
 
 
@@ -18,6 +18,7 @@ async def echo(request: "Request") -> str:  # type: ignore[type-arg]
 def main() -> None:
     """Serve on a free port, which is printed, until killed."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listener.getsockname()[:2]
     sys.stdout.write(f"http://{host}:{port}\n")
     sys.stdout.flush()
@@ -29,7 +30,7 @@ def main() -> None:
         access_log=False,
         lifespan="off",
     )
-    asyncio.run(uvicorn.Server(config).serve([listener]))
+    uvloop.run(uvicorn.Server(config).serve([listener]))
 
 
 if __name__ == "__main__":
