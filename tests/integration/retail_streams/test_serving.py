@@ -17,6 +17,11 @@ from tests.integration.retail_streams.stage import (
     until,
 )
 
+
+async def followed(market: FakeMarketData, times: int) -> None:
+    await until(lambda: len(market.asked) == times)
+
+
 TRADE = {"e": "trade", "s": "BTCUSD", "p": "100.00", "t": 1}
 
 
@@ -145,7 +150,8 @@ async def test_readers_stay_while_market_data_is_away_and_go_on_when_it_is_back(
             await shown.market.close()
             await until(lambda: not shown.health()["healthy"])
             await shown.market.listen()
-            await until(lambda: bool(shown.health()["healthy"]))
+            # Not before it has asked for streams: what is published to nobody is gone.
+            await followed(shown.market, number + 2)
         assert shown.count("upstream_losses_total") == 3
 
 
@@ -153,8 +159,7 @@ async def test_readers_stay_while_market_data_is_away_and_go_on_when_it_is_back(
 async def test_a_market_data_that_breaks_the_contract_is_left_and_tried_again(data: bytes) -> None:
     async with stage() as shown, shown.connect("/ws/btcusd@trade") as reader:
         shown.market.say(data)
-        await until(lambda: shown.market.connections == 2)
-        await until(lambda: bool(shown.health()["healthy"]))
+        await followed(shown.market, 2)
         shown.market.publish(Delivery.EVERY, "btcusd@trade", TRADE)
         assert await heard(reader) == TRADE
 
