@@ -26,6 +26,8 @@ REQUESTS_MAX: Final = 64
 """Of one connection, at once."""
 SUBSCRIPTIONS_MAX: Final = 10
 
+_WITH_LIMITS: Final = "returnRateLimits"
+"""A parameter of every request: whether its answer says what was used."""
 _PING: Final = 0x89
 _PONG: Final = 0x8A
 
@@ -197,7 +199,8 @@ class Client:
             reply = Reply(500, _FAULT)
         finally:
             self._requests -= 1
-        self._answer(message.id, reply)
+        with_limits = message.params.get(_WITH_LIMITS) not in (False, "false")
+        self._answer(message.id, reply, with_limits=with_limits)
 
     async def _reply(self, message: _Message) -> Reply:
         front = self._house.front
@@ -208,6 +211,8 @@ class Client:
         endpoint = own or self._house.table.get(message.method)
         if endpoint is None:
             return front.refusal(_UNKNOWN)
+        if values.pop(_WITH_LIMITS, "true") not in ("true", "false"):
+            return front.refusal(malformed(_WITH_LIMITS))
         key_id = values.pop("apiKey", "")
         signature = values.get("signature", "")
         credentials = Credentials(key_id, self.address, _payload(message.params), signature)
@@ -284,17 +289,20 @@ class Client:
                 self._house.user_data.leave(subscription.account, subscription)
         return {}
 
-    def _answer(self, number: Id, reply: Reply) -> None:
+    def _answer(self, number: Id, reply: Reply, *, with_limits: bool = True) -> None:
         name = b"result" if reply.status == 200 else b"error"
+        said = b'{"id":%b,"status":%d,"%b":%b' % (
+            msgspec.json.encode(number), reply.status, name, reply.body,
+        )  # fmt: skip
+        if not with_limits:
+            self.send(said + b"}")
+            return
         weight = self._house.front.allowances.weight
         limits = (
             b'[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,'
             b'"limit":%d,"count":%d}]' % (weight.limit, reply.usage.weight)
         )
-        self.send(
-            b'{"id":%b,"status":%d,"%b":%b,"rateLimits":%b}'
-            % (msgspec.json.encode(number), reply.status, name, reply.body, limits)
-        )
+        self.send(b'%b,"rateLimits":%b}' % (said, limits))
 
 
 async def _nothing(_asked: Any, _wanted: Any) -> None:

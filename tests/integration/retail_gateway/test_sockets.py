@@ -102,6 +102,18 @@ async def test_an_order_is_placed_and_its_owner_is_told_of_all_that_happens(
         assert (await hers.ask("session.subscriptions"))["result"] == []
 
 
+async def test_an_answer_says_no_limits_when_nobody_wants_them(venue: SmallVenue) -> None:
+    ada = await venue.funded(usd=100_000)
+    async with socket(venue, ada) as hers:
+        terms = {**BUY, "quantity": "0.5", "price": "59000"}
+        placed = await hers.ask("order.place", hers.signed(**terms, returnRateLimits="false"))
+        assert placed["status"] == 200, placed
+        assert "rateLimits" not in placed
+        assert "rateLimits" in await hers.ask("ping", {"returnRateLimits": True})
+        refused = await hers.ask("ping", {"returnRateLimits": "perhaps"})
+        assert (refused["status"], refused["error"]["code"]) == (400, -1100)
+
+
 async def test_nobody_hears_of_another_person(venue: SmallVenue) -> None:
     ada, eve = await venue.funded(usd=100_000), venue.trader()
     async with socket(venue, eve) as hers:
