@@ -4,7 +4,8 @@ An answer from the database is as of a position; the trades after it are in memo
 added. So an answer never lacks the last second, and never counts it twice.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from itertools import chain, islice
 from typing import Final
 
@@ -20,7 +21,7 @@ from services.market_data.market import Market, OneMarket, Unstored
 from services.market_data.publisher import AVERAGE_MINUTES, average_price
 from services.market_data.records import NANOSECONDS_PER_MS
 from services.market_data.rendering import Json, Statistics
-from services.market_data.trades import Aggregate, Trade, aggregates
+from services.market_data.trades import Aggregate, Joining, Trade, aggregates
 
 _ILLEGAL: Final = -1100
 _AWAY: Final = -1001
@@ -29,6 +30,10 @@ _SYMBOL: Final = -1121
 
 _PAGE: Final = 2000
 """Trades read at once where it is not known how many make the aggregates that are wanted."""
+
+_TRADES_MAX: Final = 50_000
+"""Trades read for one answer about aggregates, one page more at most: more than one command makes.
+"""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -157,8 +162,10 @@ class Answers:
         return _sum(chain(found.values(), later))
 
     def _day(self, market: OneMarket) -> Json:
+        statistics = self._statistics(market)
+        # Not before the statistics, which let go of the minutes that are over.
         before = market.windows["1d"].close_before
-        return rendering.ticker_row(market, self._statistics(market), before=before)
+        return rendering.ticker_row(market, statistics, before=before)
 
     def _mini_day(self, market: OneMarket) -> Json:
         return self._statistics(market).mini_row()
@@ -207,15 +214,17 @@ class Answers:
     async def _last_aggregates(
         self, market: OneMarket, picture: Picture, unstored: list[Trade], limit: int
     ) -> list[Aggregate]:
-        """Return the last aggregates, from as many trades as it takes."""
+        """Return the last aggregates, from as many trades as it takes and may take."""
         count = _PAGE
         while True:
             stored = await picture.last_trades(market.instrument.number, count)
             found = list(aggregates([*stored, *unstored]))
-            # The first one may have begun before what was read.
-            if len(found) > limit or len(stored) < count:
+            if len(stored) < count:
                 return found[-limit:]
-            count *= 2
+            # The first one may have begun before what was read.
+            if len(found) > limit or count >= _TRADES_MAX:
+                return found[1:][-limit:]
+            count = min(2 * count, _TRADES_MAX)
 
     async def _aggregates_from(
         self,
@@ -225,41 +234,24 @@ class Answers:
         ask: asks.AskAggregateTrades,
     ) -> list[Aggregate]:
         """Return aggregates from an id or a time on, to a time."""
-        number = market.instrument.number
-        begin_ms, end_ms = ask.start_time or 0, ask.end_time
-        if ask.from_id is not None:
-            first: int | None = await picture.aggregate_at(number, ask.from_id)
-        else:
-            first = await picture.first_trade_since(number, begin_ms)
-        trades: list[Trade] = []
-        is_all = first is None
-        while True:
-            if first is not None and not is_all:
-                page = await picture.trades(number, first, _PAGE)
-                trades += page
-                is_all = len(page) < _PAGE
-                first = page[-1].trade_id + 1 if page else first
-            found = [
-                each
-                for each in aggregates([*trades, *(unstored if is_all else ())])
-                if each.first >= (ask.from_id or 0)
-                and each.time_ns // NANOSECONDS_PER_MS >= begin_ms
-            ]
-            is_past = (
-                end_ms is not None
-                and bool(found)
-                and found[-1].time_ns // NANOSECONDS_PER_MS > end_ms
-            )
-            # The last one may go on with what was not read yet.
-            if is_all or is_past or len(found) > ask.limit:
-                break
-        if end_ms is not None:
-            found = [each for each in found if each.time_ns // NANOSECONDS_PER_MS <= end_ms]
-        return found[: ask.limit]
+        begin_ns = (ask.start_time or 0) * NANOSECONDS_PER_MS
+        end_ns = None if ask.end_time is None else (ask.end_time + 1) * NANOSECONDS_PER_MS
+        found: list[Aggregate] = []
+        async with aclosing(_aggregates_after(market, picture, unstored, ask)) as pages:
+            async for page, count in pages:
+                wanted = (each for each in page if each.first >= (ask.from_id or 0))
+                found += [each for each in wanted if each.time_ns >= begin_ns]
+                is_past = end_ns is not None and bool(found) and found[-1].time_ns >= end_ns
+                # One answer reads so much at most, but never is empty where there is something.
+                if is_past or len(found) >= ask.limit or (found and count >= _TRADES_MAX):
+                    break
+        return [each for each in found if end_ns is None or each.time_ns < end_ns][: ask.limit]
 
     async def _candles(self, ask: asks.AskCandles) -> list[list[object]]:
         market = self._one(ask.symbol)
         interval = INTERVALS[ask.interval].in_zone(_offset_ms(ask.time_zone))
+        if ask.start_time is not None and ask.start_time > self._now_ms():
+            return []  # nothing has opened there, and the calendar ends with the year 9999
         first_ms, last_ms = self._range(ask, interval)
         async with self._history.picture() as picture:
             unstored = self._unstored(market, picture)
@@ -309,6 +301,26 @@ async def _stored_candles(
         before = await picture.candle_before(number, stored, first_ms)
         found.close_before = None if before is None else before[1].close
     return found
+
+
+async def _aggregates_after(
+    market: OneMarket, picture: Picture, unstored: list[Trade], ask: asks.AskAggregateTrades
+) -> AsyncGenerator[tuple[list[Aggregate], int]]:
+    """Yield the aggregates that each page of trades completes, and how many trades were read.
+
+    The first ones may be of before what is asked for.
+    """
+    number, joining, count = market.instrument.number, Joining(), 0
+    if ask.from_id is not None:
+        first: int | None = await picture.aggregate_at(number, ask.from_id)
+    else:
+        first = await picture.first_trade_since(number, ask.start_time or 0)
+    while first is not None:
+        page = await picture.trades(number, first, _PAGE)
+        count += len(page)
+        first = page[-1].trade_id + 1 if len(page) == _PAGE else None
+        yield list(joining.add(page)), count
+    yield [*joining.add(unstored), *joining.end()], count
 
 
 def _later_opening(interval: Interval, opened_ms: int, count: int) -> int:

@@ -41,6 +41,10 @@ _BUSY = msgspec.json.encode(
     {"code": -1003, "msg": "Too many questions are open on this connection."}
 )
 
+_DEFECT = msgspec.json.encode(
+    {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+)
+
 
 class Doors:
     """All doors, and what was published last for who comes later."""
@@ -205,7 +209,11 @@ class Door(asyncio.Protocol):
         task.add_done_callback(self._answered)
 
     async def _answer(self, answers: Answer, number: int, body: memoryview) -> None:
-        status, data = await answers(body)
+        try:
+            status, data = await answers(body)
+        except Exception:  # the edge: one question that we cannot answer costs the others nothing
+            log.exception("defect", about="a question")
+            status, data = 500, _DEFECT
         self._write_answer(number, status, data)
 
     def _write_answer(self, number: int, status: int, data: bytes) -> None:

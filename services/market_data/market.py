@@ -64,10 +64,12 @@ class Past(NamedTuple):
 class OneMarket:
     """All that is known of one instrument now."""
 
-    def __init__(self, instrument: Instrument, book: Book, past: Past | None, now_ms: int) -> None:
-        """Begin with what is stored; with nothing if there is none."""
+    def __init__(self, instrument: Instrument, book: Book) -> None:
+        """Begin with nothing."""
         self.instrument = instrument
         self.book = book
+        self.begun_at = 0
+        """The event through which all is in what it began with."""
         self.last_trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.unstored: deque[Unstored] = deque()
         self.candles = RunningCandles()
@@ -76,8 +78,6 @@ class OneMarket:
         """The last minute in which something traded."""
         self.minutes: deque[Minute] = deque()
         """Those before it, of the last day."""
-        if past is not None:
-            self.begin(past, now_ms)
 
     def begin(self, past: Past, now_ms: int) -> None:
         """Go on from what is stored."""
@@ -167,13 +167,13 @@ class Market:
         self.time_ns = 0
         """Its stamp."""
         self.forgotten = 0
-        """The last event whose trade was forgotten before it was stored."""
+        """The last event whose trade was forgotten: a picture of before it does not go on here."""
         self.changed_books: set[int] = set()
         """Instruments whose book has changed; their owner empties it."""
         self._listener = listener
         self._unstored_max = unstored_max
         self._unstored = 0
-        self._books_at = self._trades_at = 0
+        self._books_at = 0
         self._numbering = Numbering()
         self._of_command: dict[int, list[Trade]] = {}
         self._books: dict[int, Book] = {}
@@ -212,11 +212,21 @@ class Market:
             book.instrument: Book.restored(book.instrument, book.sequence, book.orders)
             for book in books
         }
-        self._books_at, self._trades_at = books_at, pasts_at
+        self._books_at = books_at
         self.position = min(definitions_at, books_at, pasts_at)
         self.time_ns = now_ms * NANOSECONDS_PER_MS
         for record in definitions:
-            self._learn(record, pasts, now_ms)
+            market = self._learn(record)
+            # Of a market that is listed later all trades are still to come from the feed.
+            if market is not None:
+                market.begun_at = pasts_at
+                if (past := pasts.get(market.instrument.number)) is not None:
+                    market.begin(past, now_ms)
+
+    @property
+    def books_through(self) -> int:
+        """The last event that our books hold: at the start they may be ahead of the rest."""
+        return max(self.position, self._books_at)
 
     def take(self, data: bytes) -> None:
         """Take events: whole commands, following those taken before.
@@ -234,24 +244,28 @@ class Market:
         for market in self.markets.values():
             unstored = market.unstored
             while unstored and unstored[0].number <= stored:
-                unstored.popleft()
-                self._unstored -= 1
+                self._forget_oldest(market)
 
     def _make_room(self) -> None:
         """Forget the oldest trades, a tenth of all, where there are most."""
         enough = self._unstored_max * 9 // 10
         while self._unstored > enough:
-            fullest = max(self.markets.values(), key=lambda each: len(each.unstored)).unstored
-            for _ in range(max(1, min(len(fullest) // 2, self._unstored - enough))):
-                self.forgotten = max(self.forgotten, fullest.popleft().number)
-                self._unstored -= 1
+            fullest = max(self.markets.values(), key=lambda each: len(each.unstored))
+            for _ in range(max(1, min(len(fullest.unstored) // 2, self._unstored - enough))):
+                self._forget_oldest(fullest)
+
+    def _forget_oldest(self, market: OneMarket) -> None:
+        self.forgotten = max(self.forgotten, market.unstored.popleft().number)
+        self._unstored -= 1
 
     def begin_again(self, market: OneMarket, past: Past, past_at: int, now_ms: int) -> None:
         """Take over what is stored of one market now, and add what is not stored yet."""
+        earlier = market.candles
         market.begin(past, now_ms)
         for number, trade, seen in market.unstored:
             if number > past_at:
                 market.add(trade, seen)
+        market.candles.succeed(earlier, now_ms)
 
     # --- events ---
 
@@ -263,11 +277,11 @@ class Market:
 
     def _traded(self, data: bytes, offset: int) -> None:
         seen = read_trade(data, offset)
-        if seen.is_negotiated or seen.number <= self._trades_at:
-            return
         market = self.markets.get(seen.instrument)
         if market is None:
             return  # its symbol is another's
+        if seen.is_negotiated or seen.number <= market.begun_at:
+            return
         trade = self._numbering.trade(seen)
         self._unstored += 1
         market.trade(seen.number, trade, seen)
@@ -278,7 +292,7 @@ class Market:
     def _trade_changed(self, data: bytes, offset: int) -> None:
         change = read_change(data, offset)
         market = self.markets.get(change.instrument)
-        if market is not None and change.number > self._trades_at:
+        if market is not None and change.number > market.begun_at:
             self._listener.changed(market, change.number)
 
     def _command_ended(self) -> None:
@@ -290,16 +304,15 @@ class Market:
 
     def _defined(self, data: bytes, offset: int) -> None:
         kind = int.from_bytes(data[offset + 2 : offset + 4], "little")
-        self._learn(EVENTS.by_kind[kind].unpack(data, offset), {}, 0)
+        self._learn(EVENTS.by_kind[kind].unpack(data, offset))
 
-    def _learn(self, record: Record, pasts: dict[int, Past], now_ms: int) -> None:
+    def _learn(self, record: Record) -> OneMarket | None:
         made = self.directory.learn(record)
         if made is None:
-            return
-        book = self._book(made.number)
-        market = OneMarket(made, book, pasts.get(made.number), now_ms)
-        self.markets[made.number] = market
+            return None
+        market = self.markets[made.number] = OneMarket(made, self._book(made.number))
         self._listener.listed(market)
+        return market
 
     def _book(self, instrument: int) -> Book:
         found = self._books.get(instrument)

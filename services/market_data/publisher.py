@@ -225,6 +225,8 @@ class Publisher:
         self._publish = publish
         self._tellers: dict[int, Teller] = {}
         self._pulses = 0
+        self._stored_before = 0
+        """The last event whose trades were in the database a second ago."""
         self.market = Market(
             Listener(traded=self._traded, changed=trade_changed, listed=self._listed),
             unstored_max=unstored_max,
@@ -234,7 +236,7 @@ class Publisher:
         """Tell the first state, once the market has taken over the core's answers."""
         self._tell_symbols()
         for teller in self._tellers.values():
-            teller.tell_top(self.market.position)
+            teller.tell_top(self.market.books_through)
 
     def take(self, data: bytes) -> None:
         """Take events, and tell what cannot wait."""
@@ -264,7 +266,9 @@ class Publisher:
             teller.tell_closed(now_ms)
         if self._pulses % PULSES_A_SECOND:
             return
-        market.forget_stored(stored)
+        # A picture that was taken of the database within the last second still goes on here.
+        market.forget_stored(self._stored_before)
+        self._stored_before = stored
         changed: list[tuple[Json, Json]] = []
         for teller in self._tellers.values():
             teller.slow.tell(**at)
@@ -278,7 +282,7 @@ class Publisher:
 
     def _listed(self, market: OneMarket) -> None:
         self._tellers[market.instrument.number] = Teller(
-            market, self._publish, after=self.market.position
+            market, self._publish, after=self.market.books_through
         )
         self._tell_symbols()
 

@@ -53,12 +53,16 @@ class Rolling:
     def total(self, now_ms: int, running: Minute | None) -> Candle | None:
         """Return what traded in the window, with the minute that runs; None for nothing.
 
-        What the takers bought is not kept: no ticker says it.
+        What the takers bought is not kept: no ticker says it. ``close_before`` is as of
+        ``now_ms`` afterwards.
         """
         self._forget(self.begins_at(now_ms))
         last = None
-        if running is not None and running.opened_ms >= self.begins_at(now_ms):
-            last = running.candle
+        if running is not None:
+            if running.opened_ms >= self.begins_at(now_ms):
+                last = running.candle
+            else:
+                self.close_before = running.candle.close
         if not self._minutes:
             return None if last is None else last.copy()
         first, newest = self._minutes[0].candle, self._minutes[-1].candle

@@ -2,7 +2,8 @@
 
 A candle closes with the first trade after it, for stamps never fall, or when our clock has passed
 its end by ``GRACE_MS``. A trade that was still on its way then is added, and the candle is told
-once more. An interval in which nothing trades has a flat candle at the last price.
+once more, unless the next one has closed as well. An interval in which nothing trades has a flat
+candle at the last price.
 """
 
 from collections.abc import Iterator
@@ -103,22 +104,32 @@ class RunningCandles:
         for (_, opened_ms), (running, candle) in told.items():
             yield running, opened_ms, candle
 
+    def succeed(self, earlier: "RunningCandles", now_ms: int) -> None:
+        """Take over what is still to be told of one that took the same trades, up to now.
+
+        What we closed ourselves on the way is not told: the earlier one told it, or passes it on.
+        """
+        earlier.look_at_clock(now_ms)
+        self._closed = {
+            (running.name, opened_ms): (running, candle)
+            for running, opened_ms, candle in earlier.closed()
+        }
+
     def _close(self, running: Running) -> None:
         self._closed[running.name, running.opened_ms] = (running, running.candle)
 
     def _late(self, running: Running, trade: SeenTrade) -> None:
-        """Take a trade of the candle that our clock has closed; what runs is flat, as it is."""
+        """Take a trade of a candle that our clock has closed; what runs is flat, as it is."""
+        running.candle = Candle.flat(trade.price_ticks)
         opened_ms = running.interval.opening(trade.time_ns // NANOSECONDS_PER_MS)
-        if running.previous is not None and running.previous[0] == opened_ms:
-            candle = running.previous[1]
-        else:
-            candle = Candle.flat(trade.price_ticks)
+        if running.previous is None or running.previous[0] != opened_ms:
+            return  # we do not have that candle any more: whoever asks gets it from history
+        candle = running.previous[1]
         if candle.trades:
             candle.add(trade)
         else:
             candle = Candle.of(trade)
         running.previous = (opened_ms, candle)
-        running.candle = Candle.flat(trade.price_ticks)
         self._closed[running.name, opened_ms] = (running, candle)
 
     def _note_ends(self) -> None:

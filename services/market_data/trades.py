@@ -84,32 +84,49 @@ class Numbering:
         self._running.clear()
 
 
-def aggregates(trades: Iterable[Trade]) -> Iterator[Aggregate]:
-    """Put one market's trades, in order, together to aggregates.
+class Joining:
+    """Puts one market's trades together to aggregates, as the trades come in order.
 
     A corrected trade has another price than its neighbours and stands alone; so do the two sides
     of it.
     """
-    present: Aggregate | None = None
-    of = 0
-    for trade in trades:
-        if (
-            present is not None
-            and of == trade.aggregate_id
-            and present.price_ticks == trade.price_ticks
-        ):
-            present = present._replace(last=trade.trade_id, lots=present.lots + trade.lots)
-            continue
-        if present is not None:
-            yield present
-        of = trade.aggregate_id
-        present = Aggregate(
-            trade.trade_id,
-            trade.trade_id,
-            trade.time_ns,
-            trade.price_ticks,
-            trade.lots,
-            trade.taker_side,
-        )
-    if present is not None:
-        yield present
+
+    def __init__(self) -> None:
+        self._present: Aggregate | None = None
+        self._of = 0
+
+    def add(self, trades: Iterable[Trade]) -> Iterator[Aggregate]:
+        """Take trades, and yield the aggregates that are complete by then."""
+        for trade in trades:
+            present = self._present
+            if (
+                present is not None
+                and self._of == trade.aggregate_id
+                and present.price_ticks == trade.price_ticks
+            ):
+                lots = present.lots + trade.lots
+                self._present = present._replace(last=trade.trade_id, lots=lots)
+                continue
+            self._of = trade.aggregate_id
+            self._present = Aggregate(
+                trade.trade_id,
+                trade.trade_id,
+                trade.time_ns,
+                trade.price_ticks,
+                trade.lots,
+                trade.taker_side,
+            )
+            if present is not None:
+                yield present
+
+    def end(self) -> Iterator[Aggregate]:
+        """Yield the last aggregate, if there is one: nothing more comes."""
+        if self._present is not None:
+            yield self._present
+
+
+def aggregates(trades: Iterable[Trade]) -> Iterator[Aggregate]:
+    """Put one market's trades, all of them and in order, together to aggregates."""
+    joining = Joining()
+    yield from joining.add(trades)
+    yield from joining.end()

@@ -114,6 +114,17 @@ def test_a_trade_that_was_on_its_way_is_in_its_candle() -> None:
     assert candles.by_interval["1m"].candle.numbers()[:5] == (6, 6, 6, 6, 1)
 
 
+def test_a_trade_that_comes_later_than_the_next_candles_end_is_told_of_no_candle() -> None:
+    candles = RunningCandles()
+    candles.trade(trade(1, at_ms=NOON_MS, price=5))
+    candles.look_at_clock(NOON_MS + 60_000 + GRACE_MS)
+    candles.look_at_clock(NOON_MS + 120_000 + GRACE_MS)
+    closed(candles)
+    candles.trade(trade(2, at_ms=NOON_MS + 59_999, price=4))
+    assert closed(candles) == [], "its candle has the first trade too"
+    assert candles.by_interval["1m"].candle.numbers()[:5] == (4, 4, 4, 4, 0)
+
+
 def test_what_is_stored_runs_on_unless_its_time_is_over() -> None:
     stored = Candle.of(trade(1, at_ms=NOON_MS, price=5))
     latest = {name: (each.opening(NOON_MS), stored.copy()) for name, each in INTERVALS.items()}
@@ -154,3 +165,4 @@ def test_a_window_is_what_its_minutes_add_up_to(chance: random.Random) -> None:
         assert window.close_before == (gone[-1].close if gone else 0)
     later_ms = minutes[-1].opened_ms + 2 * DAY_MS
     assert window.total(later_ms, minutes[-1]) is None
+    assert window.close_before == minutes[-1].candle.close
