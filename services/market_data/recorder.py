@@ -148,6 +148,10 @@ class Recorder:
         stored_at = -self._settings.position_seconds
         while True:
             is_done, pending = reading.done(), self._pending
+            if is_done:
+                # Where reading failed, what is pending may end within a batch of events, beyond
+                # the position that it would be stored with: it is read again at the next start.
+                reading.result()
             if pending.through > self.stored and (is_done or self._is_due(pending, stored_at)):
                 self._pending = store.Batch(through=pending.through, time_ns=pending.time_ns)
                 self._is_full.clear()
@@ -157,7 +161,6 @@ class Recorder:
                 if self.stored < pending.through:
                     return  # stopped while the database was away
             elif is_done:
-                reading.result()
                 return
             else:
                 await self._rest(reading)
@@ -221,7 +224,7 @@ class Recorder:
         pause = self._settings.pause_seconds_first
         while not stop.is_set():
             try:
-                return await store.load(await self._open())
+                return await store.load(await self._open(stop))
             except FAILURES as error:
                 self._disconnect()
                 self._judge(error, pause)
@@ -235,7 +238,7 @@ class Recorder:
             return
         if stop.is_set():
             raise TimeoutError("asked to stop while PostgreSQL is away")
-        stored = (await store.read_position(await self._open())).number
+        stored = (await store.read_position(await self._open(stop))).number
         if stored not in (self.stored, through):
             raise PositionMovedError(
                 f"the database stands at event {stored}; we left it at {self.stored},"
@@ -244,7 +247,7 @@ class Recorder:
         if stored == through:
             await self._note_stored(stored)
 
-    async def _open(self) -> Connection:
+    async def _open(self, stop: asyncio.Event) -> Connection:
         settings = self._settings
         self._connection = connection = await connect(
             settings.dsn, application=APPLICATION, seconds_max=settings.connect_seconds_max
@@ -255,7 +258,9 @@ class Recorder:
         while not await store.try_lock(connection):
             if time.monotonic() > deadline:
                 raise RecorderBusyError("another market data process records into this database")
-            await asyncio.sleep(settings.pause_seconds_first)
+            await _wait(stop, settings.pause_seconds_first)
+            if stop.is_set():
+                raise TimeoutError("asked to stop while another process has the lock")
         self._metrics.connected.set(1)
         return connection
 

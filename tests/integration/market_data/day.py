@@ -71,6 +71,8 @@ class Day:
         """Those that stand, on their terms now."""
         self.all_trades: dict[int, PlainTrade] = {}
         """All, on the terms that they were made on."""
+        self.trade_events: list[int] = []
+        """The numbers of the events of all of these."""
         self._level_changes: dict[int, int] = {}
         self.busted: set[int] = set()
         self.corrected: set[int] = set()
@@ -106,6 +108,7 @@ class Day:
 
     def _observe(self, event: Any) -> None:
         if isinstance(event, e.TradeExecuted) and not event.is_negotiated:
+            self.trade_events.append(event.number)
             self.trades[event.trade_id] = self.all_trades[event.trade_id] = PlainTrade(
                 event.instrument,
                 event.trade_id,

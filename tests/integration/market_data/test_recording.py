@@ -14,7 +14,12 @@ from prometheus_client import CollectorRegistry
 from runtime.postgres import Connection, connect
 from services.market_data import database as schema
 from services.market_data.candles import COLUMNS
-from services.market_data.errors import DatabaseError, PositionMovedError, RecorderBusyError
+from services.market_data.errors import (
+    DatabaseError,
+    PositionMovedError,
+    RecorderBusyError,
+    UnreadableEventsError,
+)
 from services.market_data.intervals import INTERVALS
 from services.market_data.metrics import MarketDataMetrics
 from services.market_data.recorder import APPLICATION, Recorder
@@ -207,6 +212,41 @@ async def test_a_second_recorder_is_kept_out(dsn: str, chance: random.Random) ->
         with pytest.raises(RecorderBusyError):
             async with recording(hasty, day.batches) as (_, second):
                 await second
+
+
+async def test_a_recorder_that_waits_for_the_lock_stops_when_asked(
+    dsn: str, chance: random.Random
+) -> None:
+    day = Day(chance, 100)
+    day.go_on()
+    async with recording(settings(dsn), day.batches) as (recorder, first):
+        await stored(recorder, first, day.last)
+        patient = settings(dsn, takeover_seconds_max=1e9)
+        async with asyncio.timeout(PATIENCE_SECONDS / 2):
+            async with recording(patient, day.batches) as (second, _):
+                while not second.is_connected:  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.005)
+        assert second.stored == -1
+
+
+async def test_a_batch_that_is_cut_short_leaves_nothing_behind(
+    dsn: str, reader: Connection, chance: random.Random
+) -> None:
+    day = Day(chance, 300)
+    day.go_on()
+    at = next(
+        index
+        for index, each in reversed(list(enumerate(day.batches)))
+        if any(each.first <= number <= each.last for number in day.trade_events)
+    )
+    broken = day.batches[at]._replace(data=day.batches[at].data + bytes(8))
+    # All is pending when the reader fails.
+    slow = settings(dsn, commit_trades_max=100_000, commit_seconds=1e9, position_seconds=1e9)
+    with pytest.raises(UnreadableEventsError, match="cut short"):
+        async with recording(slow, [*day.batches[:at], broken]) as (_, task):
+            await task
+    await record(settings(dsn), day.batches)
+    await check(reader, day)
 
 
 async def test_the_process_may_do_no_more_than_it_has_to(
