@@ -204,8 +204,12 @@ def read(*parts: bytes) -> dict[str, str] | Refusal:
                     -1101,
                     f"Duplicate values for parameter '{text}' detected.",
                 )
-            plain = unquote_to_bytes(value.replace(b"+", b" "))
-            if _PERCENT_FAULT.search(value) or _VALUE.fullmatch(plain) is None:
+            plain = value
+            if b"%" in value or b"+" in value:
+                if _PERCENT_FAULT.search(value):
+                    return malformed(text)
+                plain = unquote_to_bytes(value.replace(b"+", b" "))
+            if _VALUE.fullmatch(plain) is None:
                 return malformed(text)
             if not plain:
                 return door_refusal(
