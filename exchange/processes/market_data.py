@@ -1,7 +1,8 @@
 """Market data for retail: recorded, published and answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 
@@ -43,8 +44,43 @@ async def run(configuration: Configuration, places: Places, stop: asyncio.Event)
         health=service.health,
         port=configuration.venue.observability.market_data_port,
     ) as announce:
-        await service.run(stop, listening=lambda address: announce({name: address}))
+        half = configuration.venue.supervisor.start_seconds_max / 2
+
+        def tell(address: str) -> None:
+            announce({name: address})
+
+        with announced_in_time(tell, settings.listen, half) as listening:
+            await service.run(stop, listening=listening)
     return EXIT_OK
+
+
+@contextmanager
+def announced_in_time(
+    announce: Callable[[str], None], address: str, seconds: float
+) -> Iterator[Callable[[str], None]]:
+    """Announce that we serve, but after some seconds that we will.
+
+    While an empty schema is filled from a long history, doors are kept out and try again. The
+    supervisor would take us for a process that does not start, and end us each time.
+
+    Args:
+        announce: takes the address.
+        address: where doors will come.
+        seconds: how long to wait for them to be let in.
+
+    Yields:
+        What to call, with the address, once doors may come.
+    """
+    early = asyncio.get_running_loop().call_later(seconds, announce, address)
+
+    def listening(taken: str) -> None:
+        early.cancel()
+        announce(taken)
+
+    try:
+        yield listening
+    finally:
+        early.cancel()
 
 
 def _picture_of_core(
