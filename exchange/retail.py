@@ -104,7 +104,7 @@ async def retail_service(
             keys_max=settings.limits.signers_max,
         )
         async with hearing(dsn, keys):
-            yield RetailService(
+            service = RetailService(
                 settings,
                 dial=dial,
                 market_data=dial_market_data,
@@ -113,5 +113,8 @@ async def retail_service(
                 signers=AccountSigners(keys, vault, time.time_ns),
                 counters=counters,
                 clock=time.time_ns,
+                signed_since_ns=time.time_ns(),
                 registry=registry,
             )
+            keys.changed = service.person_changed
+            yield service

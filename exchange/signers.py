@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -43,6 +44,8 @@ class RememberedKeys:
         self._keys_max = keys_max
         self._known: OrderedDict[str, tuple[int, Person]] = OrderedDict()
         self._changes = 0
+        self.changed: Callable[[str | None], None] = lambda _person_id: None
+        """Told who has changed; None: anybody may have."""
         self.is_told = False
         """Whether changes are told; otherwise nothing is remembered."""
 
@@ -68,11 +71,13 @@ class RememberedKeys:
         for key_id, (_, person) in list(self._known.items()):
             if person.person_id == person_id:
                 del self._known[key_id]
+        self.changed(person_id)
 
     def forget_all(self) -> None:
         """Forget everybody: changes may have gone unheard."""
         self._changes += 1
         self._known.clear()
+        self.changed(None)
 
 
 class AccountSigners:
@@ -120,7 +125,8 @@ async def _hear(dsn: str, keys: RememberedKeys) -> None:
         try:
             connection = await connect(dsn, role=APPLICATION_ROLE, application="retail_api.keys")
             await connection.add_listener(
-                CHANNEL, lambda _connection, _pid, _channel, person: keys.forget(str(person))
+                CHANNEL,
+                lambda _connection, _pid, _channel, person: keys.forget(UUID(str(person)).hex),
             )
             keys.forget_all()
             keys.is_told = True

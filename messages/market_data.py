@@ -451,3 +451,8 @@ def _top(levels: Iterable[tuple[str, str]]) -> Iterator[str]:
     for _, level in zip(range(CHECKSUM_LEVELS), levels, strict=False):
         for number in level:
             yield number.replace(".", "").lstrip("0")
+
+
+def public_symbol(text: str) -> str:
+    """Return base and quote, one after the other, as letters and digits in upper case."""
+    return "".join(each for each in text.upper() if each.isascii() and each.isalnum())

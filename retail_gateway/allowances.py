@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from retail_gateway.refusals import DoorCode, Refusal, door_refusal
+from retail_gateway.refusals import OVERLOADED, DoorCode, Refusal, door_refusal
 from retail_gateway.settings import Limits
+from runtime.networks import network_of
 
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
@@ -23,6 +24,10 @@ class Window(NamedTuple):
     limit: int
 
 
+NO_ROOM: Final = 1 << 62
+"""A count above every limit, of a subject that is not counted."""
+
+
 class Counters(Protocol):
     """Counts by subject and window, for all who serve the same clients."""
 
@@ -30,7 +35,7 @@ class Counters(Protocol):
         """Add to a subject's count in the present window, and return it.
 
         Returns:
-            More than the limit, too, when there is no room to count another subject.
+            ``NO_ROOM`` when there is no room to count another subject.
         """
         ...
 
@@ -63,7 +68,7 @@ class MemoryCounters:
         """See ``Counters.add``."""
         counts = self._present(window, now_ns)
         if subject not in counts and len(counts) >= self._subjects_max:
-            return window.limit + 1
+            return NO_ROOM
         counts[subject] = used = counts.get(subject, 0) + amount
         return used
 
@@ -83,12 +88,12 @@ class MemoryCounters:
     async def ban(self, subject: str, seconds_first: int, now_ns: int) -> int:
         """See ``Counters.ban``."""
         if len(self._bans) >= self._subjects_max:
-            self._bans = {
-                each: ban for each, ban in self._bans.items() if ban[0] + _DAY_NS > now_ns
-            }
+            # The oldest goes: to look through all of them at each ban would be an attack.
+            del self._bans[next(iter(self._bans))]
         until_ns, seconds = self._bans.get(subject, (0, 0))
         is_again = until_ns and now_ns < until_ns + _DAY_NS
         seconds = min(2 * seconds, BAN_SECONDS_MAX) if is_again else seconds_first
+        self._bans.pop(subject, None)
         self._bans[subject] = now_ns + seconds * _SECOND_NS, seconds
         return now_ns + seconds * _SECOND_NS
 
@@ -122,7 +127,7 @@ class Allowances:
 
     async def admit(self, address: str, weight: int, now_ns: int, usage: Usage) -> Refusal | None:
         """Count a request of an address; a refusal if it is one too many."""
-        counters = self._counters
+        counters, address = self._counters, network_of(address)
         until_ns = await counters.banned_until(address, now_ns)
         if until_ns:
             return _banned(until_ns, now_ns)
@@ -130,6 +135,9 @@ class Allowances:
         requests = await counters.add(self.raw, address, 1, now_ns)
         if usage.weight <= self.weight.limit and requests <= self.raw.limit:
             return None
+        if NO_ROOM in (usage.weight, requests):
+            usage.weight = 0
+            return OVERLOADED  # of one who did nothing: others have filled the place
         if await counters.add(self._ignored, address, 1, now_ns) > self._ignored.limit:
             return _banned(await counters.ban(address, self._limits.ban_seconds, now_ns), now_ns)
         is_weight = usage.weight > self.weight.limit

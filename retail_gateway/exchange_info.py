@@ -73,7 +73,7 @@ class GeneralDesk:
         if wanted.symbol is not None and wanted.symbols is not None:
             return _BOTH
         if wanted.symbol is None and wanted.symbols is None:
-            return list(market.instruments.values())
+            return list(market.by_symbol.values())
         names = [wanted.symbol] if wanted.symbol is not None else []
         if wanted.symbols is not None:
             if _SYMBOL_LIST.fullmatch(wanted.symbols) is None:

@@ -54,11 +54,15 @@ class Front:
     clock: Clock
     refused: Callable[[str], None] = lambda _name: None
 
-    async def reply(self, request: Request | Refusal) -> Reply:
-        """Answer a request, or say why it could not be read."""
+    async def refuse(self, refused: Refusal, address: str) -> Reply:
+        """Refuse what could not be read; it weighs as little as a request can, but it weighs."""
         usage = Usage()
-        if isinstance(request, Refusal):
-            return self.refusal(request, usage)
+        one_too_many = await self.allowances.admit(address, 1, self.clock(), usage)
+        return self.refusal(one_too_many or refused, usage)
+
+    async def reply(self, request: Request) -> Reply:
+        """Answer a request."""
+        usage = Usage()
         return self._written(await self._answer(request, usage), usage)
 
     async def reply_by(self, request: Request, handle: Callable[[int, Request], Any]) -> Reply:

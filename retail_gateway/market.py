@@ -6,6 +6,7 @@ Symbols are written as retail clients write them: base and quote without a dash 
 from dataclasses import dataclass, field
 
 from messages.layout import Record, plain_text
+from messages.market_data import public_symbol
 from messages.trading import events
 from messages.trading.decimals import decimal_text
 from messages.trading.terms import Phase, SessionRight
@@ -93,8 +94,10 @@ class Market:
                 self.assets[event.asset] = Asset(event.asset, symbol, event.scale)
             case events.InstrumentCreated():
                 base, quote = self.assets[event.base_asset], self.assets[event.quote_asset]
-                made = Instrument(f"{base.symbol}{quote.symbol}", base, quote, event)
-                self.instruments[event.instrument] = self.by_symbol[made.symbol] = made
+                made = Instrument(public_symbol(base.symbol + quote.symbol), base, quote, event)
+                self.instruments[event.instrument] = made
+                # To the public the first of a symbol is the only one: market data says the same.
+                self.by_symbol.setdefault(made.symbol, made)
             case events.InstrumentLimitsSet():
                 self.instruments[event.instrument].limits = event
             case events.PhaseChanged():

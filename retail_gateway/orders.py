@@ -1,8 +1,10 @@
 """An order and a trade of a person's, as this process keeps and answers them."""
 
+from collections.abc import Iterable
+
 import msgspec
 
-from messages.layout import plain_text
+from messages.layout import Record, plain_text
 from messages.trading import events
 from messages.trading.terms import OrderStatus, Side
 
@@ -138,6 +140,37 @@ def fills_of(event: events.TradeExecuted | events.TradeChanged) -> tuple[Fill, F
         event.taker_quote_balance,
     )
     return maker, taker
+
+
+def fill_order(order: Order, fill: Fill, event: events.TradeExecuted | events.TradeChanged) -> None:
+    """Bring an order to where its side of a trade left it."""
+    order.status = fill.status
+    order.leaves_lots = fill.leaves_lots
+    order.filled_lots = fill.filled_lots
+    order.filled_value = fill.filled_value
+    order.held_atoms = fill.held_atoms
+    order.updated_at_ns = event.time_ns
+    order.updated_event = event.number
+
+
+def order_after(outcome: Iterable[Record], order_id: int, known: Order | None) -> Order | None:
+    """Return an order as a command's own events left it, whatever others did to it since.
+
+    Args:
+        outcome: the events, in order.
+        order_id: which order.
+        known: what was known of it before; it stays as it is.
+    """
+    order = known
+    for event in outcome:
+        if isinstance(event, events.OrderEvent) and event.order_id == order_id:
+            order = order_of(event, order)
+        elif isinstance(event, events.TradeExecuted) and order is not None:
+            for fill in fills_of(event):
+                if fill.order_id == order_id:
+                    order = msgspec.structs.replace(order)
+                    fill_order(order, fill, event)
+    return order
 
 
 def trade_of(event: events.TradeExecuted | events.TradeChanged, fill: Fill) -> Trade:

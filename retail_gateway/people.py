@@ -16,7 +16,7 @@ from messages.trading.terms import AccountKind, SelfTradePrevention, SessionRigh
 from retail_gateway.core_link import CoreLink
 from retail_gateway.market import Market
 from retail_gateway.ports import HistoryAwayError, People
-from retail_gateway.refusals import DATABASE_AWAY, DoorCode, Refusal, door_refusal
+from retail_gateway.refusals import DATABASE_AWAY, VENUE_AWAY, DoorCode, Refusal, door_refusal
 from retail_gateway.settings import RetailSettings
 
 log = structlog.get_logger()
@@ -37,8 +37,14 @@ class PersonAccounts:
         self._open: dict[str, int] = {}
         self._opening: dict[str, asyncio.Task[int | Refusal]] = {}
 
+    def known(self, person_id: str) -> int | None:
+        """Return a person's account, if it was asked for since we began."""
+        return self._open.get(person_id)
+
     async def account_of(self, person_id: str) -> int | Refusal:
         """Return a person's account, opened if it was not."""
+        if not self._link.is_caught_up.is_set():
+            return VENUE_AWAY  # what we know may be old, and whose accounts there are too little
         account = self._open.get(person_id)
         if account is not None:
             return account
@@ -52,7 +58,9 @@ class PersonAccounts:
 
     async def _opened(self, person_id: str) -> int | Refusal:
         try:
-            account = await self._people.account_of(person_id)
+            account = await self._people.account_of(
+                person_id, lambda number: number in self._market.accounts
+            )
         except HistoryAwayError:
             return DATABASE_AWAY
         if account is None:

@@ -110,10 +110,15 @@ class History(Protocol):
 class People(Protocol):
     """Which trading account a person has."""
 
-    async def account_of(self, person_id: str) -> int | None:
+    async def account_of(self, person_id: str, is_taken: Callable[[int], bool]) -> int | None:
         """Return a person's account number, given now if there was none; None: all are given.
 
         However many ask at once, and whoever dies in between, a person has one number.
+
+        Args:
+            person_id: whose.
+            is_taken: whether the venue has an account of a number already. Such a one is never
+                given: it is of somebody whom a database restored from a backup has forgotten.
 
         Raises:
             HistoryAwayError: it cannot be known now.

@@ -57,9 +57,14 @@ class RetailService:
         signers: Signers,
         counters: Counters,
         clock: Clock,
+        signed_since_ns: int,
         registry: CollectorRegistry,
     ) -> None:
-        """Describe the service."""
+        """Describe the service.
+
+        ``signed_since_ns`` is when it began: what was signed before may have been used before,
+        and changes nothing.
+        """
         limits = settings.limits
         self._settings = settings
         self._history = history
@@ -82,10 +87,11 @@ class RetailService:
             market_data=self._market_data,
         )
         self._table = endpoints(desks)
+        self._accounts = accounts = PersonAccounts(people, link, market, settings)
         self._front = Front(
             allowances=allowances,
-            notary=Notary(signers, Replays(limits.signatures_max), clock),
-            accounts=PersonAccounts(people, link, market, settings),
+            notary=Notary(signers, Replays(limits.signatures_max, begun_ns=signed_since_ns), clock),
+            accounts=accounts,
             clock=clock,
             refused=lambda name: self._metrics.refused.labels(name).inc(),
         )
@@ -146,6 +152,12 @@ class RetailService:
             unlinked.set()
             for task in beside:
                 task.cancel()
+
+    def person_changed(self, person_id: str | None) -> None:
+        """Take note that a person's keys may have changed; None: anybody's."""
+        account = None if person_id is None else self._accounts.known(person_id)
+        if person_id is None or account is not None:
+            self._sockets.look_again(account)
 
     async def _beginning(self, stop: asyncio.Event) -> Beginning | None:
         first, last = self._settings.first_account, self._settings.last_account

@@ -34,8 +34,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """For the venue's answer; after it the client is told that the outcome is unknown."""
     kept_max: Count = 200_000
     """Done orders, and trades, that the database has not written yet."""
-    signatures_max: Count = 200_000
-    """Of requests that change something, kept for their window so that none is used twice."""
+    signatures_max: Count = 1_000_000
+    """Kept until their windows end, so that none is used twice: 200 s of 5,000 requests a second
+    with the usual window, and 170 MiB."""
     signer_seconds: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
     """A key is believed so long without looking; a change is heard of at once besides."""
     signers_max: Count = 100_000

@@ -7,8 +7,8 @@ path that it first came for: it opens no other door, and changes nothing twice.
 
 import base64
 import binascii
+import heapq
 import re
-from collections import deque
 from typing import Final, NamedTuple
 
 from retail_gateway.parameters import missing
@@ -33,6 +33,7 @@ _SIGNATURE = re.compile(rb"(?:^|&)signature=[^&]*")
 
 _MICROSECOND: Final = 1_000
 _MILLISECOND: Final = 1_000_000
+_SECOND: Final = 1_000_000_000
 
 _BAD_KEY: Final = door_refusal(DoorCode.KEY_MALFORMED, -2014, "API-key format invalid.", status=401)
 _BAD_SIGNATURE: Final = door_refusal(
@@ -63,31 +64,62 @@ class Proven(NamedTuple):
     valid_until_ns: int
 
 
+class Held(NamedTuple):
+    """When a request was signed, and until when it holds."""
+
+    signed_at_ns: int
+    until_ns: int
+
+
 class Replays:
-    """The signatures that were used, each until no window can hold it any more."""
+    """The signatures that were used, each until the end of its own window."""
 
-    def __init__(self, signatures_max: int) -> None:
+    def __init__(self, signatures_max: int, *, begun_ns: int) -> None:
+        """Begin with none.
+
+        Args:
+            signatures_max: above, requests are refused, and none is forgotten early.
+            begun_ns: now; what was used before is not known, so that nothing of then changes
+                anything.
+        """
         self._signatures_max = signatures_max
-        self._used: dict[bytes, str] = {}
-        self._ends: deque[tuple[int, bytes]] = deque()
+        self._begun_ns = begun_ns
+        self._count = 0
+        # A signature is over its window's end, so it is never looked for in another second.
+        self._used: dict[int, dict[bytes, str]] = {}
+        self._seconds: list[int] = []
 
-    def use(self, signature: bytes, door: str, *, now_ns: int, changes: bool) -> Refusal | None:
+    def use(
+        self, signature: bytes, door: str, held: Held, *, now_ns: int, changes: bool
+    ) -> Refusal | None:
         """Note a signature; refuse it for another door, and for changing something twice."""
-        while self._ends and self._ends[0][0] < now_ns:
-            self._used.pop(self._ends.popleft()[1], None)
-        used = self._used.get(signature)
+        self._forget(now_ns // _SECOND)
+        if changes and held.signed_at_ns < self._begun_ns:
+            return _SIGNED_BEFORE_WE_BEGAN
+        second = held.until_ns // _SECOND
+        used = self._used.get(second, {}).get(signature)
         if used is not None:
             return _REPLAYED if changes or used != door else None
-        if len(self._ends) >= self._signatures_max:
+        if self._count >= self._signatures_max:
             return OVERLOADED
-        self._used[signature] = door
-        # All are kept as long as the longest window, which keeps the queue in order.
-        self._ends.append((now_ns + _KEPT_NS, signature))
+        if second not in self._used:
+            self._used[second] = {}
+            heapq.heappush(self._seconds, second)
+        self._used[second][signature] = door
+        self._count += 1
         return None
 
+    def _forget(self, second: int) -> None:
+        while self._seconds and self._seconds[0] < second:
+            self._count -= len(self._used.pop(heapq.heappop(self._seconds)))
 
-_KEPT_NS: Final = (RECV_WINDOW_MS_MAX + AHEAD_MS_MAX) * _MILLISECOND
+
 _REPLAYED: Final = door_refusal(DoorCode.REQUEST_REPLAYED, -2010, "Duplicate order sent.")
+_SIGNED_BEFORE_WE_BEGAN: Final = door_refusal(
+    DoorCode.TIMESTAMP_OUTSIDE_WINDOW,
+    -1021,
+    "Timestamp for this request is before this service began: sign it again.",
+)
 
 
 class Notary:
@@ -119,9 +151,9 @@ class Notary:
         if _KEY.fullmatch(credentials.key_id) is None:
             return _BAD_KEY
         now_ns = self._clock()
-        until_ns = self._until(credentials, values, now_ns)
-        if isinstance(until_ns, Refusal):
-            return until_ns
+        held = self._held(credentials, values, now_ns)
+        if isinstance(held, Refusal):
+            return held
         values.pop("signature", None)
         if not credentials.signature:
             return missing("signature")
@@ -138,22 +170,23 @@ class Notary:
         if not isinstance(signer, Signer):
             return signer
         if not is_session:
-            replayed = self._replays.use(signature, door, now_ns=now_ns, changes=changes)
+            replayed = self._replays.use(signature, door, held, now_ns=now_ns, changes=changes)
             if replayed is not None:
                 return replayed
-        return Proven(signer.person_id, until_ns)
+        return Proven(signer.person_id, held.until_ns)
 
-    def _until(
+    def _held(
         self, credentials: Credentials, values: dict[str, str], now_ns: int
-    ) -> int | Refusal:
+    ) -> Held | Refusal:
         """Say until when a request holds; one of an open session need not say a time."""
         if credentials.is_session and "timestamp" not in values:
-            return now_ns + RECV_WINDOW_MS * _MILLISECOND
+            return Held(now_ns, now_ns + RECV_WINDOW_MS * _MILLISECOND)
         window = _window(values)
         if isinstance(window, Refusal):
             return window
         timestamp_ns, recv_window_ns = window
-        return _is_late(timestamp_ns, recv_window_ns, now_ns) or timestamp_ns + recv_window_ns
+        late = _is_late(timestamp_ns, recv_window_ns, now_ns)
+        return late or Held(timestamp_ns, timestamp_ns + recv_window_ns)
 
 
 def _window(values: dict[str, str]) -> tuple[int, int] | Refusal:

@@ -15,7 +15,7 @@ from messages.layout import RECORD_PREFIX, Record
 from messages.trading import events
 from messages.trading.terms import Side
 from retail_gateway.market import DEFINITIONS, Market
-from retail_gateway.orders import Fill, Order, Trade, fills_of, order_of, trade_of
+from retail_gateway.orders import Fill, Order, Trade, fill_order, fills_of, order_of, trade_of
 
 Key = TypeVar("Key", int, tuple[int, bool])
 Kept = TypeVar("Kept", Order, Trade)
@@ -244,7 +244,7 @@ class RetailState:
         self._done[order.order_id] = None
         self._done.move_to_end(order.order_id)
         if len(self._done) > self._kept_max:
-            self.missing_through = self._drop_oldest_done().updated_event
+            self._misses(self._drop_oldest_done().updated_event)
 
     def _drop_oldest_done(self) -> Order:
         order_id, _ = self._done.popitem(last=False)
@@ -254,6 +254,9 @@ class RetailState:
         if self._by_client_id.get(key) == order_id:
             del self._by_client_id[key]
         return order
+
+    def _misses(self, event_number: int) -> None:
+        self.missing_through = max(self.missing_through, event_number)
 
     def _fill(self, event: events.TradeExecuted | events.TradeChanged, fill: Fill) -> None:
         key = event.trade_id, fill.is_maker
@@ -265,9 +268,9 @@ class RetailState:
             trade = self._trades[key] = trade_of(event, fill)
             self._trades_of.setdefault(fill.account, {})[key] = trade
         if len(self._trades) > self._kept_max:
-            self.missing_through = self._drop_trade(next(iter(self._trades))).event_number
+            self._misses(self._drop_trade(next(iter(self._trades))).event_number)
         if len(self._busted) > self._kept_max:
-            self.missing_through = self._busted.popitem(last=False)[1]
+            self._misses(self._busted.popitem(last=False)[1])
         instrument = self.market.instruments[event.instrument]
         if event.number > self._money_through:
             for asset, balance in (
@@ -280,13 +283,7 @@ class RetailState:
         if order is None:
             return  # done, written, and forgotten here: a correction of long ago
         self._hold(order, fill.held_atoms - order.held_atoms, event.number)
-        order.status = fill.status
-        order.leaves_lots = fill.leaves_lots
-        order.filled_lots = fill.filled_lots
-        order.filled_value = fill.filled_value
-        order.held_atoms = fill.held_atoms
-        order.updated_at_ns = event.time_ns
-        order.updated_event = event.number
+        fill_order(order, fill, event)
         self._keep(order)
 
     def _drop_trade(self, key: tuple[int, bool]) -> Trade:

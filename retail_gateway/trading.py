@@ -21,7 +21,7 @@ from retail_gateway.answers import (
 )
 from retail_gateway.core_link import CoreLink, Outcome
 from retail_gateway.market import Instrument
-from retail_gateway.orders import Order
+from retail_gateway.orders import Order, order_after, order_of
 from retail_gateway.parameters import (
     AmendedOrder,
     CancelledOrder,
@@ -92,8 +92,8 @@ class TradingDesk:
     ) -> PlacedAnswer:
         accepted = outcome[0]
         assert isinstance(accepted, events.OrderAccepted), accepted
-        order = self._state.order(asked.account, accepted.order_id)
-        assert order is not None, "an order that was just accepted"
+        order = order_after(outcome, accepted.order_id, None)
+        assert order is not None, "it begins with its acceptance"
         response = terms.new_order_resp_type or _RESPONSES.get(terms.type, "ACK")
         fills = [
             fill
@@ -180,8 +180,8 @@ class TradingDesk:
         )
         if isinstance(outcome, Refusal):
             return outcome
-        order = self._state.order(asked.account, order.order_id) or order
-        return reports.cancelled_answer(order, instrument, request)
+        after = order_after(outcome, order.order_id, order) or order
+        return reports.cancelled_answer(after, instrument, request)
 
     def find(
         self,
@@ -228,9 +228,11 @@ class TradingDesk:
     def _orders_of(
         self, account: int, outcome: Outcome, kind: type[events.OrderEvent]
     ) -> list[Order]:
-        ids = [event.order_id for event in outcome if isinstance(event, kind)]
-        found = [self._state.order(account, order_id) for order_id in ids]
-        return [order for order in found if order is not None]
+        return [
+            order_of(event, self._state.order(account, event.order_id))
+            for event in outcome
+            if isinstance(event, kind)
+        ]
 
     # --- changes ---
 
@@ -283,8 +285,8 @@ class TradingDesk:
         if isinstance(outcome, Refusal):
             return outcome
         amended = _first(outcome, events.OrderAmended)
-        order = self._state.order(asked.account, order.order_id) or order
-        return reports.amended_answer(amended, order, instrument)
+        after = order_after(outcome, order.order_id, order) or order
+        return reports.amended_answer(amended, after, instrument)
 
 
 _RESPONSES: Final = {"LIMIT": "FULL", "MARKET": "FULL"}

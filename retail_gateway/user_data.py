@@ -62,6 +62,8 @@ class UserData:
                 self._changed(event)
             case events.BalanceChanged():
                 self._paid(event.account, event.asset, event.change_atoms, event.time_ns)
+            case events.ReceivableChanged():
+                self._paid(event.account, event.asset, event.change_atoms, event.time_ns)
             case events.FundsTransferred():
                 self._paid(event.account, event.asset, -event.amount_atoms, event.time_ns)
                 self._paid(event.to_account, event.asset, event.amount_atoms, event.time_ns)

@@ -1,6 +1,6 @@
 """History and people in memory: for tests, and for a venue whose state is all in the process."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from retail_gateway.orders import Order, Trade
 from retail_gateway.ports import Beginning, Range
@@ -69,13 +69,15 @@ class MemoryPeople:
     """``People`` that are forgotten with the process."""
 
     def __init__(self, *, first: int, last: int) -> None:
-        self._first, self._last = first, last
+        self._last = last
+        self._next = first
         self._accounts: dict[str, int] = {}
 
-    async def account_of(self, person_id: str) -> int | None:
+    async def account_of(self, person_id: str, is_taken: Callable[[int], bool]) -> int | None:
         """See ``People.account_of``."""
-        account = self._accounts.get(person_id, self._first + len(self._accounts))
-        if account > self._last:
-            return None
-        self._accounts[person_id] = account
+        account = self._accounts.get(person_id)
+        while account is None and self._next <= self._last:
+            number, self._next = self._next, self._next + 1
+            if not is_taken(number):
+                account = self._accounts[person_id] = number
         return account

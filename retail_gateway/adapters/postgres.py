@@ -1,12 +1,13 @@
 """People's orders and trades as settlement wrote them, and whose account is whose."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from messages.trading.terms import Side
 from retail_gateway import database
@@ -14,6 +15,8 @@ from retail_gateway.orders import Order, Trade
 from retail_gateway.ports import Beginning, HistoryAwayError, Range
 from retail_gateway.schema import APPLICATION_ROLE
 from runtime.postgres import Connection, connect, is_outage
+
+log = structlog.get_logger()
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -146,22 +149,26 @@ class PostgresPeople:
         self._pool = pool
         self._first, self._last = first, last
 
-    async def account_of(self, person_id: str) -> int | None:
+    async def account_of(self, person_id: str, is_taken: Callable[[int], bool]) -> int | None:
         """See ``People.account_of``."""
         person = UUID(person_id)
         find = "select account from retail.people where person = $1"
         async with _connection(self._pool) as connection:
             account = await connection.fetchval(find, person)
-            if account is None:
+            while account is None:
+                ordinal = await connection.fetchval("select nextval('retail.ordinals')")
+                number = self._first - 1 + int(ordinal)
+                if number > self._last:
+                    return None
+                if is_taken(number):
+                    log.error("account_of_nobody", account=number)
+                    continue
                 # Whoever is second finds the first one's row; its ordinal is then nobody's.
                 await connection.execute(
-                    "insert into retail.people (person, account)"
-                    " select $1, numbered.account from"
-                    " (select $2::bigint - 1 + nextval('retail.ordinals') as account) as numbered"
-                    " where numbered.account <= $3 on conflict (person) do nothing",
+                    "insert into retail.people (person, account) values ($1, $2)"
+                    " on conflict (person) do nothing",
                     person,
-                    self._first,
-                    self._last,
+                    number,
                 )
                 account = await connection.fetchval(find, person)
         return None if account is None else int(account)

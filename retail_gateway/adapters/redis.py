@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from retail_gateway.allowances import BAN_SECONDS_MAX, MemoryCounters, Window
+from retail_gateway.allowances import BAN_SECONDS_MAX, NO_ROOM, MemoryCounters, Window
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class RedisCounters:
                 key = self._count_key(window, subject, now_ns)
                 return int(await self._run(_ADD, key, amount, 2 * window.seconds))
             except OutOfMemoryError:
-                return window.limit + 1  # no room to count another subject
+                return NO_ROOM  # no room to count another subject
 
         return await self._ask(ask, lambda: self._alone.add(window, subject, amount, now_ns))
 

@@ -81,24 +81,25 @@ class Application:
         await _write(send, reply.status, _headers(reply), reply.body)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        client = scope["client"]
+        address = client[0] if client else ""
         endpoint = self._doors.get(scope["path"], {}).get(scope["method"])
         if endpoint is None:
-            return self._front.refusal(unknown(self._doors, scope["path"]))
+            return await self._front.refuse(unknown(self._doors, scope["path"]), address)
         body = await self._body(receive)
         if isinstance(body, Refusal):
-            return self._front.refusal(body)
+            return await self._front.refuse(body, address)
         key_id = b""
         for name, value in scope["headers"]:
             if name == b"x-mbx-apikey":
                 key_id = value
-        client = scope["client"]
         query = scope["query_string"]
         values = read(query, body)
         if isinstance(values, Refusal):
-            return await self._front.reply(values)
+            return await self._front.refuse(values, address)
         credentials = Credentials(
             key_id.decode("latin-1"),
-            client[0] if client else "",
+            address,
             signed_part(query, body),
             values.get("signature", ""),
         )

@@ -10,7 +10,7 @@ import structlog
 
 from retail_gateway.front import Front, Reply, Request
 from retail_gateway.parameters import PARAMETERS_MAX, malformed
-from retail_gateway.refusals import OVERLOADED, DoorCode, Refusal, door_refusal
+from retail_gateway.refusals import DATABASE_AWAY, OVERLOADED, DoorCode, Refusal, door_refusal
 from retail_gateway.routes import Endpoint, Security
 from retail_gateway.signing import Credentials
 from retail_gateway.streams.message import text_frame
@@ -64,10 +64,13 @@ class House(Protocol):
 class _Subscription:
     """One user data subscription: the hearer of an account."""
 
-    __slots__ = ("account", "client", "number")
+    __slots__ = ("account", "client", "credentials", "number")
 
-    def __init__(self, client: "Client", number: int, account: int) -> None:
+    def __init__(
+        self, client: "Client", number: int, account: int, credentials: Credentials
+    ) -> None:
         self.client, self.number, self.account = client, number, account
+        self.credentials = credentials._replace(is_session=True)
 
     def told(self, event: bytes) -> None:
         self.client.send(b'{"subscriptionId":%d,"event":%b}' % (self.number, event))
@@ -98,14 +101,14 @@ class Client:
         """Take a request, and answer it beside the others."""
         if self._is_closed:
             return
+        if self._requests >= REQUESTS_MAX:
+            self._answer(None, self._house.front.refusal(OVERLOADED))
+            return
+        message: _Message | None
         try:
             message = msgspec.json.decode(text, type=_Message)
         except (msgspec.DecodeError, RecursionError):
-            self._answer(None, self._house.front.refusal(_UNREADABLE))
-            return
-        if self._requests >= REQUESTS_MAX:
-            self._answer(message.id, self._house.front.refusal(OVERLOADED))
-            return
+            message = None
         self._requests += 1
         self._house.spawn(self._respond(message))
 
@@ -175,6 +178,23 @@ class Client:
             payload = b"%d" % (time.time_ns() // 1_000_000)
             self._wire.write(bytes((_PING, len(payload))) + payload)
 
+    def look_again(self, account: int | None) -> None:
+        """See whether an account's keys still allow its subscriptions; None: everybody's."""
+        for subscription in tuple(self._subscriptions.values()):
+            if account in (None, subscription.account):
+                self._house.spawn(self._prove_again(subscription))
+
+    async def _prove_again(self, subscription: _Subscription) -> None:
+        proven = await self._house.front.notary.proven(
+            subscription.credentials, {}, permission=Security.READ, door="", changes=False
+        )
+        if not isinstance(proven, Refusal) or proven.status == DATABASE_AWAY.status:
+            return
+        if self._subscriptions.pop(subscription.number, None) is not None:
+            self._house.user_data.leave(subscription.account, subscription)
+            now_ms = self._house.front.clock() // 1_000_000
+            subscription.told(b'{"e":"eventStreamTerminated","E":%d}' % now_ms)
+
     def cut(self, reason: Reason, text: str, code: CloseCode = CloseCode.POLICY_VIOLATION) -> None:
         """End the connection, and say why."""
         if not self._is_closed:
@@ -191,28 +211,34 @@ class Client:
 
     # --- requests ---
 
-    async def _respond(self, message: _Message) -> None:
+    async def _respond(self, message: _Message | None) -> None:
+        front = self._house.front
         try:
-            reply = await self._reply(message)
+            if message is None:
+                reply = await front.refuse(_UNREADABLE, self.address)
+            else:
+                reply = await self._reply(message)
         except Exception:  # the request's edge: others go on
-            log.exception("socket_request_failed", method=message.method)
+            log.exception("socket_request_failed", method=message and message.method)
             reply = Reply(500, _FAULT)
         finally:
             self._requests -= 1
-        with_limits = message.params.get(_WITH_LIMITS) not in (False, "false")
-        self._answer(message.id, reply, with_limits=with_limits)
+        params = message.params if message is not None else {}
+        with_limits = params.get(_WITH_LIMITS) not in (False, "false")
+        number = message.id if message is not None else None
+        self._answer(number, reply, with_limits=with_limits)
 
     async def _reply(self, message: _Message) -> Reply:
         front = self._house.front
         values = _texts(message.params)
         if isinstance(values, Refusal):
-            return front.refusal(values)
+            return await front.refuse(values, self.address)
         own = _OWN.get(message.method)
         endpoint = own or self._house.table.get(message.method)
         if endpoint is None:
-            return front.refusal(_UNKNOWN)
+            return await front.refuse(_UNKNOWN, self.address)
         if values.pop(_WITH_LIMITS, "true") not in ("true", "false"):
-            return front.refusal(malformed(_WITH_LIMITS))
+            return await front.refuse(malformed(_WITH_LIMITS), self.address)
         key_id = values.pop("apiKey", "")
         signature = values.get("signature", "")
         credentials = Credentials(key_id, self.address, _payload(message.params), signature)
@@ -262,7 +288,7 @@ class Client:
     def _list(self, _account: int, _request: Request) -> list[dict[str, int]]:
         return [{"subscriptionId": number} for number in self._subscriptions]
 
-    def _subscribe(self, account: int, _request: Request) -> dict[str, int] | Refusal:
+    def _subscribe(self, account: int, request: Request) -> dict[str, int] | Refusal:
         usage = len(self._subscriptions) + 1
         if usage > SUBSCRIPTIONS_MAX or self._is_closed:
             return door_refusal(
@@ -274,7 +300,9 @@ class Client:
             )
         number = self._next_subscription
         self._next_subscription += 1
-        subscription = self._subscriptions[number] = _Subscription(self, number, account)
+        subscription = self._subscriptions[number] = _Subscription(
+            self, number, account, request.credentials
+        )
         self._house.user_data.listen(account, subscription)
         return {"subscriptionId": number}
 

@@ -117,6 +117,11 @@ class SocketService:
             self._room.leave(client.address)
             self._someone_left.set()
 
+    def look_again(self, account: int | None) -> None:
+        """See whether an account's keys still allow its subscriptions; None: everybody's."""
+        for client in tuple(self._clients):
+            client.look_again(account)
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)

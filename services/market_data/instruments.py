@@ -7,6 +7,7 @@ of its point, no division.
 from typing import Final, NamedTuple
 
 from messages.layout import Record, plain_text
+from messages.market_data import public_symbol
 from messages.trading import events
 
 
@@ -106,8 +107,3 @@ class Directory:
         )
         self.by_number[made.number] = self.by_symbol[symbol] = made
         return made
-
-
-def public_symbol(text: str) -> str:
-    """Return base and quote, one after the other, as letters and digits in upper case."""
-    return "".join(each for each in text.upper() if each.isascii() and each.isalnum())

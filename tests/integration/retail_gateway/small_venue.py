@@ -282,6 +282,7 @@ async def _served(
         signers=AccountSigners(venue.people, venue.vault, clock),
         counters=MemoryCounters(settings.limits.subjects_max),
         clock=clock,
+        signed_since_ns=0,
         registry=CollectorRegistry(),
     )
     stop, urls = asyncio.Event(), asyncio.Queue[dict[str, str]]()
