@@ -120,13 +120,16 @@ async def hearing(dsn: str, keys: RememberedKeys) -> AsyncIterator[None]:
 
 
 async def _hear(dsn: str, keys: RememberedKeys) -> None:
+    def told(_connection: object, _pid: int, _channel: str, person: object) -> None:
+        keys.forget(UUID(str(person)).hex)
+
     while True:
         connection: Connection | None = None
         try:
             connection = await connect(dsn, role=APPLICATION_ROLE, application="retail_api.keys")
             await connection.add_listener(
                 CHANNEL,
-                lambda _connection, _pid, _channel, person: keys.forget(UUID(str(person)).hex),
+                told,
             )
             keys.forget_all()
             keys.is_told = True

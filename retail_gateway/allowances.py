@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from retail_gateway.refusals import OVERLOADED, DoorCode, Refusal, door_refusal
 from retail_gateway.settings import Limits
+from retail_gateway.signing import Proven
 from runtime.networks import network_of
 
 _SECOND_NS: Final = 1_000_000_000
@@ -109,6 +110,8 @@ class Usage:
 
     weight: int = 0
     orders: tuple[tuple[str, int], ...] = ()
+    proven: Proven | None = None
+    """Who asked, by a signature that is let go when nothing was done."""
 
 
 class Allowances:

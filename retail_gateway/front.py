@@ -23,6 +23,8 @@ from retail_gateway.trading import Asked, ReplaceRefusal
 
 log = structlog.get_logger()
 
+_NOT_SENT: Final = frozenset({429, 503})
+"""Statuses that say that nothing was done, and that the same request may be sent again."""
 _NOBODY: Final = Asked(account=0, valid_until_ns=0)
 
 
@@ -88,6 +90,8 @@ class Front:
             "msg": refused.msg,
             "details": refused.details,
         }
+        if usage is not None and usage.proven is not None and refused.status in _NOT_SENT:
+            self.notary.release(usage.proven)
         if isinstance(refused, ReplaceRefusal):
             said["data"] = refused.data
         body = msgspec.json.encode(said)
@@ -128,6 +132,7 @@ class Front:
         )
         if isinstance(proven, Refusal):
             return proven
+        usage.proven = proven
         account = await self.accounts.account_of(proven.person_id)
         if isinstance(account, Refusal):
             return account
@@ -137,7 +142,7 @@ class Front:
             )
             if refused is not None:
                 return refused
-        return Asked(account, proven.valid_until_ns)
+        return Asked(account, proven.held.until_ns)
 
 
 def unknown(doors: Mapping[str, object], path: str) -> Refusal:

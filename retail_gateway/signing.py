@@ -57,18 +57,19 @@ def signed_part(*parts: bytes) -> bytes:
     return b"".join([_SIGNATURE.sub(b"", part) for part in parts])
 
 
-class Proven(NamedTuple):
-    """Who it was, and until when the request holds."""
-
-    person_id: str
-    valid_until_ns: int
-
-
 class Held(NamedTuple):
     """When a request was signed, and until when it holds."""
 
     signed_at_ns: int
     until_ns: int
+
+
+class Proven(NamedTuple):
+    """Who it was, until when the request holds, and by which signature, if it is used up by it."""
+
+    person_id: str
+    held: Held
+    signature: bytes | None
 
 
 class Replays:
@@ -108,6 +109,11 @@ class Replays:
         self._used[second][signature] = door
         self._count += 1
         return None
+
+    def release(self, signature: bytes, held: Held) -> None:
+        """Forget a signature of which nothing came: the same bytes may be sent again."""
+        if self._used.get(held.until_ns // _SECOND, {}).pop(signature, None) is not None:
+            self._count -= 1
 
     def _forget(self, second: int) -> None:
         while self._seconds and self._seconds[0] < second:
@@ -173,7 +179,12 @@ class Notary:
             replayed = self._replays.use(signature, door, held, now_ns=now_ns, changes=changes)
             if replayed is not None:
                 return replayed
-        return Proven(signer.person_id, held.until_ns)
+        return Proven(signer.person_id, held, None if is_session else signature)
+
+    def release(self, proven: Proven) -> None:
+        """Let a request's signature be used again: nothing was done by it."""
+        if proven.signature is not None:
+            self._replays.release(proven.signature, proven.held)
 
     def _held(
         self, credentials: Credentials, values: dict[str, str], now_ns: int

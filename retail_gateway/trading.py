@@ -33,6 +33,7 @@ from retail_gateway.parameters import (
 )
 from retail_gateway.refusals import (
     INVALID_SYMBOL,
+    OUTCOME_UNKNOWN,
     DoorCode,
     Refusal,
     door_refusal,
@@ -252,7 +253,10 @@ class TradingDesk:
             restriction=wanted.cancel_restrictions,
         )
         placed: PlacedAnswer | Refusal | None = None
-        if not isinstance(cancelled, Refusal) or wanted.cancel_replace_mode == "ALLOW_FAILURE":
+        is_unknown = cancelled is OUTCOME_UNKNOWN
+        if not isinstance(cancelled, Refusal) or (
+            wanted.cancel_replace_mode == "ALLOW_FAILURE" and not is_unknown
+        ):
             placed = await self.place(asked, wanted)
         return _replaced(cancelled, placed)
 
@@ -332,6 +336,11 @@ def _replaced(
     failed = [isinstance(half, Refusal) or half is None for half in (cancelled, placed)]
     if not any(failed):
         return answer
+    if any(half is OUTCOME_UNKNOWN for half in (cancelled, placed)):
+        unknown = OUTCOME_UNKNOWN
+        return ReplaceRefusal(
+            unknown.status, unknown.code, unknown.msg, unknown.details, data=answer
+        )
     is_whole = all(failed)
     code, msg = (
         (-2022, "Order cancel-replace failed.")
@@ -353,6 +362,8 @@ class ReplaceRefusal(Refusal, frozen=True, kw_only=True):
 def _result(half: CancelledAnswer | PlacedAnswer | Refusal | None) -> str:
     if half is None:
         return "NOT_ATTEMPTED"
+    if half is OUTCOME_UNKNOWN:
+        return "UNKNOWN"
     return "FAILURE" if isinstance(half, Refusal) else "SUCCESS"
 
 

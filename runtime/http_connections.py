@@ -146,15 +146,27 @@ class QuickProtocol(BoundedProtocol, HttpToolsProtocol):
 
     head_bytes_max: ClassVar[int]
     _head_bytes = 0
+    """Of a head; of a body, bytes since there was any of it: trailers, and lengths of chunks."""
     _is_in_head = True
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a request whose head does not end in time is cut."""
-        if self._is_in_head:
-            self._head_bytes += len(data)
+        """Take bytes; a request whose head, or whose trailers do not end in time is cut."""
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > self.head_bytes_max:
+        if self._head_bytes > self.head_bytes_max:
             self.cut()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; one behind the body, a trailer, is of no use to anybody here."""
+        if self._is_in_head:
+            super().on_header(name, value)
+        else:
+            self.cut()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, which others bound."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Begin to count a head."""
@@ -168,5 +180,5 @@ class QuickProtocol(BoundedProtocol, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Begin to count what comes after this request."""
-        self._is_in_head = True
+        self._is_in_head, self._head_bytes = True, 0
         super().on_message_complete()

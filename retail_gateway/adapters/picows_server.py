@@ -71,6 +71,7 @@ class _Connection(WSListener):
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._parts_bytes = 0
+        self._is_closing = False
 
     # --- picows.WSListener ---
 
@@ -82,6 +83,8 @@ class _Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         assert self._listener is not None
+        if self._is_closing and frame.msg_type != WSMsgType.CLOSE:
+            return  # of one whom we said goodbye to: nothing is kept
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._listener.broke(CloseCode.PROTOCOL_ERROR, "reserved bits: nothing is compressed")
         elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
@@ -142,6 +145,8 @@ class _Connection(WSListener):
     def close(self, code: CloseCode, text: str) -> None:
         assert self._transport is not None
         said = text.encode("ascii", "replace")[: _CONTROL_BYTES_MAX - 2]
+        self._is_closing = True
+        self._parts, self._parts_bytes = [], 0
         self._transport.send_close(WSCloseCode(code.value), said)
         asyncio.get_running_loop().call_later(self._limits.farewell_seconds, self.abort)
 

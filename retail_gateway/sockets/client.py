@@ -61,6 +61,10 @@ class House(Protocol):
         ...
 
 
+_BANNED: Final = 418
+_JOINING: Final = frozenset("&=")
+
+
 class _Subscription:
     """One user data subscription: the hearer of an account."""
 
@@ -227,6 +231,8 @@ class Client:
         with_limits = params.get(_WITH_LIMITS) not in (False, "false")
         number = message.id if message is not None else None
         self._answer(number, reply, with_limits=with_limits)
+        if reply.status == _BANNED:
+            self.cut(Reason.TOO_MANY_MESSAGES, "banned: too much was asked after a 429")
 
     async def _reply(self, message: _Message) -> Reply:
         front = self._house.front
@@ -308,7 +314,7 @@ class Client:
 
     def _unsubscribe(self, _account: int, request: Request) -> dict[str, Any] | Refusal:
         text = request.values.get("number")
-        if text is not None and not (text.isascii() and text.isdigit()):
+        if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
             return malformed("subscriptionId")
         numbers = list(self._subscriptions) if text is None else [int(text)]
         for number in numbers:
@@ -376,7 +382,9 @@ def _texts(params: dict[str, Any]) -> dict[str, str] | Refusal:
         return malformed("params")
     for name, value in params.items():
         text = _text(value)
-        if text is None or not text.isascii() or not text.isprintable():
+        # With & or = in it, it would be signed like two parameters.
+        is_joining = name != "signature" and _JOINING & {*name, *(text or "")}
+        if text is None or not text.isascii() or not text.isprintable() or is_joining:
             return malformed(name if name.isalnum() else "params")
         found[name] = text
     return found

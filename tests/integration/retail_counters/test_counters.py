@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from retail_gateway.adapters.redis import RedisCounters, redis_counters
-from retail_gateway.allowances import BAN_SECONDS_MAX, Counters, MemoryCounters, Window
+from retail_gateway.allowances import BAN_SECONDS_MAX, NO_ROOM, Counters, MemoryCounters, Window
 from retail_gateway.settings import RedisTable
 
 SECOND = 1_000_000_000
@@ -185,7 +185,7 @@ async def test_a_redis_without_room_counts_nobody_new(server: RedisRun) -> None:
     await server.stop()
     await server.start("--maxmemory", "1", "--maxmemory-policy", "noeviction")
     async with shared(server) as one:
-        assert await one.add(MINUTE, "a", 1, NOW) == MINUTE.limit + 1
+        assert await one.add(MINUTE, "a", 1, NOW) == NO_ROOM
 
 
 @pytest.mark.parametrize(

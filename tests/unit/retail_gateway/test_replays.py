@@ -40,3 +40,13 @@ def test_what_was_signed_before_we_began_changes_nothing() -> None:
     assert used(replays, b"a") == ""
     held = Held(NOW - 1, NOW + SECOND)
     assert replays.use(b"b", DOOR, held, now_ns=NOW, changes=False) is None
+
+
+def test_a_request_of_which_nothing_came_may_be_sent_again() -> None:
+    replays = Replays(1, begun_ns=0)
+    held = Held(NOW, NOW + 5 * SECOND)
+    assert used(replays, b"a") == ""
+    replays.release(b"a", held)
+    replays.release(b"a", held)
+    assert used(replays, b"b") == "", "its place is free, once"
+    assert used(replays, b"c") == "OVERLOADED"
