@@ -12,7 +12,12 @@ from sqlalchemy.pool import NullPool
 import settlement.cycle_schema
 import settlement.profit_schema  # noqa: F401  # their tables are in the metadata, too
 from runtime.postgres import Connection, connect
-from settlement.errors import ForeignSchemaError, ForeignVenueError, SchemaVersionError
+from settlement.errors import (
+    ForeignSchemaError,
+    ForeignVenueError,
+    SchemaVersionError,
+    UnfinishedLedgerError,
+)
 from settlement.schema import NAMESPACE, metadata
 
 APPLICATION_ROLE = "rialto_settlement"
@@ -94,13 +99,39 @@ def _is_before(connection: SqlConnection, revision: str) -> bool:
     return revision in {script.revision for script in older if script.revision != stands}
 
 
-async def check(connection: Connection) -> None:
+AWAITS_SUCCESSOR = "set aside; its successor is not finished"
+"""The comment on a ledger's schema from when it is set aside until another is in its place."""
+
+
+async def unfinished(connection: Connection) -> str | None:
+    """Return the ledger that was set aside for one that is not finished; None: there is none."""
+    name: str | None = await connection.fetchval(
+        "select nspname::text from pg_catalog.pg_namespace"
+        " where starts_with(nspname, $1) and obj_description(oid, 'pg_namespace') = $2",
+        f"{NAMESPACE}_until_",
+        AWAITS_SUCCESSOR,
+    )
+    return name
+
+
+async def check(connection: Connection, *, is_replacing: bool = False) -> None:
     """Refuse a database that is not ours at exactly our version.
+
+    Args:
+        connection: to it.
+        is_replacing: whether the ledger may be one that is being made in the place of another.
 
     Raises:
         ForeignSchemaError: no schema of ours, or tables added or missing in it.
         SchemaVersionError: ours, older or newer.
+        UnfinishedLedgerError: its replacement broke off.
     """
+    former = None if is_replacing else await unfinished(connection)
+    if former is not None:
+        raise UnfinishedLedgerError(
+            f"the ledger was set aside as {former}, and the one in its place is not finished:"
+            " run ./rialto ledger rebuild --replace again"
+        )
     rows = await connection.fetch(_FIND_TABLES.replace(":namespace", "$1"), NAMESPACE)
     _refuse_foreign({(row["schema"], row["name"]) for row in rows}, is_installing=False)
     version = await connection.fetchval("select version_num from settlement.alembic_version")

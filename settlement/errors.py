@@ -12,6 +12,7 @@
         - ``ForeignSchemaError``: the operator's: the database is not Rialto's, or was changed.
         - ``SchemaVersionError``: the operator's: migrate first, or run the newer program.
         - ``LoginRefusedError``: the operator's: wrong password, right or database name.
+        - ``UnfinishedLedgerError``: the operator's: a ledger's replacement was not finished.
         - ``ForeignVenueError``: the operator's: the database holds another venue's ledger.
 """
 
@@ -72,6 +73,10 @@ class DatabaseError(SettlementError):
 
 class ForeignSchemaError(DatabaseError):
     """Tables are in the way, or ours are not as our migrations leave them."""
+
+
+class UnfinishedLedgerError(DatabaseError):
+    """A ledger was set aside, and the one that takes its place is not finished."""
 
 
 class SchemaVersionError(DatabaseError):

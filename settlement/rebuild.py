@@ -69,7 +69,7 @@ async def rebuild(
         LedgerRefusedError: what was made breaks a rule; nothing is left of it.
         EventGapError, UnsettleableEventError: as for the poster.
     """
-    await database.check(connection)
+    await database.check(connection, is_replacing=True)
     if not await try_lock(connection, Consumer.LEDGER):
         raise ConsumerBusyError("a poster runs in this database: stop settlement first")
     try:

@@ -18,6 +18,9 @@ from settlement.schema import NAMESPACE
 async def set_aside(connection: Connection, *, at_ns: int) -> str:
     """Rename the schema and take away all rights to change it; returns its new name.
 
+    Until ``carry_over`` is done nobody uses what takes its place. If that broke off, the ledger
+    that was set aside then stays the former one, and what was begun in its place goes.
+
     Args:
         connection: of the schema's owner, without a transaction.
         at_ns: the time of it, which is part of the name.
@@ -25,15 +28,21 @@ async def set_aside(connection: Connection, *, at_ns: int) -> str:
     Raises:
         ConsumerBusyError: settlement runs.
     """
-    await database.check(connection)
+    await database.check(connection, is_replacing=True)
     async with connection.transaction():
         for consumer in Consumer:
             # Held until the session ends: the rows that it guards go with the schema.
             if not await try_lock(connection, consumer):
                 raise ConsumerBusyError(f"{consumer} is running: stop settlement first")
+        former = await database.unfinished(connection)
+        if former is not None:
+            await connection.execute(f"drop schema {NAMESPACE} cascade")
+            return former
         stands = await read_position(connection, Consumer.LEDGER)
         name = f"{NAMESPACE}_until_{stands}_at_{at_ns}"
         await connection.execute(f"alter schema {NAMESPACE} rename to {name}")
+        comment = f"comment on schema {name} is '{database.AWAITS_SUCCESSOR}'"
+        await connection.execute(comment)
         for role in (database.APPLICATION_ROLE, database.BOOKKEEPER_ROLE):
             await connection.execute(f"revoke all on all tables in schema {name} from {role}")
             await connection.execute(f"grant select on all tables in schema {name} to {role}")
@@ -71,4 +80,6 @@ async def carry_over(connection: Connection, former: str) -> int:
     postings = await connection.fetchval("select count(*) from settlement.house_postings")
     rows = await connection.fetch(f"select * from {former}.decisions order by decision")  # noqa: S608  # our own name
     decisions = [msgspec.convert(dict(row), RecordedDecision) for row in rows]
-    return int(postings) + await cycle_rebuild.rebuild(connection, decisions)
+    carried = int(postings) + await cycle_rebuild.rebuild(connection, decisions)
+    await connection.execute(f"comment on schema {former} is null")
+    return carried

@@ -42,7 +42,9 @@ async def _run(options: argparse.Namespace) -> int:
         connection = await postgres.connect(dsn, application="ledger rebuild")
         try:
             former = None
-            if options.replace:
+            if not options.replace:
+                await database.check(connection)
+            else:
                 former = await replacement.set_aside(connection, at_ns=time.time_ns())
                 print(f"the ledger until now is in schema {former}")
                 await database.migrate(dsn)

@@ -26,7 +26,12 @@ from settlement.chart import Consumer, EntryCause
 from settlement.consumer import try_lock
 from settlement.cycle_decisions import Ask
 from settlement.cycles import close_cycle
-from settlement.errors import ConsumerBusyError, EventGapError, LedgerRefusedError
+from settlement.errors import (
+    ConsumerBusyError,
+    EventGapError,
+    LedgerRefusedError,
+    UnfinishedLedgerError,
+)
 from settlement.marks import MarkRules
 from settlement.rebuild import LedgerNotEmptyError
 from settlement.reconcile_loader import load
@@ -243,6 +248,41 @@ async def test_an_empty_ledger_is_filled_from_the_log_as_far_as_it_is_whole(
     code, _, error = await run("ledger", "rebuild")
     assert code == LedgerNotEmptyError.exit_code
     assert "not empty" in error
+
+
+async def test_a_replacement_that_breaks_off_is_used_by_nobody_and_taken_up_again(
+    run: Run, tmp_path: Path, ledger_dsn: str, owner: Connection, frames: list[MemoryBatch]
+) -> None:
+    await book(ledger_dsn, frames)
+    keeper = await connect(ledger_dsn, role=database.BOOKKEEPER_ROLE)
+    moves = ((CLEARING, USD, 5), (HOT, USD, -5))
+    await house.post(keeper, posting(EntryCause.CUSTODY_MOVED, *moves, reference="one"))
+    await keeper.close()
+    before = await ledger_tables(owner)
+    log = sorted((tmp_path / "state").glob("**/events/*.log"))[1]
+    whole = log.read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    log.write_bytes(damaged)
+
+    code, out, _ = await run("ledger", "rebuild", "--replace")
+
+    assert code != EXIT_OK
+    former = out.split("schema ")[1].split("\n")[0]
+    with pytest.raises(ExceptionGroup) as refused:
+        await book(ledger_dsn, frames)
+    assert refused.group_contains(UnfinishedLedgerError, match=former)
+    code, _, error = await run("ledger", "rebuild")
+    assert code == UnfinishedLedgerError.exit_code
+    assert "--replace again" in error
+    log.write_bytes(whole)
+
+    code, out, error = await run("ledger", "rebuild", "--replace")
+
+    assert code == EXIT_OK, error
+    assert former in out
+    await book(ledger_dsn, frames)
+    assert await ledger_tables(owner) == before
 
 
 async def test_a_ledger_is_replaced_with_what_no_event_says(
