@@ -1,9 +1,12 @@
 """What strangers try against an open port; who behaves is served meanwhile."""
 
 import asyncio
+import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -110,6 +113,27 @@ async def test_frames_that_break_the_protocol_end_their_connection(
         await rude.ended()
         rude.close()
         await until(lambda: shown.health()["connections"] == 1)
+
+
+async def test_who_goes_on_after_the_farewell_fills_nothing() -> None:
+    async with attacked() as shown:
+        rude = await RawReader.connect(shown.port)
+        rude.writer.write(frame(0x01, b"x" * 40_000) + frame(0x00, b"x" * 40_000))
+        assert (await rude.closed())[0] == 1009
+        part = frame(0x00, b"x" * 60_000)
+        before = resident_bytes()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1000):
+                rude.writer.write(part)
+                await rude.writer.drain()
+        assert resident_bytes() - before < 30_000_000, "of sixty million that were sent"
+        await rude.ended()
+        rude.close()
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def test_a_message_in_parts_is_one_message() -> None:
