@@ -268,7 +268,9 @@ async def test_a_day_on_which_everybody_changes_fits_the_record(
     monkeypatch.setattr("exchange.admin.fees.changes", lambda *_, **__: many)
 
     async def assign(hands: Hands, *_: int) -> events.Event:
-        event = events.FeeScheduleAssigned.make(sequence=1 << 60)
+        event = events.FeeScheduleAssigned.make(
+            number=(1 << 60) + len(hands.told), sequence=1 << 60
+        )
         hands.told.append(event.number)
         return event
 
