@@ -50,7 +50,7 @@ def venue(tmp_path: Path) -> Iterator[Venue]:
 def names_told(client: FixClient, count: int) -> list[str]:
     found: list[str] = []
     while len(found) < count:
-        report = client.receive(10.0)
+        report = client.receive(30.0)
         assert report is not None, f"{len(found)} of {count}"
         if text(report, 35) == "8":
             found.append(text(report, 11))
