@@ -107,7 +107,9 @@ async def test_every_figure_is_what_its_documented_query_says(
     period = await period_of(traded, from_ns=0, until_ns=1 << 62, so_far=True)
     for account in await busy_accounts(traded):
         await compare(traded, account, period, seen)
-    assert all(seen.values()), seen
+    assert seen["trade"], seen
+    assert seen["settlement"], seen
+    assert seen["bust"] or seen["correction"], seen  # some flows have but one of them
 
 
 async def test_marks_change_no_figure_and_shorten_the_walk(
