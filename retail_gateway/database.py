@@ -1,28 +1,19 @@
 """The database before it is used: bring the schema ``retail`` to this program's version."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from retail_gateway.errors import SchemaError
 from retail_gateway.schema import NAMESPACE
-from runtime.postgres import Connection, connect
+from runtime.migrations import Migrations
+from runtime.postgres import Connection
 
-MIGRATIONS = "retail_gateway:migrations"
-
-# Any number of its own: two programs that migrate one database take turns.
-_MIGRATION_LOCK = 5_201_328
+_MIGRATIONS = Migrations(NAMESPACE, "retail_gateway:migrations", 5_201_328)
 
 
 def head() -> str:
     """Return the schema version that this program works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+    return _MIGRATIONS.head()
 
 
 async def migrate(dsn: str, *, revision: str = "head") -> None:
@@ -35,32 +26,15 @@ async def migrate(dsn: str, *, revision: str = "head") -> None:
     Raises:
         SchemaError: it was migrated by a newer program.
     """
-
-    async def dial() -> Connection:
-        return await connect(dsn)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_migrate, revision)
-            await connection.commit()
-    finally:
-        await engine.dispose()
+    await _MIGRATIONS.run(dsn, revision, look=_look)
 
 
-def _migrate(connection: SqlConnection, revision: str) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    connection.execute(text(f"create schema if not exists {NAMESPACE}"))
-    config = _config()
+def _look(connection: SqlConnection) -> None:
     if connection.execute(text("select to_regclass('retail.alembic_version')")).scalar():
         found = connection.execute(text("select version_num from retail.alembic_version"))
         version = found.scalar()
-        known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
-        if version is not None and version not in known:
+        if not _MIGRATIONS.is_known(version):
             raise SchemaError(f"retail is at schema version {version}, made by a newer program")
-    config.attributes["connection"] = connection
-    is_down = revision == "base" or revision.startswith("-")
-    (command.downgrade if is_down else command.upgrade)(config, revision)
 
 
 async def check(connection: Connection) -> None:
@@ -77,9 +51,3 @@ async def check(connection: Connection) -> None:
             f"retail is at schema version {version or 'none'}, and this program needs {head()}:"
             " migrate first"
         )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", MIGRATIONS)
-    return config

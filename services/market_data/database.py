@@ -1,14 +1,10 @@
 """The database before it is used: migrate it, and check that it is ours and of our version."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from runtime.postgres import Connection, connect
+from runtime.migrations import Migrations
+from runtime.postgres import Connection
 from services.market_data.errors import DatabaseError
 
 ROLE = "rialto_market_data"
@@ -16,10 +12,7 @@ ROLE = "rialto_market_data"
 
 TABLES = frozenset({"position", "trades", "candles"})
 
-_MIGRATIONS = "services.market_data:migrations"
-
-# Any number: two programs that migrate one database take turns.
-_MIGRATION_LOCK = 5_201_317
+_MIGRATIONS = Migrations("market_data", "services.market_data:migrations", 5_201_317)
 
 _FIND = """
     select relname::text from pg_catalog.pg_class
@@ -38,27 +31,10 @@ async def migrate(dsn: str, *, revision: str = "head") -> None:
     Raises:
         DatabaseError: the schema holds what is not ours, or is of a newer program.
     """
-
-    async def dial() -> Connection:
-        return await connect(dsn)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_migrate, revision)
-            await connection.commit()
-    finally:
-        await engine.dispose()
+    await _MIGRATIONS.run(dsn, revision, look=_look)
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", _MIGRATIONS)
-    return config
-
-
-def _migrate(connection: SqlConnection, revision: str) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+def _look(connection: SqlConnection) -> None:
     found = set(connection.execute(text(_FIND)).scalars())
     if found and "alembic_version" not in found:
         raise DatabaseError(
@@ -68,11 +44,6 @@ def _migrate(connection: SqlConnection, revision: str) -> None:
     if found:
         version = connection.execute(text("select version_num from market_data.alembic_version"))
         _refuse_unknown(version.scalar())
-    connection.execute(text("create schema if not exists market_data"))
-    config = _config()
-    config.attributes["connection"] = connection
-    is_down = revision == "base" or revision.startswith("-")
-    (command.downgrade if is_down else command.upgrade)(config, revision)
 
 
 async def check(connection: Connection) -> None:
@@ -87,7 +58,7 @@ async def check(connection: Connection) -> None:
     _refuse_strangers(found)
     version = await connection.fetchval("select version_num from market_data.alembic_version")
     _refuse_unknown(version)
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = _MIGRATIONS.head()
     if version != head:
         raise DatabaseError(
             f"the schema market_data is at version {version or 'none'}, this program needs {head}:"
@@ -106,8 +77,7 @@ def _refuse_strangers(found: set[str]) -> None:
 
 
 def _refuse_unknown(version: str | None) -> None:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    if version is not None and version not in {script.revision for script in scripts}:
+    if not _MIGRATIONS.is_known(version):
         raise DatabaseError(
             f"the schema market_data is at version {version}, which this program does not know:"
             " it was migrated by a newer one"

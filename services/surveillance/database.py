@@ -1,14 +1,10 @@
 """The database before it is used: migrate it, and check that it is ours and of our version."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from runtime.postgres import Connection, connect
+from runtime.migrations import Migrations
+from runtime.postgres import Connection
 from services.surveillance.errors import DatabaseError
 
 SERVICE_ROLE = "rialto_surveillance"
@@ -19,10 +15,7 @@ DESK_ROLE = "rialto_surveillance_desk"
 
 TABLES = frozenset({"position", "accounts", "instruments", "alerts", "decisions"})
 
-_MIGRATIONS = "services.surveillance:migrations"
-
-# Any number: two programs that migrate one database take turns.
-_MIGRATION_LOCK = 5_201_315
+_MIGRATIONS = Migrations("surveillance", "services.surveillance:migrations", 5_201_315)
 
 _FIND = "select tablename::text from pg_catalog.pg_tables where schemaname = 'surveillance'"
 
@@ -37,27 +30,10 @@ async def migrate(dsn: str, *, revision: str = "head") -> None:
     Raises:
         DatabaseError: the schema holds what is not ours, or is of a newer program.
     """
-
-    async def dial() -> Connection:
-        return await connect(dsn)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_migrate, revision)
-            await connection.commit()
-    finally:
-        await engine.dispose()
+    await _MIGRATIONS.run(dsn, revision, look=_look)
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", _MIGRATIONS)
-    return config
-
-
-def _migrate(connection: SqlConnection, revision: str) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+def _look(connection: SqlConnection) -> None:
     found = set(connection.execute(text(_FIND)).scalars())
     if found and "alembic_version" not in found:
         raise DatabaseError(
@@ -67,11 +43,6 @@ def _migrate(connection: SqlConnection, revision: str) -> None:
     if found:
         version = connection.execute(text("select version_num from surveillance.alembic_version"))
         _refuse_unknown(version.scalar())
-    connection.execute(text("create schema if not exists surveillance"))
-    config = _config()
-    config.attributes["connection"] = connection
-    is_down = revision == "base" or revision.startswith("-")
-    (command.downgrade if is_down else command.upgrade)(config, revision)
 
 
 async def check(connection: Connection) -> None:
@@ -86,7 +57,7 @@ async def check(connection: Connection) -> None:
     _refuse_strangers(found)
     version = await connection.fetchval("select version_num from surveillance.alembic_version")
     _refuse_unknown(version)
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = _MIGRATIONS.head()
     if version != head:
         raise DatabaseError(
             f"the schema surveillance is at version {version or 'none'}, this program needs {head}:"
@@ -105,8 +76,7 @@ def _refuse_strangers(found: set[str]) -> None:
 
 
 def _refuse_unknown(version: str | None) -> None:
-    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
-    if version is not None and version not in {script.revision for script in scripts}:
+    if not _MIGRATIONS.is_known(version):
         raise DatabaseError(
             f"the schema surveillance is at version {version}, which this program does not know:"
             " it was migrated by a newer one"
