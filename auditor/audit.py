@@ -1,7 +1,7 @@
 """The audit of the events: every check, over one picture of the venue."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from auditor.checks.books import Books
 from auditor.checks.contiguity import Contiguity
@@ -14,6 +14,15 @@ from auditor.findings import Check, Findings
 from auditor.picture import Picture
 from messages.layout import RECORD_PREFIX, MalformedRecordError, Record
 from messages.trading.events import EVENTS, LAST_OF_COMMAND
+
+
+class _Reader(NamedTuple):
+    """How events of a kind are read, and which checks look at them."""
+
+    length: int
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    cls: type[Record]
+    handlers: tuple[Callable[[Any], None], ...]
 
 
 class EventAudit:
@@ -37,8 +46,13 @@ class EventAudit:
             Orders(picture, findings).handlers(),
             self._money.handlers(),
         ]
-        self._readers: dict[int, tuple[type[Record], tuple[Callable[[Any], None], ...]]] = {
-            kind: (cls, tuple(part[cls] for part in parts if cls in part))
+        self._readers = {
+            kind: _Reader(
+                cls.LENGTH,
+                cls.CODEC.unpack_from,
+                cls,
+                tuple(part[cls] for part in parts if cls in part),
+            )
             for kind, cls in EVENTS.by_kind.items()
         }
 
@@ -65,22 +79,27 @@ class EventAudit:
             MalformedRecordError: what is there is no event of this version.
         """
         enough, end = offset + bytes_max, len(data)
+        read_prefix, readers, answers = RECORD_PREFIX.unpack_from, self._readers, self.answers
+        see_head = self._contiguity.see
         while offset < end:
-            length, kind = RECORD_PREFIX.unpack_from(data, offset)
-            reader = self._readers.get(kind)
-            if reader is None or length != reader[0].LENGTH or offset + length > end:
+            length, kind = read_prefix(data, offset)
+            reader = readers.get(kind)
+            if reader is None or length != reader.length or offset + length > end:
                 raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
-            event: Any = reader[0].unpack(data, offset)
+            event: Any = reader.cls(*reader.unpack(data, offset))
             offset += length
-            self._look(event, reader[1])
-            is_enough = offset >= enough or event.number == through
-            if event.flags & LAST_OF_COMMAND and is_enough:
+            see_head(event)
+            told = answers.get(event.sequence)
+            if told is None:
+                answers[event.sequence] = [event]
+            else:
+                told.append(event)
+            self._look(event, reader.handlers)
+            if event.flags & LAST_OF_COMMAND and (offset >= enough or event.number == through):
                 break
         return offset
 
     def _look(self, event: Any, handlers: tuple[Callable[[Any], None], ...]) -> None:
-        self._contiguity.see(event)
-        self.answers.setdefault(event.sequence, []).append(event)
         try:
             for handle in handlers:
                 handle(event)

@@ -11,11 +11,12 @@ from auditor.audit import EventAudit
 from auditor.checks.commands import Commands
 from auditor.checks.figures import compare_balances, compare_books
 from auditor.findings import Findings
+from auditor.gathering import Gathered
 from auditor.journal import JournalReader
 from auditor.metrics import AuditorMetrics
 from auditor.picture import Picture
-from auditor.pictures import write_picture
-from auditor.ports import EventBatch, MakeFeed, Report
+from auditor.pictures import encoded, write_picture
+from auditor.ports import MakeFeed, Report
 from auditor.settings import AuditorSettings
 from messages.trading.answers import Balances, read_books
 from runtime.link import Link, LinkError
@@ -28,6 +29,11 @@ PART = "events"
 PICTURE_NAME = "events.picture"
 PIECE_BYTES = 128 * 1024
 """About how much is looked at before others get their turn."""
+
+GATHER_SECONDS = 0.05
+"""Between two looks, while less than a piece waits: the venue wants the processor, too."""
+
+WAITING_BYTES_MAX = 1024 * 1024
 
 
 class EventAuditor:
@@ -54,6 +60,8 @@ class EventAuditor:
         self._dial = dial
         self._report = report
         self._metrics = metrics
+        self._position, self._lag = metrics.position.labels(PART), metrics.lag.labels(PART)
+        self._gathered = Gathered(WAITING_BYTES_MAX)
         self.findings = Findings()
         self.audit = EventAudit(picture, self.findings)
         self._commands = Commands(picture, self.findings)
@@ -80,20 +88,27 @@ class EventAuditor:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(self._ask_now_and_then(stop), name="auditor.figures")
             turning = group.create_task(self._turn(stop), name="auditor.turn")
-            await self._follow(stop)
+            group.create_task(self._follow(stop), name="auditor.follow")
+            while (some := await self._gathered.take()) is not None:
+                data, last = some
+                await self._look(data, last)
+                if time.monotonic() - self._written_at > self._settings.picture_seconds:
+                    await self._write()
+                if self._gathered.size < PIECE_BYTES:
+                    await asyncio.sleep(GATHER_SECONDS)
             asking.cancel()
             turning.cancel()
-        self._write()
+        await self._write()
 
     async def _follow(self, stop: asyncio.Event) -> None:
+        """Gather events until asked to stop."""
         feed = self._make_feed(self.picture.venue or None)
         async for batch in feed.read(self.picture.number, stop):
             assert feed.venue is not None, "events of no venue"
             if self._journal is None:
                 self._begin(feed.venue)
-            await self._look(batch)
-            if time.monotonic() - self._written_at > self._settings.picture_seconds:
-                self._write()
+            await self._gathered.put(batch)
+        self._gathered.end()
 
     def _begin(self, venue: bytes) -> None:
         self.picture.venue = venue
@@ -103,14 +118,19 @@ class EventAuditor:
                 DiskStorage(folder, read_only=True), venue=venue, after=self.picture.sequence
             )
 
-    async def _look(self, batch: EventBatch) -> None:
-        """Look at a batch in pieces, so that the heartbeat goes on, and stop where answers are."""
+    async def _look(self, data: bytes, last: int) -> None:
+        """Look at events in pieces, so that the heartbeat goes on, and stop where answers are.
+
+        Args:
+            data: the events of whole commands.
+            last: the number of the last of them.
+        """
         offset = 0
-        while offset < len(batch.data):
+        while offset < len(data):
             await self._may_look.wait()
-            through = min((answer.event_number for _, answer in self._answers), default=batch.last)
+            through = min((answer.event_number for _, answer in self._answers), default=last)
             offset = self.audit.see(
-                batch.data, offset=offset, through=min(through, batch.last), bytes_max=PIECE_BYTES
+                data, offset=offset, through=min(through, last), bytes_max=PIECE_BYTES
             )
             self._compare_commands()
             self._compare_answers()
@@ -180,17 +200,19 @@ class EventAuditor:
     def _tell(self) -> None:
         picture = self.picture
         self.lag_seconds = max(0.0, (time.time_ns() - picture.time_ns) / 1e9)
-        self._metrics.position.labels(PART).set(picture.number)
-        self._metrics.lag.labels(PART).set(self.lag_seconds)
+        self._position.set(picture.number)
+        self._lag.set(self.lag_seconds)
         if fresh := self.findings.take():
             self._report(fresh)
 
-    def _write(self) -> None:
+    async def _write(self) -> None:
+        """Write the picture as it is now; the disk is waited for beside the loop."""
         self._written_at = time.monotonic()
         if not self.picture.number:
             return
+        path, data = self._settings.directory / PICTURE_NAME, encoded(self.picture)
         try:
-            write_picture(self._settings.directory / PICTURE_NAME, self.picture)
+            await asyncio.to_thread(write_picture, path, data)
         except OSError as error:
             # The one before stands; a restart has more to look at again, that is all.
             log.warning("picture_not_written", reason=error.strerror)

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 
 from auditor.checks.ledger import STRETCH, WEIGHTS, LedgerAudit, LedgerPicture, Rows, Sums
-from auditor.checks.postings import CorrectionRow, EntryRow, TradeRow
 from auditor.findings import Findings
 from auditor.metrics import AuditorMetrics
-from auditor.pictures import write_picture
+from auditor.pictures import encoded, write_picture
 from auditor.ports import EventBatch, MakeFeed, Report
 from auditor.settings import AuditorSettings
 from runtime.postgres import FAILURES, Connection, connect, drop
@@ -24,8 +23,14 @@ log = structlog.get_logger()
 PART = "ledger"
 PICTURE_NAME = "ledger.picture"
 READER_ROLE = "rialto_reader"
-EVENTS_OF_A_LOOK_MAX = 20_000
+EVENTS_OF_A_LOOK_MAX = 10_000
 LOOK_SECONDS_MAX = 60.0
+
+WHOLE_SHARE = 20
+WHOLE_SECONDS_MAX = 3.0
+"""All balances and an old stretch are compared for one part in so many of the time, so that a
+large ledger is not read all day, but again after so long at the latest: what somebody changes by
+hand is found within seconds."""
 
 _ENTRIES = (
     "select event_number, leg, kind, cause, account, asset, amount_atoms"
@@ -103,6 +108,7 @@ class LedgerAuditor:
         self._batch: EventBatch | None = None
         self._offset = 0
         self._next_stretch = 0
+        self._whole_from = 0.0
         self._written_at = time.monotonic()
         self.findings = Findings()
         self.audit = LedgerAudit(picture, self.findings)
@@ -146,10 +152,12 @@ class LedgerAuditor:
             self.turned_at = time.monotonic()
             self._metrics.turn.labels(PART).set(time.time())
             self._tell()
+            if time.monotonic() - self._written_at > self._settings.picture_seconds:
+                await self._write()
             if not is_behind:
                 await self._rest(stop)
         self._disconnect()
-        self._write()
+        await self._write()
 
     async def _look(self, stop: asyncio.Event) -> bool:
         """Compare once; say whether more is there already."""
@@ -179,16 +187,25 @@ class LedgerAuditor:
             if not await self._expect(through, stop):
                 return False
             self.audit.compare(rows)
-            if self.picture.number == position:
-                balances = await connection.fetch(_BALANCES)
-                house = await connection.fetch(_HOUSE, self._first_posting)
-                self.audit.compare_balances(
-                    [(row[0], row[1], row[2], row[3]) for row in balances],
-                    [(row[0], row[1], int(row[2])) for row in house],
-                )
-                self._metrics.comparisons.labels("ledger").inc()
-            await self._look_back(connection)
-        return self.picture.number < position
+            is_at_end = self.picture.number == position
+            if time.monotonic() >= self._whole_from:
+                await self._compare_whole(connection, is_at_end=is_at_end)
+        return not is_at_end
+
+    async def _compare_whole(self, connection: Connection, *, is_at_end: bool) -> None:
+        """Compare all balances, if there is none that we do not know yet, and an old stretch."""
+        began = time.monotonic()
+        if is_at_end:
+            balances = await connection.fetch(_BALANCES)
+            house = await connection.fetch(_HOUSE, self._first_posting)
+            self.audit.compare_balances(
+                [(row[0], row[1], row[2], row[3]) for row in balances],
+                [(row[0], row[1], int(row[2])) for row in house],
+            )
+            self._metrics.comparisons.labels("ledger").inc()
+        await self._look_back(connection)
+        pause = min(WHOLE_SHARE * (time.monotonic() - began), WHOLE_SECONDS_MAX)
+        self._whole_from = began + max(pause, self._settings.ledger_seconds)
 
     async def _take_over(self, connection: Connection, position: int) -> None:
         """Believe a ledger that was carried over from older books, whose entries were others."""
@@ -204,13 +221,11 @@ class LedgerAuditor:
         log.warning("ledger_taken_over", through=position)
 
     async def _rows(self, connection: Connection, after: int, through: int) -> Rows:
-        entries = await connection.fetch(_ENTRIES, after, through)
-        trades = await connection.fetch(_TRADES, after, through)
-        corrections = await connection.fetch(_CORRECTIONS, after, through)
+        """Return what the ledger has for these events, in the driver's own rows."""
         return Rows(
-            [EntryRow(*row) for row in entries],
-            [TradeRow(*row) for row in trades],
-            [CorrectionRow(*row) for row in corrections],
+            await connection.fetch(_ENTRIES, after, through),
+            await connection.fetch(_TRADES, after, through),
+            await connection.fetch(_CORRECTIONS, after, through),
         )
 
     async def _expect(self, through: int, stop: asyncio.Event) -> bool:
@@ -260,15 +275,15 @@ class LedgerAuditor:
         self._metrics.position.labels(PART).set(self.picture.number)
         if fresh := self.findings.take():
             self._report(fresh)
-        if time.monotonic() - self._written_at > self._settings.picture_seconds:
-            self._write()
 
-    def _write(self) -> None:
-        self._written_at = time.monotonic()
-        if not self.picture.number:
+    async def _write(self) -> None:
+        """Write the picture; not between taking events up and comparing them: it is half then."""
+        if not self.picture.number or self.audit.taken != self.picture.number:
             return
+        self._written_at = time.monotonic()
+        path, data = self._settings.directory / PICTURE_NAME, encoded(self.picture)
         try:
-            write_picture(self._settings.directory / PICTURE_NAME, self.picture)
+            await asyncio.to_thread(write_picture, path, data)
         except OSError as error:
             log.warning("picture_not_written", reason=error.strerror)
 

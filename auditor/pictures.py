@@ -13,13 +13,21 @@ PICTURE_FORMAT = b"RIALTOP2"
 Shape = TypeVar("Shape")
 
 
-def write_picture(path: Path, picture: msgspec.Struct) -> None:
+def encoded(picture: msgspec.Struct) -> bytes:
+    """Return a picture's bytes, as it is now."""
+    return msgspec.msgpack.encode(picture)
+
+
+def write_picture(path: Path, data: bytes) -> None:
     """Put a picture in the place of the one before, durably.
+
+    Args:
+        path: the place.
+        data: from ``encoded``.
 
     Raises:
         OSError: the disk refused; the one before stays.
     """
-    data = msgspec.msgpack.encode(picture)
     unfinished = path.with_suffix(".unfinished")
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:

@@ -17,7 +17,7 @@ class AuditorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     may_kill: bool = False
     figures_seconds: float = 60.0
     """Between two comparisons with the engine's own balances and books."""
-    ledger_seconds: float = 1.0
+    ledger_seconds: float = 0.5
     """Between two looks at the ledger."""
     picture_seconds: float = 30.0
     """Between two pictures written down."""

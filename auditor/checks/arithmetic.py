@@ -1,14 +1,15 @@
 """The auditor's own arithmetic of fees, holds and collars: docs/matching.md and docs/risk.md.
 
-Written from those pages, with exact fractions, and shared with nobody: what settlement or the
+Written from those pages, in whole numbers, and shared with nobody: what settlement or the
 engine get wrong must not be wrong here in the same way.
 """
 
-from fractions import Fraction
-from math import ceil, floor
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from messages.trading.terms import PPM, Side
+
+_BUY: Final = int(Side.BUY)
+"""As a plain integer: an enumeration's member costs each use a call, and this is each order's."""
 
 
 class FillFee(NamedTuple):
@@ -43,11 +44,10 @@ def hold_of_buy(*, leaves: int, price: int, factor: int, rate_ppm: int, credit: 
 def is_within_collar(*, side: int, price: int, reference: int, collar_ppm: int) -> bool:
     """Say whether a limit price reaches no further through the reference than it may.
 
-    The comparison is with the exact bound: a price is whole ticks, and the bound is not.
+    The bound is not whole ticks, so both sides are compared in millionths of one: exactly.
     """
     if not collar_ppm or not reference:
         return True
-    reach = Fraction(reference * collar_ppm, PPM)
-    if side == Side.BUY:
-        return price <= floor(reference + reach)
-    return price >= ceil(reference - reach)
+    if side == _BUY:
+        return price * PPM <= reference * (PPM + collar_ppm)
+    return price * PPM >= reference * (PPM - collar_ppm)

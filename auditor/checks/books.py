@@ -4,6 +4,9 @@ An order joins its queue when it has acted. The events do not say that: it has a
 one acts, or when the command's levels are told (docs/matching.md, "The order of events").
 """
 
+from operator import attrgetter
+from typing import Final
+
 from sortedcontainers import SortedList
 
 from auditor.checks.handlers import Handlers
@@ -15,6 +18,35 @@ from messages.trading.terms import OrderStatus, Phase, Side
 LevelKey = tuple[int, int, int]
 """Instrument, side, price in ticks."""
 
+# As plain integers: an enumeration's member costs each use a call, and this is each order's.
+_BUY: Final = int(Side.BUY)
+_SELL: Final = int(Side.SELL)
+_CONTINUOUS: Final = int(Phase.CONTINUOUS)
+_PENDING_TRIGGER: Final = int(OrderStatus.PENDING_TRIGGER)
+
+_OF_MAKER: Final = attrgetter("maker_order_id", "maker_leaves_lots")
+_OF_TAKER: Final = attrgetter("taker_order_id", "taker_leaves_lots")
+
+
+class _Ladder:
+    """The prices of one side of a book, and the best of them."""
+
+    def __init__(self, side: int) -> None:
+        self.prices: SortedList[int] = SortedList()
+        self.best: int | None = None
+        self._is_buy = side == _BUY
+
+    def add(self, price: int) -> None:
+        self.prices.add(price)
+        best = self.best
+        if best is None or (price > best if self._is_buy else price < best):
+            self.best = price
+
+    def remove(self, price: int) -> None:
+        self.prices.remove(price)
+        if price == self.best:
+            self.best = self.prices[-1 if self._is_buy else 0] if self.prices else None
+
 
 class Books:
     """Every queue of every book."""
@@ -22,9 +54,9 @@ class Books:
     def __init__(self, picture: Picture, findings: Findings) -> None:
         self._picture = picture
         self._findings = findings
-        self._prices: dict[tuple[int, int], SortedList[int]] = {}
+        self._ladders: dict[tuple[int, int], _Ladder] = {}
         for instrument, side, price in picture.levels:
-            self._prices_of(instrument, side).add(price)
+            self._ladder(instrument, side).add(price)
         self._acting: list[int] = []
         """Orders that were accepted, or lost their place, and have not come to rest."""
         self._triggered: set[int] = set()
@@ -46,15 +78,13 @@ class Books:
 
     def best(self, instrument: int, side: int) -> int | None:
         """Return the best price of a side."""
-        prices = self._prices.get((instrument, side))
-        if not prices:
-            return None
-        return prices[-1] if side == Side.BUY else prices[0]
+        ladder = self._ladders.get((instrument, side))
+        return None if ladder is None else ladder.best
 
     def queue(self, instrument: int, side: int) -> list[tuple[int, int, int]]:
         """Return (order, price, shown) of all that rest on a side, first to trade first."""
-        prices = self._prices.get((instrument, side), ())
-        ordered = reversed(prices) if side == Side.BUY else iter(prices)
+        prices = self._ladder(instrument, side).prices
+        ordered = reversed(prices) if side == _BUY else iter(prices)
         return [
             (order_id, price, shown)
             for price in ordered
@@ -63,8 +93,10 @@ class Books:
 
     def end_command(self) -> None:
         """Require that every level that changed was told, and that no open book is crossed."""
-        self._settle(len(self._acting))
-        self._triggered.clear()
+        if self._acting:
+            self._settle(len(self._acting))
+        if self._triggered:
+            self._triggered.clear()
         self._last_taker = 0
         if not self._touched:
             return
@@ -77,7 +109,8 @@ class Books:
         self._touched.clear()
 
     def _told(self, event: e.BookLevelChanged) -> None:
-        self._settle(len(self._acting))
+        if self._acting:
+            self._settle(len(self._acting))
         market = self._picture.instruments.get(event.instrument)
         key = (event.instrument, event.side, event.price_ticks)
         if self._touched.pop(key, key) is not None:
@@ -100,16 +133,16 @@ class Books:
                 f"level change {event.book_sequence} follows {market.book_sequence}",
             )
         market.book_sequence = event.book_sequence
-        if market.phase == Phase.CONTINUOUS:
-            bid = self.best(event.instrument, Side.BUY)
-            ask = self.best(event.instrument, Side.SELL)
+        if market.phase == _CONTINUOUS:
+            bid = self.best(event.instrument, _BUY)
+            ask = self.best(event.instrument, _SELL)
             if bid is not None and ask is not None and bid >= ask:
                 self._say(event.instrument, f"crossed in open trading: bid {bid}, ask {ask}")
 
     # Orders come and go.
 
     def _accepted(self, event: e.OrderAccepted) -> None:
-        if event.status != OrderStatus.PENDING_TRIGGER:
+        if event.status != _PENDING_TRIGGER:
             self._acting.append(event.order_id)
 
     def _amended(self, event: e.OrderAmended) -> None:
@@ -120,7 +153,7 @@ class Books:
             self._reduce(event.order_id, order, event.leaves_lots)
         else:
             self._remove(event.order_id, order)
-            if event.status != OrderStatus.PENDING_TRIGGER:
+            if event.status != _PENDING_TRIGGER:
                 self._acting.append(event.order_id)
 
     def _triggers(self, event: e.OrderTriggered) -> None:
@@ -149,36 +182,35 @@ class Books:
         if event.is_negotiated:
             return
         acting = self._acting
-        maker_side = 3 - event.taker_side
+        taker_side, taker_id = event.taker_side, event.taker_order_id
         if event.is_auction:
             self._settle(len(acting))
-            self._take(event, "taker", event.taker_side)
-        elif event.taker_order_id in acting:
-            self._settle(acting.index(event.taker_order_id))
-            self._last_taker = event.taker_order_id
+            self._take(event, _OF_TAKER(event), taker_side)
+        elif taker_id in acting:
+            self._settle(acting.index(taker_id))
+            self._last_taker = taker_id
         else:
-            self._unfair(event, f"taker {event.taker_order_id} rests already, or never came")
-        self._take(event, "maker", maker_side)
+            self._unfair(event, f"taker {taker_id} rests already, or never came")
+        self._take(event, _OF_MAKER(event), 3 - taker_side)
 
-    def _take(self, event: e.TradeExecuted, party: str, side: int) -> None:
+    def _take(self, event: e.TradeExecuted, party: tuple[int, int], side: int) -> None:
         """Trade the first order in line, and require that it is the one that traded."""
-        order_id: int = getattr(event, f"{party}_order_id")
+        order_id, leaves = party
         order = self._picture.orders.get(order_id)
         price = self.best(event.instrument, side)
         level = None if price is None else self._picture.levels[event.instrument, side, price]
         first = next(iter(level.queue)) if level is not None else 0
         if order is None or first != order_id or price is None or level is None:
-            self._unfair(event, f"{party} {order_id} traded, and order {first} was first in line")
+            self._unfair(event, f"order {order_id} traded, and order {first} was first in line")
             if order is not None:
-                self._reduce(order_id, order, getattr(event, f"{party}_leaves_lots"))
+                self._reduce(order_id, order, leaves)
             return
         shown = level.queue[order_id] - event.quantity_lots
         if shown < 0:
-            self._unfair(event, f"{party} {order_id} traded more than it showed")
+            self._unfair(event, f"order {order_id} traded more than it showed")
         level.queue[order_id] = shown
         level.shown -= event.quantity_lots
         self._touched[event.instrument, side, price] = None
-        leaves: int = getattr(event, f"{party}_leaves_lots")
         if shown <= 0:
             self._remove(order_id, order)
             if leaves > 0:
@@ -201,7 +233,7 @@ class Books:
         level = self._picture.levels.get(key)
         if level is None:
             level = self._picture.levels[key] = Level()
-            self._prices_of(order.instrument, order.side).add(order.price)
+            self._ladder(order.instrument, order.side).add(order.price)
         shown = min(order.display, leaves) if order.display else leaves
         level.queue[order_id] = shown
         level.shown += shown
@@ -218,7 +250,7 @@ class Books:
         self._touched[key] = None
         if not level.queue:
             del self._picture.levels[key]
-            self._prices_of(order.instrument, order.side).remove(order.price)
+            self._ladder(order.instrument, order.side).remove(order.price)
 
     def _reduce(self, order_id: int, order: Order, leaves: int) -> None:
         """Leave an order in its place with fewer lots: what is hidden goes first."""
@@ -234,11 +266,11 @@ class Books:
         level.shown -= shown - leaves
         self._touched[key] = None
 
-    def _prices_of(self, instrument: int, side: int) -> "SortedList[int]":
+    def _ladder(self, instrument: int, side: int) -> _Ladder:
         key = (instrument, side)
-        found = self._prices.get(key)
+        found = self._ladders.get(key)
         if found is None:
-            found = self._prices[key] = SortedList()
+            found = self._ladders[key] = _Ladder(side)
         return found
 
     def _unfair(self, event: e.TradeExecuted, text: str) -> None:

@@ -140,6 +140,9 @@ def compared_fields(command: type[Record], answer: type[Record]) -> tuple[str, .
     )
 
 
+_NEVER: Final = (-1, 0)
+"""Before the first request of any source."""
+
 _COMPARED: Final = {
     (command, answers[0]): compared_fields(command, answers[0])
     for command, answers in ANSWERS.items()
@@ -155,11 +158,10 @@ class Commands:
 
     def see(self, command: Any, events: Sequence[Any]) -> None:
         """Compare one command (of a group: its header) with all events of its sequence."""
+        stamp = command.time_ns
         for event in events:
-            if event.time_ns != command.time_ns:
-                self._say(
-                    command, f"event {event.number} is stamped {event.time_ns}, {command.time_ns}"
-                )
+            if event.time_ns != stamp:
+                self._say(command, f"event {event.number} is stamped {event.time_ns}, {stamp}")
                 break
         if self._is_repeat(command):
             if events:
@@ -168,11 +170,16 @@ class Commands:
         answers = ANSWERS.get(type(command))
         if answers is None:
             return
-        found: list[Any] = [event for event in events if isinstance(event, answers)]
-        if not found:
+        first = None
+        for event in events:
+            if type(event) in answers:
+                if self._fits(command, event):
+                    return
+                first = first or event
+        if first is None:
             self._say(command, f"none of its {len(events)} events answers it")
-        elif not any(self._fits(command, event) for event in found):
-            self._say(command, f"event {found[0].number} answers it, and is about something else")
+        else:
+            self._say(command, f"event {first.number} answers it, and is about something else")
 
     def unknown(self, events: Sequence[Any]) -> None:
         """Say that events belong to no command."""
@@ -183,18 +190,19 @@ class Commands:
         )
 
     def _is_repeat(self, command: Any) -> bool:
-        if not command.source:
+        source = command.source
+        if not source:
             return False
         sources, position = self._picture.sources, (command.epoch, command.source_sequence)
-        if position <= sources.get(command.source, (-1, 0)):
+        if position <= sources.get(source, _NEVER):
             return True
-        sources[command.source] = position
+        sources[source] = position
         return False
 
     def _fits(self, command: Any, event: Any) -> bool:
         if type(command) is c.PlaceOrder:
             return _of_an_order(command) == _of_an_order(event) and (
-                not isinstance(event, e.OrderAccepted) or _has_terms(command, event)
+                type(event) is not e.OrderAccepted or _has_terms(command, event)
             )
         if isinstance(event, e.CommandRejected):
             return bool(event.refused_kind == command.kind)

@@ -17,6 +17,21 @@ class Contiguity:
     def see(self, event: Event) -> None:
         """Compare an event's head with the one before it, and let it be the last one."""
         picture, found = self._picture, self._findings
+        number, sequence, time_ns = event.number, event.sequence, event.time_ns
+        if (
+            number != picture.number + 1
+            or sequence < picture.sequence
+            or time_ns < picture.time_ns
+            or self._is_inside != (sequence == picture.sequence)
+        ):
+            self._say_what_is_wrong(event)
+        self._is_inside = not event.flags & LAST_OF_COMMAND
+        picture.number = found.number = number
+        picture.sequence = found.sequence = sequence
+        picture.time_ns = found.time_ns = time_ns
+
+    def _say_what_is_wrong(self, event: Event) -> None:
+        picture = self._picture
         if event.number != picture.number + 1:
             self._say(f"event {event.number} follows event {picture.number}")
         if event.sequence < picture.sequence:
@@ -29,10 +44,6 @@ class Contiguity:
                 if event.sequence == picture.sequence
                 else f"command {picture.sequence} has no last event"
             )
-        self._is_inside = not event.flags & LAST_OF_COMMAND
-        picture.number, picture.sequence = event.number, event.sequence
-        picture.time_ns = event.time_ns
-        found.number, found.sequence, found.time_ns = event.number, event.sequence, event.time_ns
 
     def _say(self, text: str) -> None:
         self._findings.add(Check.CONTIGUITY, text)

@@ -1,6 +1,7 @@
 """The ledger beside the events: every leg once and none more, balances, and what was long ago."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ from auditor.checks.postings import (
     CorrectionRow,
     EntryRow,
     Kind,
+    Row,
     TradeRow,
     correction_row,
     legs_of,
@@ -43,15 +45,15 @@ class Sums(msgspec.Struct, kw_only=True):
     trades: int = 0
     trades_weight: int = 0
 
-    def add_entry(self, row: EntryRow) -> None:
-        """Count a line of the ledger."""
-        self.entries += 1
-        self.entries_weight = (self.entries_weight + entry_weight(row)) % WEIGHTS
+    def add_entries(self, rows: Sequence[Row]) -> None:
+        """Count lines of the ledger."""
+        self.entries += len(rows)
+        self.entries_weight = (self.entries_weight + entries_weight(rows)) % WEIGHTS
 
-    def add_trade(self, row: TradeRow) -> None:
-        """Count a trade."""
-        self.trades += 1
-        self.trades_weight = (self.trades_weight + trade_weight(row)) % WEIGHTS
+    def add_trades(self, rows: Sequence[Row]) -> None:
+        """Count trades."""
+        self.trades += len(rows)
+        self.trades_weight = (self.trades_weight + trades_weight(rows)) % WEIGHTS
 
 
 class LedgerPicture(msgspec.Struct, kw_only=True):
@@ -72,29 +74,30 @@ class LedgerPicture(msgspec.Struct, kw_only=True):
 
 
 class Rows(NamedTuple):
-    """What the ledger has for some events."""
+    """What the ledger has for some events: columns as in ``EntryRow`` and so on."""
 
-    entries: Sequence[EntryRow]
-    trades: Sequence[TradeRow]
-    corrections: Sequence[CorrectionRow]
-
-
-def entry_weight(row: EntryRow) -> int:
-    """Return an entry's part in its stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
-    place = row.leg * 31 + row.kind * 17 + row.cause * 7 + row.account * 3 + row.asset
-    return row.amount * (place + row.event_number % STRETCH)
+    entries: Sequence[Row]
+    trades: Sequence[Row]
+    corrections: Sequence[Row]
 
 
-def trade_weight(row: TradeRow) -> int:
-    """Return a trade's part in its stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
-    return (
-        row.price_ticks * row.quantity_lots
-        + row.trade_id * 7
-        + row.maker_account * 3
-        + row.taker_account * 5
-        + row.maker_fee_atoms * 11
-        + row.taker_fee_atoms * 13
-        + row.taker_side * 17
+def entries_weight(rows: Iterable[Row]) -> int:
+    """Return entries' part in their stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
+    return sum(
+        [
+            amount * (leg * 31 + kind * 17 + cause * 7 + account * 3 + asset + number % STRETCH)
+            for number, leg, kind, cause, account, asset, amount in rows
+        ]
+    )
+
+
+def trades_weight(rows: Iterable[Row]) -> int:
+    """Return trades' part in their stretch's sum; ``auditor.ledger_auditor`` has it in SQL."""
+    return sum(
+        [
+            price * lots + trade * 7 + maker * 3 + taker * 5 + fee * 11 + taker_fee * 13 + side * 17
+            for _, trade, _, price, lots, _, _, side, _, maker, fee, _, taker, taker_fee in rows
+        ]
     )
 
 
@@ -104,9 +107,9 @@ class LedgerAudit:
     def __init__(self, picture: LedgerPicture, findings: Findings) -> None:
         self.picture = picture
         self._findings = findings
-        self._entries: list[EntryRow] = []
-        self._trades: list[TradeRow] = []
-        self._corrections: list[CorrectionRow] = []
+        self._entries: list[Row] = []
+        self._trades: list[Row] = []
+        self._corrections: list[Row] = []
         self._stated: dict[tuple[int, int], int] = {}
         self._handlers: dict[int, Callable[[Any], None]] = {
             e.InstrumentCreated.KIND: self._instrument,
@@ -196,8 +199,12 @@ class LedgerAudit:
         }
 
     def expected(self) -> Rows:
-        """Return what was taken up since the last comparison."""
-        return Rows(self._entries, self._trades, self._corrections)
+        """Return what was taken up since the last comparison, its columns named."""
+        return Rows(
+            [EntryRow._make(row) for row in self._entries],
+            [TradeRow._make(row) for row in self._trades],
+            [CorrectionRow._make(row) for row in self._corrections],
+        )
 
     # Comparisons.
 
@@ -211,12 +218,13 @@ class LedgerAudit:
             Check.LEDGER_TRADES, "correction", self._corrections, rows.corrections, 1
         )
         balances = self.picture.balances
-        for entry in self._entries:
-            key = (entry.kind, entry.account, entry.asset)
-            balances[key] = balances.get(key, 0) + entry.amount
-            self._stretch(entry.event_number).add_entry(entry)
-        for trade in self._trades:
-            self._stretch(trade.event_number).add_trade(trade)
+        for _, _, kind, _, account, asset, amount in self._entries:
+            key = (kind, account, asset)
+            balances[key] = balances.get(key, 0) + amount
+        for stretch, entries in groupby(self._entries, _stretch_of):
+            self._sums(stretch).add_entries(list(entries))
+        for stretch, trades in groupby(self._trades, _stretch_of):
+            self._sums(stretch).add_trades(list(trades))
         self._compare_stated()
         self._entries, self._trades, self._corrections, self._stated = [], [], [], {}
 
@@ -305,15 +313,16 @@ class LedgerAudit:
         self,
         check: Check,
         what: str,
-        expected: Sequence[tuple[Any, ...]],
-        found: Sequence[tuple[Any, ...]],
+        expected: Sequence[Row],
+        found: Sequence[Row],
         key_size: int,
     ) -> None:
         if list(expected) == list(found):
             return
-        wanted = {row[:key_size]: row for row in expected}
+        wanted = {tuple(row[:key_size]): tuple(row) for row in expected}
         there: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        for row in found:
+        for each in found:
+            row = tuple(each)
             if row[:key_size] in there:
                 self._findings.add(check, f"{what} {row[:key_size]} is there twice")
             there[row[:key_size]] = row
@@ -325,5 +334,10 @@ class LedgerAudit:
                 check, f"{what} {key}: {there.get(key)} in the ledger, expected {wanted.get(key)}"
             )
 
-    def _stretch(self, event_number: int) -> Sums:
-        return self.picture.stretches.setdefault(event_number // STRETCH, Sums())
+    def _sums(self, stretch: int) -> Sums:
+        return self.picture.stretches.setdefault(stretch, Sums())
+
+
+def _stretch_of(row: Row) -> int:
+    number: int = row[0]
+    return number // STRETCH

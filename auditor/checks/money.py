@@ -1,6 +1,7 @@
 """Every balance, by what moved it; that money is neither made nor lost; and nobody below a line."""
 
 from hashlib import blake2b
+from typing import Final
 
 from auditor.checks.arithmetic import fee_of
 from auditor.checks.handlers import Handlers
@@ -11,6 +12,9 @@ from messages.trading.terms import BalanceCause, Side
 
 Key = tuple[int, int]
 """Account, asset."""
+
+_BUY: Final = int(Side.BUY)
+"""As a plain integer: an enumeration's member costs each use a call, and this is each trade's."""
 
 
 def reference_digest(reference: bytes) -> int:
@@ -42,7 +46,7 @@ class Money:
         if not self._touched:
             return
         picture, found = self._picture, self._findings
-        for asset in dict.fromkeys(asset for _, asset in self._touched):
+        for asset in dict.fromkeys([asset for _, asset in self._touched]):
             sums = picture.assets.get(asset)
             if sums is None:
                 found.add(Check.CONSERVATION, f"no asset {asset}", asset=asset)
@@ -59,7 +63,7 @@ class Money:
             if sums.fees < 0:
                 found.add(Check.CONSERVATION, f"fees are {sums.fees}", asset=asset)
         for account, asset in self._touched:
-            holding = picture.holding(account, asset)
+            holding = picture.holdings[account, asset]
             if holding.held < 0 or holding.balance - holding.held + holding.floor < 0:
                 found.add(
                     Check.CREDIT_LINES,
@@ -72,7 +76,8 @@ class Money:
 
     def _move(self, account: int, asset: int, change: int, stated: int) -> None:
         """Add to a balance, and compare it with the one that the event states."""
-        holding = self._picture.holding(account, asset)
+        picture, key = self._picture, (account, asset)
+        holding = picture.holdings.get(key) or picture.holding(account, asset)
         before = holding.balance
         if stated != before + change:
             self._findings.add(
@@ -82,10 +87,10 @@ class Money:
                 asset=asset,
             )
         holding.balance = stated
-        sums = self._picture.assets.get(asset)
+        sums = picture.assets.get(asset)
         if sums is not None:
             sums.owned += stated - before
-        self._touched[account, asset] = None
+        self._touched[key] = None
 
     # Trades.
 
@@ -99,7 +104,7 @@ class Money:
             self._say(event, "no such instrument")
             return
         self._compare_amounts(event, market)
-        way = 1 if event.taker_side == Side.BUY else -1
+        way = 1 if event.taker_side == _BUY else -1
         maker_fee, taker_fee = event.maker_fee_atoms, event.taker_fee_atoms
         if maker_fee + taker_fee < 0:
             self._say(event, f"pays out more than it takes: fees {maker_fee} and {taker_fee}")
@@ -152,7 +157,7 @@ class Money:
             return
         self._compare_previous(event, trade)
         self._compare_amounts(event, market)
-        way = 1 if event.taker_side == Side.BUY else -1
+        way = 1 if event.taker_side == _BUY else -1
         base = way * (event.base_atoms - event.previous_base_atoms)
         notional = way * (event.notional_atoms - event.previous_notional_atoms)
         maker_fee = event.maker_fee_atoms - event.maker_previous_fee_atoms

@@ -1,53 +1,42 @@
 """Every order's life: what it filled, what it still may, what it ties up, and what it pays."""
 
-from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final
 
 from auditor.checks.arithmetic import fee_of, hold_of_buy
 from auditor.checks.handlers import Handlers
 from auditor.findings import Check, Findings
-from auditor.picture import Order, Picture, RfqQuote
+from auditor.picture import Instrument, Order, Picture, RfqQuote
 from messages.trading import events as e
 from messages.trading.terms import OrderFlag, OrderStatus, Side, TimeInForce
 
-_Say = Callable[[Check, str], None]
+# As plain integers: an enumeration's member costs each use a call, and this is each order's.
+_BUY: Final = int(Side.BUY)
+_SELL: Final = int(Side.SELL)
+_CASH_QUANTITY: Final = int(OrderFlag.CASH_QUANTITY)
+_QUOTE: Final = int(OrderFlag.QUOTE)
+_PENDING_TRIGGER: Final = int(OrderStatus.PENDING_TRIGGER)
+_PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
+_FILL_OR_KILL: Final = int(TimeInForce.FILL_OR_KILL)
 
-# As plain integers: a flag of the enumeration costs each "and" a call, and this is each order's.
-_CASH_QUANTITY = int(OrderFlag.CASH_QUANTITY)
-_QUOTE = int(OrderFlag.QUOTE)
+_Party = tuple[int, int, int, int, int, int, int, int, int]
+"""One side of a trade, as its event states it."""
 
-
-class _Party(NamedTuple):
-    """One side of a trade, as its event states it."""
-
-    is_maker: bool
-    order_id: int
-    account: int
-    quantity: int
-    leaves: int
-    filled: int
-    value: int
-    fee: int
-    fee_ppm: int
-    held: int
-
-
-_STATED = (
+_STATED: Final = (
     "order_id",
     "account",
+    "fee_atoms",
+    "fee_ppm",
+    "held_atoms",
     "quantity_lots",
     "leaves_lots",
     "filled_lots",
     "filled_value",
-    "fee_atoms",
-    "fee_ppm",
-    "held_atoms",
 )
-_OF_MAKER = attrgetter(*(f"maker_{name}" for name in _STATED))
-_OF_TAKER = attrgetter(*(f"taker_{name}" for name in _STATED))
+_OF_MAKER: Final = attrgetter(*(f"maker_{name}" for name in _STATED))
+_OF_TAKER: Final = attrgetter(*(f"taker_{name}" for name in _STATED))
 
-_DONE = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+_DONE: Final = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
 
 class Orders:
@@ -86,11 +75,11 @@ class Orders:
     # What becomes of an order outside a trade.
 
     def _accepted(self, event: e.OrderAccepted) -> None:
-        picture = self._picture
-        if event.order_id != picture.last_order_id + 1:
+        picture, order_id = self._picture, event.order_id
+        if order_id != picture.last_order_id + 1:
             self._say(Check.QUANTITIES, event, f"accepted after order {picture.last_order_id}")
-        picture.last_order_id = event.order_id
-        picture.last_arrival += 1
+        picture.last_order_id = order_id
+        arrival = picture.last_arrival = picture.last_arrival + 1
         rates = self._rates_of_new(event)
         if rates is None:
             self._say(Check.FEES, event, "no fee schedule for it")
@@ -102,7 +91,7 @@ class Orders:
                 f"new with {event.filled_lots} filled and {event.leaves_lots} left of"
                 f" {event.quantity_lots}",
             )
-        order = picture.orders[event.order_id] = Order(
+        order = picture.orders[order_id] = Order(
             account=event.account,
             session=event.session,
             instrument=event.instrument,
@@ -118,17 +107,18 @@ class Orders:
             cash=event.cash_atoms,
             maker_ppm=rates[0],
             taker_ppm=rates[1],
-            arrival=picture.last_arrival,
-            is_waiting=event.status == OrderStatus.PENDING_TRIGGER,
+            arrival=arrival,
+            is_waiting=event.status == _PENDING_TRIGGER,
         )
-        is_cash_buy = order.flags & _CASH_QUANTITY and order.side == Side.BUY
-        expected = order.cash if is_cash_buy else self._hold(order)
+        market = picture.instruments.get(order.instrument)
+        is_cash_buy = order.flags & _CASH_QUANTITY and order.side == _BUY
+        expected = order.cash if is_cash_buy else _hold(order, market)
         self._compare_hold(event, expected)
-        self._hold_now(order, event.held_atoms)
+        self._hold_now(order, event.held_atoms, market)
 
     def _rates_of_new(self, event: e.OrderAccepted) -> tuple[int, int] | None:
         """Return the rates of now, or those that a quote was given at, if it is one."""
-        if event.time_in_force == TimeInForce.FILL_OR_KILL:
+        if event.time_in_force == _FILL_OR_KILL:
             for quote in self._picture.rfq_quotes.values():
                 if (quote.account, quote.client_id) == (event.account, event.client_order_id):
                     return quote.maker_ppm, quote.taker_ppm
@@ -152,8 +142,9 @@ class Orders:
         order.price, order.display = event.price_ticks, event.display_lots
         order.quantity, order.leaves = event.quantity_lots, event.leaves_lots
         self._compare_left(event, order)
-        self._compare_hold(event, self._hold(order))
-        self._hold_now(order, event.held_atoms)
+        market = self._picture.instruments.get(order.instrument)
+        self._compare_hold(event, _hold(order, market))
+        self._hold_now(order, event.held_atoms, market)
 
     def _triggered(self, event: e.OrderTriggered) -> None:
         order = self._known(event)
@@ -180,13 +171,13 @@ class Orders:
         order.quantity, order.leaves = event.quantity_lots, event.leaves_lots
         self._compare_fills(event, order)
         self._compare_left(event, order)
-        if order.flags & _CASH_QUANTITY and order.side == Side.BUY:
-            market = self._picture.instruments[order.instrument]
+        market = self._picture.instruments.get(order.instrument)
+        if market is not None and order.flags & _CASH_QUANTITY and order.side == _BUY:
             expected = order.held - less * event.prevented_price_ticks * market.tick_lot_atoms
         else:
-            expected = self._hold(order)
+            expected = _hold(order, market)
         self._compare_hold(event, expected)
-        self._hold_now(order, event.held_atoms)
+        self._hold_now(order, event.held_atoms, market)
 
     def _gone(self, event: e.OrderCancelled | e.OrderExpired) -> None:
         order = self._known(event)
@@ -202,71 +193,67 @@ class Orders:
             )
         if event.quantity_lots != order.quantity:
             self._say(Check.QUANTITIES, event, f"{event.quantity_lots} lots, not {order.quantity}")
-        self._hold_now(order, 0)
+        self._hold_now(order, 0, self._picture.instruments.get(order.instrument))
         del self._picture.orders[event.order_id]
 
     def _reported(self, event: e.OrderReported | e.OrderListed) -> None:
         order = self._picture.orders.get(event.order_id)
         if order is not None:
             self._compare_state(event, order)
-        elif event.status <= OrderStatus.PARTIALLY_FILLED:
+        elif event.status <= _PARTIALLY_FILLED:
             self._say(Check.QUANTITIES, event, "reported as open, and it is done or unknown")
 
     # Trades.
 
     def _traded(self, event: e.TradeExecuted) -> None:
-        self._fill(event, _Party(True, *_OF_MAKER(event)), 3 - event.taker_side)
-        self._fill(event, _Party(False, *_OF_TAKER(event)), event.taker_side)
+        self._fill(event, _OF_MAKER(event), 3 - event.taker_side, is_maker=True)
+        self._fill(event, _OF_TAKER(event), event.taker_side, is_maker=False)
 
-    def _fill(self, event: e.TradeExecuted, party: _Party, side: int) -> None:
-        order = self._picture.orders.get(party.order_id)
-
-        def say(check: Check, text: str) -> None:
-            self._findings.add(
-                check,
-                f"trade {event.trade_id}, order {party.order_id}: {text}",
-                instrument=event.instrument,
-                account=party.account,
-            )
-
+    def _fill(self, event: e.TradeExecuted, party: _Party, side: int, *, is_maker: bool) -> None:
+        picture, lots, instrument = self._picture, event.quantity_lots, event.instrument
+        order_id, account, fee, fee_ppm, held, *stated = party
+        order = picture.orders.get(order_id)
         if order is None:
-            say(Check.QUANTITIES, "traded, and it is not open")
+            self._say_of(event, party, Check.QUANTITIES, "traded, and it is not open")
             return
-        who = (order.account, order.side, order.instrument)
-        if who != (party.account, side, event.instrument):
-            say(Check.QUANTITIES, "not the order's account, side or instrument")
-        order.leaves -= event.quantity_lots
-        order.filled += event.quantity_lots
-        order.value += event.price_ticks * event.quantity_lots
-        stated = (party.quantity, party.leaves, party.filled, party.value)
-        known = (order.quantity, order.leaves, order.filled, order.value)
-        if stated != known or order.leaves < 0:
-            say(Check.QUANTITIES, f"quantity, left, filled, value {stated}, not {known}")
+        if order.account != account or order.side != side or order.instrument != instrument:
+            self._say_of(event, party, Check.QUANTITIES, "not its account, side or instrument")
+        leaves = order.leaves = order.leaves - lots
+        order.filled += lots
+        order.value += event.price_ticks * lots
+        known = [order.quantity, leaves, order.filled, order.value]
+        if stated != known or leaves < 0:
+            text = f"quantity, left, filled, value {stated}, not {known}"
+            self._say_of(event, party, Check.QUANTITIES, text)
             order.quantity, order.leaves, order.filled, order.value = stated
-        self._pay(event, order, party, say)
-        expected = self._hold_after_fill(event, order, party.fee)
-        if party.held != expected:
-            say(Check.HOLDS, f"holds {party.held}, needs {expected}")
-        self._hold_now(order, party.held)
-        if order.leaves <= 0:
-            self._hold_now(order, 0)
-            del self._picture.orders[party.order_id]
-
-    def _pay(self, event: e.TradeExecuted, order: Order, party: _Party, say: _Say) -> None:
-        rate = order.maker_ppm if party.is_maker or event.is_auction else order.taker_ppm
-        rate = max(rate, 0) if event.is_auction else rate
-        if party.fee_ppm != rate:
-            say(Check.FEES, f"rate {party.fee_ppm} ppm, its schedule says {rate}")
-        fee = fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=order.fee_credit)
-        order.fee_credit = fee.credit
-        if party.fee != fee.atoms:
-            say(Check.FEES, f"fee {party.fee}, the schedule comes to {fee.atoms}")
-
-    def _hold_after_fill(self, event: e.TradeExecuted, order: Order, fee: int) -> int:
+        rate = order.maker_ppm if is_maker or event.is_auction else order.taker_ppm
+        if rate < 0 and event.is_auction:
+            rate = 0
+        due = fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=order.fee_credit)
+        order.fee_credit = due.credit
+        if fee != due.atoms or fee_ppm != rate:
+            text = f"fee {fee} at {fee_ppm} ppm, its schedule comes to {due.atoms} at {rate} ppm"
+            self._say_of(event, party, Check.FEES, text)
+        market = picture.instruments.get(order.instrument)
         # What a filled cash order did not spend is told here, and free right after.
-        if order.flags & _CASH_QUANTITY and order.side == Side.BUY:
-            return order.held - event.notional_atoms - max(fee, 0)
-        return self._hold(order)
+        is_cash_buy = order.flags & _CASH_QUANTITY and order.side == _BUY
+        spent = event.notional_atoms + max(fee, 0)
+        expected = order.held - spent if is_cash_buy else _hold(order, market)
+        if held != expected:
+            self._say_of(event, party, Check.HOLDS, f"holds {held}, needs {expected}")
+        is_done = order.leaves <= 0
+        self._hold_now(order, 0 if is_done else held, market)
+        if is_done:
+            del picture.orders[order_id]
+
+    def _say_of(self, event: e.TradeExecuted, party: _Party, check: Check, text: str) -> None:
+        order_id, account, *_ = party
+        self._findings.add(
+            check,
+            f"trade {event.trade_id}, order {order_id}: {text}",
+            instrument=event.instrument,
+            account=account,
+        )
 
     def _changed(self, event: e.TradeChanged) -> None:
         for party in ("maker", "taker"):
@@ -372,23 +359,25 @@ class Orders:
         if event.held_atoms != expected:
             self._say(Check.HOLDS, event, f"holds {event.held_atoms}, needs {expected}")
 
-    def _hold(self, order: Order) -> int:
-        market = self._picture.instruments.get(order.instrument)
-        if market is None:
-            return order.held
-        if order.side == Side.SELL:
-            return order.leaves * market.lot_atoms
-        return hold_of_buy(
-            leaves=order.leaves,
-            price=order.price,
-            factor=market.tick_lot_atoms,
-            rate_ppm=max(order.maker_ppm, order.taker_ppm),
-            credit=order.fee_credit,
-        )
-
-    def _hold_now(self, order: Order, held: int) -> None:
-        market = self._picture.instruments.get(order.instrument)
+    def _hold_now(self, order: Order, held: int, market: Instrument | None) -> None:
+        if held == order.held:
+            return
         if market is not None:
-            asset = market.quote if order.side == Side.BUY else market.base
+            asset = market.quote if order.side == _BUY else market.base
             self._picture.holding(order.account, asset).held += held - order.held
         order.held = held
+
+
+def _hold(order: Order, market: Instrument | None) -> int:
+    """Return what an open order ties up; of an instrument that never was, what it says."""
+    if market is None:
+        return order.held
+    if order.side == _SELL:
+        return order.leaves * market.lot_atoms
+    return hold_of_buy(
+        leaves=order.leaves,
+        price=order.price,
+        factor=market.tick_lot_atoms,
+        rate_ppm=max(order.maker_ppm, order.taker_ppm),
+        credit=order.fee_credit,
+    )

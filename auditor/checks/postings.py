@@ -1,8 +1,9 @@
 """What each event must be in the ledger: the auditor's own reading of docs/ledger.md."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from enum import IntEnum
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from messages.trading import events as e
 from messages.trading.terms import BalanceCause, Side
@@ -46,6 +47,10 @@ class Cause(IntEnum):
     CREDIT_LINE_SET = 19
     REWARD = 20
     ADJUSTMENT = 21
+
+
+Row = Any
+"""A row, or what it must be: a plain tuple or the driver's record, for there are many of them."""
 
 
 class EntryRow(NamedTuple):
@@ -99,7 +104,13 @@ class CorrectionRow(NamedTuple):
 Market = tuple[int, int]
 """Base and quote asset."""
 
-_VENUE = 0
+_VENUE: Final = 0
+
+# As plain integers: an enumeration's member costs each use a call, and these are each trade's.
+_BUY: Final = int(Side.BUY)
+_FUNDS: Final = int(Kind.FUNDS)
+_FEE_INCOME: Final = int(Kind.FEE_INCOME)
+_REBATES: Final = int(Kind.REBATES)
 
 _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
     BalanceCause.CREDIT: (Cause.CREDIT, Kind.CLEARING, Kind.FUNDS),
@@ -126,18 +137,23 @@ _MOVES: dict[int, tuple[Cause, Kind, Kind]] = {
 
 
 class _Causes(NamedTuple):
-    trade: Cause
-    fee: Cause
-    rebate: Cause
+    trade: int
+    fee: int
+    rebate: int
+
+    @classmethod
+    def of(cls, *causes: Cause) -> "_Causes":
+        """Keep causes as plain integers."""
+        return cls(*map(int, causes))
 
 
-_BOOKED = _Causes(Cause.TRADE, Cause.FEE, Cause.REBATE)
-_REVERSED = _Causes(Cause.TRADE_REVERSED, Cause.FEE_REVERSED, Cause.REBATE_REVERSED)
-_CORRECTED = _Causes(Cause.TRADE_CORRECTED, Cause.FEE_CORRECTED, Cause.REBATE_CORRECTED)
+_BOOKED: Final = _Causes.of(Cause.TRADE, Cause.FEE, Cause.REBATE)
+_REVERSED: Final = _Causes.of(Cause.TRADE_REVERSED, Cause.FEE_REVERSED, Cause.REBATE_REVERSED)
+_CORRECTED: Final = _Causes.of(Cause.TRADE_CORRECTED, Cause.FEE_CORRECTED, Cause.REBATE_CORRECTED)
 
 
-def legs_of(event: Any, market: Market, *, line: int = 0) -> list[EntryRow]:
-    """Return the entries that an event must have; none for one that moves no money.
+def legs_of(event: Any, market: Market, *, line: int = 0) -> list[Row]:
+    """Return the entries that an event must have, as ``EntryRow``; none where no money moves.
 
     Args:
         event: any event.
@@ -146,22 +162,17 @@ def legs_of(event: Any, market: Market, *, line: int = 0) -> list[EntryRow]:
     """
     match event:
         case e.TradeExecuted():
-            legs = _exchange(event, market, way=1, first=1, causes=_BOOKED)
+            legs = _exchange(event, market, _terms(event), way=1, first=1, causes=_BOOKED)
         case e.TradeChanged():
-            undone = _Terms(
-                event.previous_base_atoms,
-                event.previous_notional_atoms,
-                event.maker_previous_fee_atoms,
-                event.taker_previous_fee_atoms,
-            )
-            legs = _exchange(event, market, way=-1, first=1, causes=_REVERSED, terms=undone)
-            legs += _exchange(event, market, way=1, first=9, causes=_CORRECTED)
+            undone = _undone_terms(event)
+            legs = _exchange(event, market, undone, way=-1, first=1, causes=_REVERSED)
+            legs += _exchange(event, market, _terms(event), way=1, first=9, causes=_CORRECTED)
         case e.BalanceChanged():
             cause, giver, taker = _MOVES[event.cause]
             legs = _pair(event, cause, giver, taker, event.amount_atoms)
         case e.FundsTransferred():
-            legs = _pair(event, Cause.TRANSFER, Kind.FUNDS, Kind.FUNDS, event.amount_atoms)
-            legs[1] = legs[1]._replace(account=event.to_account)
+            given, taken = _pair(event, Cause.TRANSFER, _FUNDS, _FUNDS, event.amount_atoms)
+            legs = [given, EntryRow._make(taken)._replace(account=event.to_account)]
         case e.ReceivableChanged():
             change = event.change_atoms
             cause = Cause.RECEIVABLE_RAISED if change > 0 else Cause.RECEIVABLE_SETTLED
@@ -172,94 +183,89 @@ def legs_of(event: Any, market: Market, *, line: int = 0) -> list[EntryRow]:
             legs = _pair(event, cause, Kind.CREDIT_LINE, Kind.CREDIT_GRANTED, change)
         case _:
             return []
-    return [leg for leg in legs if leg.amount]
+    return [leg for leg in legs if leg[_AMOUNT]]
 
 
-class _Terms(NamedTuple):
-    base: int
-    notional: int
-    maker_fee: int
-    taker_fee: int
+_AMOUNT: Final = EntryRow._fields.index("amount")
+
+_Terms = tuple[int, int, int, int]
+"""Base and notional, the maker's fee and the taker's."""
+
+_terms: Final = attrgetter("base_atoms", "notional_atoms", "maker_fee_atoms", "taker_fee_atoms")
+_undone_terms: Final = attrgetter(
+    "previous_base_atoms",
+    "previous_notional_atoms",
+    "maker_previous_fee_atoms",
+    "taker_previous_fee_atoms",
+)
 
 
 def _exchange(
     event: e.TradeExecuted | e.TradeChanged,
     market: Market,
+    terms: _Terms,
     *,
     way: int,
     first: int,
     causes: _Causes,
-    terms: _Terms | None = None,
-) -> list[EntryRow]:
+) -> list[Row]:
     """Return the eight legs of a trade, or of undoing one (``way`` -1)."""
-    base, notional, maker_fee, taker_fee = terms or _Terms(
-        event.base_atoms, event.notional_atoms, event.maker_fee_atoms, event.taker_fee_atoms
-    )
-    towards_taker = way if event.taker_side == Side.BUY else -way
-    maker, taker, (of_base, of_quote) = event.maker_account, event.taker_account, market
-    of_maker = causes.fee if maker_fee > 0 else causes.rebate
-    of_taker = causes.fee if taker_fee > 0 else causes.rebate
+    base, notional, maker_fee, taker_fee = terms
+    trade, fee, rebate = causes
+    number, maker, taker = event.number, event.maker_account, event.taker_account
+    of_base, of_quote = market
+    to_taker = way if event.taker_side == _BUY else -way
+    of_maker = fee if maker_fee > 0 else rebate
+    of_taker = fee if taker_fee > 0 else rebate
     paid = max(maker_fee, 0) + max(taker_fee, 0)
     rebated = min(maker_fee, 0) + min(taker_fee, 0)
-    rows = (
-        (Kind.FUNDS, causes.trade, maker, of_base, -towards_taker * base),
-        (Kind.FUNDS, causes.trade, taker, of_base, towards_taker * base),
-        (Kind.FUNDS, causes.trade, maker, of_quote, towards_taker * notional),
-        (Kind.FUNDS, causes.trade, taker, of_quote, -towards_taker * notional),
-        (Kind.FUNDS, of_maker, maker, of_quote, -way * maker_fee),
-        (Kind.FUNDS, of_taker, taker, of_quote, -way * taker_fee),
-        (Kind.FEE_INCOME, causes.fee, _VENUE, of_quote, way * paid),
-        (Kind.REBATES, causes.rebate, _VENUE, of_quote, way * rebated),
-    )
-    return [EntryRow(event.number, leg, *row) for leg, row in enumerate(rows, first)]
+    return [
+        (number, first, _FUNDS, trade, maker, of_base, -to_taker * base),
+        (number, first + 1, _FUNDS, trade, taker, of_base, to_taker * base),
+        (number, first + 2, _FUNDS, trade, maker, of_quote, to_taker * notional),
+        (number, first + 3, _FUNDS, trade, taker, of_quote, -to_taker * notional),
+        (number, first + 4, _FUNDS, of_maker, maker, of_quote, -way * maker_fee),
+        (number, first + 5, _FUNDS, of_taker, taker, of_quote, -way * taker_fee),
+        (number, first + 6, _FEE_INCOME, fee, _VENUE, of_quote, way * paid),
+        (number, first + 7, _REBATES, rebate, _VENUE, of_quote, way * rebated),
+    ]
 
 
-def _pair(event: Any, cause: Cause, giver: Kind, taker: Kind, amount: int) -> list[EntryRow]:
+def _pair(event: Any, cause: int, giver: int, taker: int, amount: int) -> list[Row]:
     """Return two legs: what one ledger account gives, the other takes."""
     return [_leg(event, 1, giver, cause, -amount), _leg(event, 2, taker, cause, amount)]
 
 
-def _leg(event: Any, leg: int, kind: Kind, cause: Cause, amount: int) -> EntryRow:
-    account = _VENUE if kind >= Kind.FEE_INCOME else event.account
-    return EntryRow(event.number, leg, kind, cause, account, event.asset, amount)
+def _leg(event: Any, leg: int, kind: int, cause: int, amount: int) -> Row:
+    account = _VENUE if kind >= _FEE_INCOME else event.account
+    return (event.number, leg, int(kind), int(cause), account, event.asset, amount)
 
 
-def stated_balances(event: Any, market: Market) -> Iterator[tuple[int, int, int]]:
-    """Yield (account, asset, balance) for each whole balance that an event states."""
+def stated_balances(event: Any, market: Market) -> Iterable[tuple[int, int, int]]:
+    """Return (account, asset, balance) for each whole balance that an event states."""
     match event:
         case e.TradeExecuted() | e.TradeChanged():
             base, quote = market
-            yield event.maker_account, base, event.maker_base_balance
-            yield event.maker_account, quote, event.maker_quote_balance
-            yield event.taker_account, base, event.taker_base_balance
-            yield event.taker_account, quote, event.taker_quote_balance
+            maker, taker = event.maker_account, event.taker_account
+            return (
+                (maker, base, event.maker_base_balance),
+                (maker, quote, event.maker_quote_balance),
+                (taker, base, event.taker_base_balance),
+                (taker, quote, event.taker_quote_balance),
+            )
         case e.BalanceChanged() | e.ReceivableChanged():
-            yield event.account, event.asset, event.balance_atoms
+            return ((event.account, event.asset, event.balance_atoms),)
         case e.FundsTransferred():
-            yield event.account, event.asset, event.balance_atoms
-            yield event.to_account, event.asset, event.to_balance_atoms
+            return (
+                (event.account, event.asset, event.balance_atoms),
+                (event.to_account, event.asset, event.to_balance_atoms),
+            )
         case _:
-            return
+            return ()
 
 
-def trade_row(event: e.TradeExecuted) -> TradeRow:
-    """Return a trade as the ledger must keep it."""
-    return TradeRow(
-        event.number,
-        event.trade_id,
-        event.instrument,
-        event.price_ticks,
-        event.quantity_lots,
-        event.notional_atoms,
-        event.base_atoms,
-        event.taker_side,
-        event.maker_order_id,
-        event.maker_account,
-        event.maker_fee_atoms,
-        event.taker_order_id,
-        event.taker_account,
-        event.taker_fee_atoms,
-    )
+trade_row: Final = attrgetter("number", *TradeRow._fields[1:])
+"""Returns a trade as the ledger must keep it, as ``TradeRow``."""
 
 
 def correction_row(event: e.TradeChanged) -> CorrectionRow:

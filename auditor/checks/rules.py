@@ -1,13 +1,20 @@
 """Who may trade, when, and at which price: phases, kill switches, collars, owner groups."""
 
+from typing import Final
+
 from auditor.checks.arithmetic import is_within_collar
 from auditor.checks.handlers import Handlers
 from auditor.findings import Check, Findings
-from auditor.picture import Instrument, Picture
+from auditor.picture import Instrument, Order, Picture
 from messages.trading import events as e
 from messages.trading.terms import OrderType, Phase, Scope, Side
 
-_TAKES_NO_ORDERS = frozenset({Phase.HALTED, Phase.CLOSED})
+_TAKES_NO_ORDERS: Final = frozenset({Phase.HALTED, Phase.CLOSED})
+
+# As plain integers: an enumeration's member costs each use a call, and this is each order's.
+_BUY: Final = int(Side.BUY)
+_CONTINUOUS: Final = int(Phase.CONTINUOUS)
+_LIMIT: Final = int(OrderType.LIMIT)
 
 
 class Rules:
@@ -25,6 +32,8 @@ class Rules:
 
     def end_command(self) -> None:
         """Say which orders of the command came in under a kill switch."""
+        if not self._under_a_switch:
+            return
         for order_id, (scope, target) in self._under_a_switch.items():
             order = self._picture.orders.get(order_id)
             self._findings.add(
@@ -44,7 +53,7 @@ class Rules:
             self._say(Check.PHASES, event, f"accepted in phase {market.phase}")
         if self._picture.killed:
             self._require_no_switch(event, account.firm)
-        if event.order_type == OrderType.LIMIT:
+        if event.order_type == _LIMIT and market.collar_ppm:
             self._require_collar(event, market)
 
     def _require_no_switch(self, event: e.OrderAccepted, firm: int) -> None:
@@ -60,16 +69,16 @@ class Rules:
                 self._under_a_switch[event.order_id] = target
 
     def _require_collar(self, event: e.OrderAccepted, market: Instrument) -> None:
-        references = (market.reference, market.other_reference or market.reference)
-        if not any(
-            is_within_collar(
-                side=event.side,
-                price=event.price_ticks,
-                reference=reference,
-                collar_ppm=market.collar_ppm,
+        side, price, collar_ppm = event.side, event.price_ticks, market.collar_ppm
+        reference, other = market.reference, market.other_reference
+        is_within = is_within_collar(
+            side=side, price=price, reference=reference, collar_ppm=collar_ppm
+        )
+        if not is_within and other:
+            is_within = is_within_collar(
+                side=side, price=price, reference=other, collar_ppm=collar_ppm
             )
-            for reference in references
-        ):
+        if not is_within:
             self._say(
                 Check.PRICES,
                 event,
@@ -85,12 +94,9 @@ class Rules:
         if event.is_negotiated:
             for order_id in (event.maker_order_id, event.taker_order_id):
                 self._under_a_switch.pop(order_id, None)
-        elif not event.is_auction:
-            market.reference = event.price_ticks
-            market.other_reference = 0
         else:
             market.reference, market.other_reference = event.price_ticks, 0
-        if (market.phase == Phase.CONTINUOUS) == bool(event.is_auction):
+        if (market.phase == _CONTINUOUS) == bool(event.is_auction):
             self._trade_say(Check.PHASES, event, f"in phase {market.phase}")
         maker = picture.accounts.get(event.maker_account)
         taker = picture.accounts.get(event.taker_account)
@@ -105,21 +111,24 @@ class Rules:
     def _require_price(self, event: e.TradeExecuted) -> None:
         """Require that a trade's price is the resting order's, and within both limits."""
         orders, price = self._picture.orders, event.price_ticks
-        sides = (
-            (event.maker_order_id, event.taker_side == Side.SELL),
-            (event.taker_order_id, event.taker_side == Side.BUY),
-        )
-        for order_id, is_buy in sides:
-            order = orders.get(order_id)
-            if order is not None and (price > order.price if is_buy else price < order.price):
-                self._trade_say(
-                    Check.PRICES, event, f"at {price}, and order {order_id} said {order.price}"
-                )
+        is_taker_buy = event.taker_side == _BUY
         maker = orders.get(event.maker_order_id)
-        if maker is not None and not event.is_auction and price != maker.price:
-            self._trade_say(
-                Check.PRICES, event, f"at {price}, and the resting order is at {maker.price}"
-            )
+        if maker is not None:
+            self._require_limit(event, event.maker_order_id, maker, is_buy=not is_taker_buy)
+            if price != maker.price and not event.is_auction:
+                self._trade_say(
+                    Check.PRICES, event, f"at {price}, and the resting order is at {maker.price}"
+                )
+        taker = orders.get(event.taker_order_id)
+        if taker is not None:
+            self._require_limit(event, event.taker_order_id, taker, is_buy=is_taker_buy)
+
+    def _require_limit(
+        self, event: e.TradeExecuted, order_id: int, order: Order, *, is_buy: bool
+    ) -> None:
+        price, limit = event.price_ticks, order.price
+        if price > limit if is_buy else price < limit:
+            self._trade_say(Check.PRICES, event, f"at {price}, and order {order_id} said {limit}")
 
     def _say(self, check: Check, event: e.OrderAccepted, text: str) -> None:
         self._findings.add(

@@ -131,9 +131,9 @@ class Shadow:
         later = self.entries if self.later_entries is None else self.later_entries
         stretches: dict[int, Sums] = {}
         for entry in later:
-            stretches.setdefault(entry.event_number // STRETCH, Sums()).add_entry(entry)
+            stretches.setdefault(entry.event_number // STRETCH, Sums()).add_entries([entry])
         for trade in self.trades:
-            stretches.setdefault(trade.event_number // STRETCH, Sums()).add_trade(trade)
+            stretches.setdefault(trade.event_number // STRETCH, Sums()).add_trades([trade])
         for number, sums in stretches.items():
             ledger.compare_stretch(number, sums)
         ledger.compare_position(self.later_position, None)
