@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from retail_gateway.streams.settings import Limits as SocketLimits
+from retail_gateway.streams.settings import Limits as StreamLimits
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]
@@ -61,6 +61,15 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """From a connection's beginning, or an answer, to the end of the next answer."""
 
 
+class SocketLimits(StreamLimits, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``[retail_api.sockets]``: what connections to the WebSocket API may take."""
+
+    connections_max: Count = 4096
+    connections_per_address_max: Count = 64
+    messages_per_second: Count = 100
+    """Requests, pings and pongs of one connection; a minute's weight allows no more."""
+
+
 class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``[retail_api]``: the REST door for people, and the accounts that they get in the venue."""
 
@@ -80,7 +89,7 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     http: HttpSettings = HttpSettings()
     socket_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     """Of the WebSocket API, on the same host."""
-    sockets: SocketLimits = SocketLimits(connections_max=4096, connections_per_address_max=64)
+    sockets: SocketLimits = SocketLimits()
 
 
 class RedisTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,6 +9,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 _READ_BUFFER_BYTES: Final = 2048
 """At first, of one connection; it grows with what a reader sends."""
 _BACKLOG: Final = 1024
+_ACCEPTED_AT_ONCE: Final = 64
+_PAUSE_SECONDS: Final = 1.0
 _CONTROL_BYTES_MAX: Final = 125
 _PARTS_MAX: Final = 64
 """Frames of one message."""
@@ -64,7 +68,6 @@ class _Connection(WSListener):
     """One reader's connection, from the handshake on: the wire of its ``Listener``."""
 
     def __init__(self, limits: Limits, begin: Callable[[Wire], Listener]) -> None:
-        self.has_begun = False
         self._limits = limits
         self._begin = begin
         self._listener: Listener | None = None
@@ -76,7 +79,6 @@ class _Connection(WSListener):
     # --- picows.WSListener ---
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self.has_begun = True
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=self._limits.queue_bytes_max)
         self._listener = self._begin(self)
@@ -155,10 +157,42 @@ class _Connection(WSListener):
         self._transport.disconnect(graceful=False)
 
 
+class _Guest:
+    """A connection from its beginning until it is a reader's, or gone; TLS is part of it."""
+
+    def __init__(self, house: House, address: str, drop: Callable[[], None]) -> None:
+        self.address = address
+        self._house = house
+        self._drop = drop
+        self._is_counted = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def knock(self) -> bool:
+        """Come in, as far as there is room; the time for all of the handshake begins."""
+        self._is_counted = self._house.knocked(self)
+        if self._is_counted:
+            seconds = self._house.limits.handshake_seconds
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+        return self._is_counted
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._drop()
+
+    def come_out(self) -> None:
+        """Be counted no more as one on its way in."""
+        if self._is_counted:
+            self._is_counted = False
+            assert self._timer is not None
+            self._timer.cancel()
+            self._house.went(self)
+
+
 class _Protocol(WSProtocol):
     """picows' protocol, for clients that are let in: it judges a request, we judge a connection."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, guest: _Guest | None) -> None:
+        """Wait for a connection; over TLS it is that of a guest who was let in before."""
         limits = house.limits
         super().__init__(
             None,  # host and port: ours is the server's end
@@ -178,52 +212,39 @@ class _Protocol(WSProtocol):
             _READ_BUFFER_BYTES,
         )
         self._house = house
-        self._address = ""
-        self._is_let_in = False
-        self._is_counted = False
-        self._connection: _Connection | None = None
+        self._guest = guest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        self._address = str(peer[0]) if peer else ""
-        self._is_let_in = self._is_counted = self._house.knocked(self._address)
-        if not self._is_let_in:
-            cast(asyncio.Transport, transport).abort()
-            return
+        if self._guest is None:
+            plain = cast(asyncio.Transport, transport)
+            peer = transport.get_extra_info("peername")
+            guest = _Guest(self._house, str(peer[0]) if peer else "", plain.abort)
+            if not guest.knock():
+                plain.abort()
+                return
+            self._guest = guest
         super().connection_made(transport)
-        loop = asyncio.get_running_loop()
-        loop.call_later(self._house.limits.handshake_seconds, self._drop_if_silent)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._come_out()
-        if self._is_let_in:
+        if self._guest is not None:
+            self._guest.come_out()
             super().connection_lost(exc)
 
     def _judge(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         target = request.path.decode("ascii", "replace")
-        verdict = self._house.judge(self._address, target)
+        guest = self._guest
+        assert guest is not None
+        verdict = self._house.judge(guest.address, target)
         if isinstance(verdict, Denied):
             return WSUpgradeResponseWithListener(_http_answer(verdict), None)
-        self._connection = _Connection(self._house.limits, self._entering(verdict))
-        response = WSUpgradeResponse.create_101_response()
-        return WSUpgradeResponseWithListener(response, self._connection)
 
-    def _entering(self, begin: Callable[[Wire], Listener]) -> Callable[[Wire], Listener]:
         def enter(wire: Wire) -> Listener:
-            self._come_out()
-            return begin(wire)
+            guest.come_out()
+            return verdict(wire)
 
-        return enter
-
-    def _come_out(self) -> None:
-        """Count a connection no more that was on its way in."""
-        if self._is_counted:
-            self._is_counted = False
-            self._house.went(self._address)
-
-    def _drop_if_silent(self) -> None:
-        if self._connection is None or not self._connection.has_begun:
-            self.transport.disconnect(graceful=False)
+        connection = _Connection(self._house.limits, enter)
+        response = WSUpgradeResponse.create_101_response()
+        return WSUpgradeResponseWithListener(response, connection)
 
 
 def _http_answer(denied: Denied) -> WSUpgradeResponse:
@@ -233,16 +254,91 @@ def _http_answer(denied: Denied) -> WSUpgradeResponse:
     return WSUpgradeResponse.create_error_response(HTTPStatus(denied.status), denied.body, headers)
 
 
+class _TlsDoor:
+    """Takes connections that begin with TLS.
+
+    A loop's own server tells nobody of a connection before its TLS handshake is done: whoever
+    never finished one would be counted nowhere. So connections are accepted here.
+    """
+
+    def __init__(self, house: House, listener: socket.socket, context: ssl.SSLContext) -> None:
+        self._house = house
+        self._listener = listener
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._handshakes: dict[asyncio.Task[None], _Guest] = {}
+        self._is_open = True
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        self._look()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._is_open = False
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    async def wait_closed(self) -> None:
+        """End the handshakes that are not done."""
+        for guest in self._handshakes.values():
+            guest.abort()
+        await asyncio.gather(*self._handshakes)
+
+    def _look(self) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                accepted, peer = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # No more files may be open: what waits stays in the queue for a moment.
+                log.warning("connections_not_accepted", reason=str(error))
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_PAUSE_SECONDS, self._look)
+                return
+            guest = _Guest(self._house, str(peer[0]), partial(_shut, accepted))
+            if guest.knock():
+                task = self._loop.create_task(self._secure(accepted, guest), name="streams.tls")
+                self._handshakes[task] = guest
+                task.add_done_callback(self._handshakes.pop)
+            else:
+                accepted.close()
+
+    async def _secure(self, accepted: socket.socket, guest: _Guest) -> None:
+        accepted.setblocking(False)
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: _Protocol(self._house, guest),
+                accepted,
+                ssl=self._context,
+                ssl_handshake_timeout=self._house.limits.handshake_seconds,
+            )
+        except OSError as error:  # ssl.SSLError is one, and so is a lost connection
+            log.debug("tls_handshake_failed", said=str(error))
+            guest.come_out()
+
+
+def _shut(accepted: socket.socket) -> None:
+    with suppress(OSError):  # it has ended already
+        accepted.shutdown(socket.SHUT_RDWR)
+
+
 class PicowsServer:
     """A listening socket whose connections speak WebSocket."""
 
-    def __init__(self, server: asyncio.Server, address: str) -> None:
+    def __init__(self, server: asyncio.Server | _TlsDoor, address: str) -> None:
         self._server = server
         self.address = address
 
     async def close(self) -> None:
         """Take no more connections; those that are open stay."""
         self._server.close()
+        if isinstance(self._server, _TlsDoor):
+            await self._server.wait_closed()
 
 
 async def serve(
@@ -268,13 +364,10 @@ async def serve(
         raise SettingsError(f"config/venue.toml: {where}: {error.strerror}") from error
     # Accepted sockets inherit it. The kernel doubles what it is told, for its own accounts.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes // 2)
-    handshake = None if context is None else limits.handshake_seconds
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Protocol(house),
-        sock=listener,
-        backlog=_BACKLOG,
-        ssl=context,
-        ssl_handshake_timeout=handshake,
-    )
     host, port = listener.getsockname()[:2]
-    return PicowsServer(server, f"{'ws' if context is None else 'wss'}://{host}:{port}")
+    if context is not None:
+        return PicowsServer(_TlsDoor(house, listener, context), f"wss://{host}:{port}")
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Protocol(house, None), sock=listener, backlog=_BACKLOG
+    )
+    return PicowsServer(server, f"ws://{host}:{port}")

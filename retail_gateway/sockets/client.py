@@ -10,10 +10,18 @@ import structlog
 
 from retail_gateway.front import Front, Reply, Request
 from retail_gateway.parameters import PARAMETERS_MAX, malformed
-from retail_gateway.refusals import DATABASE_AWAY, OVERLOADED, DoorCode, Refusal, door_refusal
+from retail_gateway.refusals import (
+    DATABASE_AWAY,
+    OVERLOADED,
+    Details,
+    DoorCode,
+    Refusal,
+    door_refusal,
+)
 from retail_gateway.routes import Endpoint, Security
 from retail_gateway.signing import Credentials
 from retail_gateway.streams.message import text_frame
+from retail_gateway.streams.pace import Pace
 from retail_gateway.streams.ports import Wire
 from retail_gateway.streams.refusals import CloseCode, Reason, farewell
 from retail_gateway.streams.refusals import Refusal as Reasoned
@@ -95,6 +103,7 @@ class Client:
         self._waiting: deque[bytes] | None = None
         self._waiting_bytes = 0
         now = house.now()
+        self._pace = Pace()
         self._ends_at = now + house.limits.life_seconds
         self._ping_at = now + house.limits.ping_seconds
         self._pong_until = 0.0
@@ -103,7 +112,7 @@ class Client:
 
     def received(self, text: bytes) -> None:
         """Take a request, and answer it beside the others."""
-        if self._is_closed:
+        if self._is_closed or not self._may_say_more():
             return
         if self._requests >= REQUESTS_MAX:
             self._answer(None, self._house.front.refusal(OVERLOADED))
@@ -118,12 +127,26 @@ class Client:
 
     def pinged(self, payload: bytes) -> None:
         """Answer a ping."""
-        if not self._is_closed and self._waiting is None:
+        if not self._is_closed and self._may_say_more() and self._waiting is None:
             self._wire.write(bytes((_PONG, len(payload))) + payload)
 
     def ponged(self) -> None:
         """Take a sign of life."""
-        self._pong_until = 0.0
+        if not self._is_closed and self._may_say_more():
+            self._pong_until = 0.0
+
+    def _may_say_more(self) -> bool:
+        """Count a message of whatever kind; answer one too many, and end the connection."""
+        rate = self._house.limits.messages_per_second
+        if self._pace.admits(rate, self._house.now()):
+            return True
+        text = f"more than {rate} messages a second, pings and pongs too"
+        reason = Reason.TOO_MANY_MESSAGES
+        details = Details(reason, reason.name, rate, rate + 1)
+        refused = Refusal(429, -1003, f"Too many requests; {text}.", details)
+        self._answer(None, self._house.front.refusal(refused))
+        self.cut(reason, text)
+        return False
 
     def broke(self, code: CloseCode, text: str) -> None:
         """End a connection that keeps no rule of the protocol."""

@@ -13,7 +13,7 @@ import msgspec
 from retail_gateway.front import Front
 from retail_gateway.routes import Endpoint
 from retail_gateway.sockets.client import Client
-from retail_gateway.streams.ports import House, Listener, Server, Wire
+from retail_gateway.streams.ports import Guest, House, Listener, Server, Wire
 from retail_gateway.streams.refusals import CloseCode, Denied, Reason, Refusal, denied
 from retail_gateway.streams.room import Room
 from retail_gateway.streams.settings import Limits, StreamsSettings
@@ -75,21 +75,26 @@ class SocketService:
 
     # --- streams.ports.House ---
 
-    def knocked(self, address: str) -> bool:
+    def knocked(self, guest: Guest) -> bool:
         """See ``House``."""
-        return not self._is_stopping and self._room.knock(address)
+        if self._is_stopping:
+            return False
+        leaving = self._room.knock(guest, self.now())
+        if leaving is not None:
+            leaving.abort()
+        return leaving is not guest
 
-    def went(self, address: str) -> None:
+    def went(self, guest: Guest) -> None:
         """See ``House``."""
-        self._room.go(address)
+        self._room.go(guest)
 
     def judge(self, address: str, target: str) -> Denied | Callable[[Wire], Listener]:
         """See ``House``."""
-        refusal = self._room.judge(address, self.now())
+        refusal = self._room.judge(address)
+        if refusal is None and target.partition("?")[0] != PATH:
+            refusal = Refusal(Reason.NO_SUCH_PATH, f"the path is {PATH}")
         if refusal is not None:
-            return denied(429, refusal, retry_seconds=int(self.limits.attempts_seconds))
-        if target.partition("?")[0] != PATH:
-            return denied(404, Refusal(Reason.NO_SUCH_PATH, f"the path is {PATH}"))
+            return denied(refusal, attempts_seconds=self.limits.attempts_seconds)
         return lambda wire: self._begin(wire, address)
 
     def _begin(self, wire: Wire, address: str) -> Client:

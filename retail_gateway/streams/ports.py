@@ -55,16 +55,29 @@ class Listener(Protocol):
         ...
 
 
+class Guest(Protocol):
+    """A connection that has not said yet what it wants."""
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+        ...
+
+    def abort(self) -> None:
+        """Drop it at once: it has to make room."""
+        ...
+
+
 class House(Protocol):
     """What a server needs of the process."""
 
     limits: Limits
 
-    def knocked(self, address: str) -> bool:
+    def knocked(self, guest: Guest) -> bool:
         """Say whether a connection may say what it wants; it is dropped otherwise."""
         ...
 
-    def went(self, address: str) -> None:
+    def went(self, guest: Guest) -> None:
         """Take note that a connection that was let in came to nothing, or to a reader."""
         ...
 

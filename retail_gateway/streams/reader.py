@@ -8,6 +8,7 @@ from messages.market_data import Delivery
 from retail_gateway.streams import requests
 from retail_gateway.streams.backlog import Backlog
 from retail_gateway.streams.message import Message
+from retail_gateway.streams.pace import Pace
 from retail_gateway.streams.ports import Wire
 from retail_gateway.streams.refusals import CloseCode, Reason, Refusal, farewell
 from retail_gateway.streams.settings import Limits
@@ -65,7 +66,7 @@ class Reader:
     __slots__ = (
         "_desk",
         "_is_closed",
-        "_messages_full_at",
+        "_pace",
         "_ping_at",
         "_wire",
         "address",
@@ -93,7 +94,7 @@ class Reader:
         self._desk = desk
         self._wire = wire
         self._ping_at = now + desk.limits.ping_seconds
-        self._messages_full_at = 0.0
+        self._pace = Pace()
         self._is_closed = False
 
     def begin(self, streams: Iterable[tuple[str, str]]) -> None:
@@ -261,9 +262,8 @@ class Reader:
 
     def _may_say_more(self) -> bool:
         """Count a message from the reader, and cut one that says too much."""
-        rate, now = self._desk.limits.messages_per_second, self._desk.now()
-        self._messages_full_at = max(self._messages_full_at, now) + 1 / rate
-        if self._messages_full_at - now <= 1 + 1e-9:
+        rate = self._desk.limits.messages_per_second
+        if self._pace.admits(rate, self._desk.now()):
             return True
         text = f"more than {rate} messages a second, pings and pongs too"
         self.cut(Refusal(Reason.TOO_MANY_MESSAGES, text))

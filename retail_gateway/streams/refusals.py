@@ -1,7 +1,7 @@
 """Why a reader does not get what it asked for, by number (docs/protocols/websocket.md)."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -55,10 +55,23 @@ class Denied(NamedTuple):
     retry_seconds: int = 0
 
 
-def denied(status: int, refusal: Refusal, *, retry_seconds: int = 0) -> Denied:
-    """Make the HTTP answer to who cannot be served."""
+_HTTP_STATUS: Final = {
+    Reason.NO_SUCH_PATH: 404,
+    Reason.NOT_READY: 503,
+    Reason.TOO_MANY_CONNECTIONS: 503,
+    Reason.TOO_MANY_OF_ADDRESS: 429,
+    Reason.TOO_MANY_ATTEMPTS: 429,
+    Reason.STOPPING: 503,
+}
+
+
+def denied(refusal: Refusal, *, attempts_seconds: float) -> Denied:
+    """Make the HTTP answer to who cannot be served, and say when to try again."""
+    status = _HTTP_STATUS.get(refusal.reason, 400)
+    is_attempts = refusal.reason is Reason.TOO_MANY_ATTEMPTS
+    wait = 0 if status == 404 else int(attempts_seconds) if is_attempts else 1
     body = msgspec.json.encode({"code": refusal.reason.value, "msg": refusal.text})
-    return Denied(status, body, retry_seconds)
+    return Denied(status, body, wait)
 
 
 def farewell(refusal: Refusal) -> str:

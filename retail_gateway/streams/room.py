@@ -1,10 +1,21 @@
-"""How many connections there are, of whom, and how often they come: no clock, no socket."""
+"""How many connections there are, of whom, and how often they come: no clock, no socket.
+
+Who knocks is let in for a moment, whoever knocks already: where there is no room for one more, the
+oldest of the network with the most goes. A handshake takes an honest client a moment, so one that
+has had more time than all others of its network is the one to end; and whoever fills the room with
+silence ends their own.
+"""
 
 from collections import Counter
+from typing import Final
 
+from retail_gateway.streams.ports import Guest
 from retail_gateway.streams.refusals import Reason, Refusal
 from retail_gateway.streams.settings import Limits
 from runtime.networks import network_of
+
+_TIMES_TOO_MANY: Final = 2
+"""From so many times the attempts on, a connection is dropped before anything is read of it."""
 
 
 class Room:
@@ -12,33 +23,50 @@ class Room:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._knocking: Counter[str] = Counter()
+        self._knocking: dict[str, dict[Guest, None]] = {}
         self._inside: Counter[str] = Counter()
         self._attempts: dict[str, tuple[float, int]] = {}
         self.knocking = 0
         self.inside = 0
 
-    def knock(self, address: str) -> bool:
-        """Count a connection that has not said what it wants; False if it has to go."""
-        network = network_of(address)
-        if (
-            self.knocking >= self._limits.handshakes_max
-            or self._knocking[network] >= self._limits.handshakes_per_address_max
-        ):
-            return False
-        self._knocking[network] += 1
+    def knock(self, guest: Guest, now: float) -> Guest | None:
+        """Count an attempt, and a connection that has not said what it wants.
+
+        Returns:
+            Who has to go: another that makes room, the guest itself when its network begins far
+            too many connections, or nobody.
+        """
+        network, limits = network_of(guest.address), self._limits
+        if self._attempt(network, now) > _TIMES_TOO_MANY * limits.attempts_per_address_max:
+            return guest
+        leaving = None
+        if len(self._knocking.get(network, ())) >= limits.handshakes_per_address_max:
+            leaving = self._oldest(network)
+        elif self.knocking >= limits.handshakes_max:
+            leaving = self._oldest(max(self._knocking, key=lambda each: len(self._knocking[each])))
+        if leaving is not None:
+            self.go(leaving)
+        self._knocking.setdefault(network, {})[guest] = None
         self.knocking += 1
-        return True
+        return leaving
 
-    def go(self, address: str) -> None:
-        """Count it no more."""
-        self.knocking -= 1
-        _less(self._knocking, network_of(address))
+    def go(self, guest: Guest) -> None:
+        """Count it no more; repeating it is harmless."""
+        network = network_of(guest.address)
+        guests = self._knocking.get(network, {})
+        if guest in guests:
+            del guests[guest]
+            self.knocking -= 1
+            if not guests:
+                del self._knocking[network]
 
-    def judge(self, address: str, now: float) -> Refusal | None:
-        """Count an attempt, and say why it cannot come in."""
+    def _oldest(self, network: str) -> Guest:
+        return next(iter(self._knocking[network]))
+
+    def judge(self, address: str) -> Refusal | None:
+        """Say why a connection that has said what it wants cannot come in."""
         network, limits = network_of(address), self._limits
-        attempts = self._attempt(network, now)
+        _, attempts = self._attempts.get(network, (0.0, 0))
         if attempts > limits.attempts_per_address_max:
             return Refusal(
                 Reason.TOO_MANY_ATTEMPTS,

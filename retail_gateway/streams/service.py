@@ -17,7 +17,7 @@ from messages.market_data import Delivery, Published
 from retail_gateway.streams.message import Message
 from retail_gateway.streams.metrics import StreamsMetrics
 from retail_gateway.streams.naming import read_target, source_of
-from retail_gateway.streams.ports import House, Listener, Server, Wire
+from retail_gateway.streams.ports import Guest, House, Listener, Server, Wire
 from retail_gateway.streams.reader import Reader
 from retail_gateway.streams.refusals import CloseCode, Denied, Reason, Refusal, denied
 from retail_gateway.streams.room import Room
@@ -31,14 +31,6 @@ ServerFactory = Callable[[House, StreamsSettings, ssl.SSLContext | None], Awaita
 
 _SWEEP_SECONDS = 0.5
 _NOTICE_STREAM = "!serverShutdown"
-_HTTP_STATUS = {
-    Reason.NO_SUCH_PATH: 404,
-    Reason.NOT_READY: 503,
-    Reason.TOO_MANY_CONNECTIONS: 503,
-    Reason.TOO_MANY_OF_ADDRESS: 429,
-    Reason.TOO_MANY_ATTEMPTS: 429,
-    Reason.STOPPING: 503,
-}
 
 
 class StreamsService:
@@ -114,16 +106,19 @@ class StreamsService:
 
     # --- ports.House ---
 
-    def knocked(self, address: str) -> bool:
+    def knocked(self, guest: Guest) -> bool:
         """See ``House``."""
-        if not self._is_stopping and self._room.knock(address):
-            return True
-        self._metrics.refused.labels("handshakes").inc()
-        return False
+        if self._is_stopping:
+            return False
+        leaving = self._room.knock(guest, self.now())
+        if leaving is not None:
+            self._metrics.refused.labels("handshakes").inc()
+            leaving.abort()
+        return leaving is not guest
 
-    def went(self, address: str) -> None:
+    def went(self, guest: Guest) -> None:
         """See ``House``."""
-        self._room.go(address)
+        self._room.go(guest)
 
     def judge(self, address: str, target: str) -> Denied | Callable[[Wire], Listener]:
         """See ``House``."""
@@ -131,16 +126,13 @@ class StreamsService:
         if refusal is None:
             return partial(self._begin, address, found)
         self._metrics.refused.labels(refusal.reason.name.lower()).inc()
-        status = _HTTP_STATUS.get(refusal.reason, 400)
-        is_attempts = refusal.reason is Reason.TOO_MANY_ATTEMPTS
-        wait = self.limits.attempts_seconds if is_attempts else 1
-        return denied(status, refusal, retry_seconds=int(wait) if status != 404 else 0)
+        return denied(refusal, attempts_seconds=self.limits.attempts_seconds)
 
     def _judge(
         self, address: str, target: str
     ) -> tuple[Refusal | None, tuple[bool, list[tuple[str, str]]]]:
         nothing: tuple[bool, list[tuple[str, str]]] = False, []
-        refusal = self._room.judge(address, self.now())
+        refusal = self._room.judge(address)
         if refusal is not None:
             return refusal, nothing
         if self._is_stopping:

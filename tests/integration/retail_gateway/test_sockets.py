@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from retail_gateway.settings import SocketLimits
 from services.accounts.terms import KeyKind, Permission, Status
 from tests.integration.retail_gateway.small_venue import AsyncTrader, SmallVenue, small_venue
 
@@ -192,3 +193,44 @@ async def test_frames_that_are_too_large_or_no_text_end_the_connection(venue: Sm
                 await connection.recv()
     with pytest.raises(InvalidStatus):
         await connect(venue.socket_url.replace("/v3", "/v4"))
+
+
+async def test_who_says_too_much_is_told_so_and_cut(tmp_path: Path) -> None:
+    limits = SocketLimits(messages_per_second=1)
+    async with (
+        small_venue(tmp_path, sockets=limits) as venue,
+        connect(venue.socket_url) as connection,
+    ):
+        with suppress(ConnectionClosed):
+            for number in range(200):
+                await connection.send(json.dumps({"id": number, "method": "ping"}))
+        answers = [json.loads(text) async for text in _until_cut(connection)]
+        refused = [each for each in answers if each["status"] != 200]
+        assert [(each["status"], each["error"]["code"]) for each in refused] == [(429, -1003)]
+        assert refused[0]["error"]["details"] == {
+            "code": 1263, "name": "TOO_MANY_MESSAGES", "limit": 1, "usage": 2,
+        }  # fmt: skip
+        assert connection.close_code == 1008
+        assert connection.close_reason is not None
+        assert connection.close_reason.startswith("1263 more than 1 messages a second")
+
+
+async def test_pings_count_as_messages(tmp_path: Path) -> None:
+    limits = SocketLimits(messages_per_second=1)
+    async with (
+        small_venue(tmp_path, sockets=limits) as venue,
+        connect(venue.socket_url, ping_interval=None) as connection,
+    ):
+        with suppress(ConnectionClosed):
+            for number in range(200):
+                await connection.ping(str(number))
+        assert [json.loads(text)["status"] async for text in _until_cut(connection)] == [429]
+        assert connection.close_code == 1008
+
+
+async def _until_cut(connection: ClientConnection) -> AsyncIterator[str | bytes]:
+    try:
+        while True:
+            yield await connection.recv()
+    except ConnectionClosed:
+        return

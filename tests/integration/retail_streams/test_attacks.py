@@ -13,7 +13,15 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from messages.market_data import Delivery
 from retail_gateway.streams.settings import Limits
-from tests.integration.retail_streams.raw import BINARY, PING, PONG, TEXT, RawReader, frame
+from tests.integration.retail_streams.raw import (
+    BINARY,
+    PING,
+    PONG,
+    REQUEST,
+    TEXT,
+    RawReader,
+    frame,
+)
 from tests.integration.retail_streams.stage import (
     GENEROUS,
     FakeMarketData,
@@ -180,24 +188,57 @@ async def test_a_message_that_says_nothing_is_answered_with_an_error(text: bytes
         rude.close()
 
 
-@pytest.mark.parametrize("start", [b"", b"GET /ws HT", b"GET /ws HTTP/1.1\r\nHost: x\r\n"])
-async def test_half_handshakes_are_dropped_and_do_not_take_the_room(start: bytes) -> None:
-    limits = Limits(handshake_seconds=0.3, handshakes_per_address_max=5)
-    async with attacked(limits) as shown:
+HALVES = [b"", b"GET /ws HT", b"GET /ws HTTP/1.1\r\nHost: x\r\n"]
+
+
+@pytest.mark.parametrize("start", HALVES)
+async def test_half_handshakes_end_by_themselves(start: bytes) -> None:
+    async with stage(Limits(handshake_seconds=0.3)) as shown:
         half = [await asyncio.open_connection("127.0.0.1", shown.port) for _ in range(5)]
         for _, writer in half:
             writer.write(start)
-        await until(lambda: shown.count("refused_total", reason="handshakes") == 0)
-        reader, writer = await asyncio.open_connection("127.0.0.1", shown.port)
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)  # one too many: dropped at once
-        writer.close()
         for each, its_writer in half:
             async with asyncio.timeout(30):
                 assert await _rest(each) == b""  # dropped without a word
             its_writer.close()
+        assert shown.count("refused_total", reason="handshakes") == 0
+
+
+@pytest.mark.parametrize("start", HALVES)
+async def test_half_handshakes_do_not_take_the_room(start: bytes) -> None:
+    limits = Limits(handshake_seconds=600, handshakes_per_address_max=5)
+    async with attacked(limits) as shown:
+        half = [await asyncio.open_connection("127.0.0.1", shown.port) for _ in range(6)]
+        for _, writer in half:
+            writer.write(start)
+        async with asyncio.timeout(30):
+            assert await _rest(half[0][0]) == b""  # the oldest made room for the sixth
         async with shown.connect("/ws"):
-            pass
+            async with asyncio.timeout(30):
+                assert await _rest(half[1][0]) == b""
+        assert shown.count("refused_total", reason="handshakes") == 2
+        for _, writer in half:
+            writer.close()
+
+
+async def test_who_begins_connections_without_end_is_heard_no_more() -> None:
+    limits = Limits(attempts_per_address_max=3)
+    async with attacked(limits) as shown:
+        for number in range(2, 7):
+            said = await _said(shown)
+            assert (b" 429 " in said) == (number > 3), (number, said)
+        assert await _said(shown) == b""
+        assert shown.count("refused_total", reason="handshakes") == 1
+
+
+async def _said(shown: Stage) -> bytes:
+    """The beginning of what a request for nothing is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", shown.port)
+    writer.write(REQUEST.format(path="/nothing").encode())
+    async with asyncio.timeout(30):
+        answer = await _rest(reader)
+    writer.close()
+    return answer
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:

@@ -7,9 +7,10 @@ import json
 import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -27,7 +28,9 @@ from exchange.places import Places
 from exchange.state import State
 from exchange.streams_settings import streams_context
 from messages.market_data import Delivery
+from retail_gateway.streams.settings import Limits
 from runtime.toml import SettingsError
+from tests.integration.retail_streams.raw import REQUEST
 from tests.integration.retail_streams.stage import (
     PATIENCE_SECONDS,
     FakeMarketData,
@@ -185,8 +188,69 @@ async def test_over_tls_it_is_the_same(tmp_path: Path) -> None:
         plain_reader, plain_writer = await asyncio.open_connection("127.0.0.1", shown.port)
         plain_writer.write(b"GET /ws HTTP/1.1\r\n\r\n")
         async with asyncio.timeout(PATIENCE_SECONDS):
-            assert b"HTTP" not in await plain_reader.read(-1)
+            assert b"HTTP" not in await _until_end(plain_reader)
         plain_writer.close()
+
+
+async def test_who_does_not_finish_tls_takes_no_room_and_no_time(tmp_path: Path) -> None:
+    served, trusted = _contexts(tmp_path)
+    limits = Limits(handshakes_per_address_max=4, handshake_seconds=600)
+    async with stage(limits, context=served) as shown:
+        silent = [await asyncio.open_connection("127.0.0.1", shown.port) for _ in range(4)]
+        async with shown.connect("/ws/btcusd@trade", ssl=trusted) as reader:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await _until_end(silent[0][0]) == b""
+            assert shown.count("refused_total", reason="handshakes") == 1
+            shown.market.publish(Delivery.EVERY, "btcusd@trade", {"t": 1})
+            assert await heard(reader) == {"t": 1}
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_tls_has_to_be_agreed_on_in_time(tmp_path: Path) -> None:
+    served, _ = _contexts(tmp_path)
+    async with stage(Limits(handshake_seconds=0.2), context=served) as shown:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shown.port)
+        writer.write(b"\x16\x03\x01")  # the beginning of a ClientHello
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await _until_end(reader) == b""
+        writer.close()
+
+
+async def test_what_comes_with_the_end_of_tls_is_not_lost(tmp_path: Path) -> None:
+    served, trusted = _contexts(tmp_path)
+    async with stage(context=served) as shown:
+        for _ in range(20):
+            said = await asyncio.to_thread(_hasty, shown.port, trusted)
+            assert said.startswith(b"HTTP/1.1 101 "), said
+
+
+def _hasty(port: int, trusted: ssl.SSLContext) -> bytes:
+    """Send the request in the same piece as the last of the handshake; return the answer."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusted.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as plain:
+
+        def done(step: Callable[[], Any]) -> Any:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    more = plain.recv(65_536)
+                    assert more, "the server hung up"
+                    incoming.write(more)
+
+        done(tls.do_handshake)
+        tls.write(REQUEST.format(path="/ws").encode())
+        return bytes(done(lambda: tls.read(65_536)))
+
+
+async def _until_end(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(-1)
+    except ConnectionError:
+        return b""
 
 
 def _contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
