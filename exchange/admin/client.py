@@ -33,16 +33,19 @@ class RequestRefusedError(CommandError):
 class AdminClient:
     """Asks in the name of one operator."""
 
-    def __init__(self, url: str, token: Token, *, trust: Path | None = None) -> None:
+    def __init__(self, url: str, token: Token, *, venue: str, trust: Path | None = None) -> None:
         """Describe the way.
 
         Args:
             url: ``http://host:port`` or ``https://host:port``.
             token: who asks.
+            venue: which one is asked, 32 hexadecimal digits. It must not be learned from who
+                answers at ``url``: another venue could name the one it wants a signature for.
             trust: PEM of who may have issued the server's certificate; None: the system's.
         """
         self._parts = urlsplit(url)
         self._token = token
+        self._venue = venue
         self._trust = trust
 
     def get(self, path: str) -> Any:
@@ -82,7 +85,7 @@ class AdminClient:
         return dict(self.get(f"/v1/proposals/{proposal_id}"))
 
     def _send(self, method: str, path: str, body: str) -> Any:
-        signed = sign(self._token, method, path, body, now_ns=time.time_ns())
+        signed = sign(self._token, method, path, body, venue=self._venue, now_ns=time.time_ns())
         status, data = self._exchange(signed)
         try:
             answer = msgspec.json.decode(data)
@@ -97,6 +100,7 @@ class AdminClient:
         headers = {
             "Content-Type": "application/json",
             "Rialto-Operator": signed.operator,
+            "Rialto-Venue": signed.venue,
             "Rialto-Time": str(signed.time_ns),
             "Rialto-Nonce": signed.nonce,
             "Rialto-Signature": signed.signature,

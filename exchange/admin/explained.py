@@ -8,6 +8,7 @@ from exchange.directory import Directory
 from exchange.operator_link import ADMIN, connect, told
 from exchange.operators import Operators
 from exchange.state import State
+from exchange.venue_identity import venue_identity
 from messages.trading.events import EVENTS
 from runtime.chained_lines import ChainedLines
 
@@ -34,7 +35,7 @@ async def explained(state: State) -> Explained:
     """
     operators = Operators(state.operators).all()
     entries = list(Record(ChainedLines(state.admin_record)).entries())
-    found = record_findings(entries, operators)
+    found = record_findings(entries, operators, venue=venue_identity(state))
     recorded = {event: entry for _, entry in entries for event in entry.events}
     names = {each.number: each.name for each in operators}
     proposed = {entry.proposal: entry for _, entry in entries if entry.step == "proposed"}

@@ -1,7 +1,8 @@
 """The operators' API over HTTP: JSON in and out; every request carries its proof in headers.
 
-``Rialto-Operator``, ``Rialto-Time`` (nanoseconds), ``Rialto-Nonce`` (32 hexadecimal digits) and
-``Rialto-Signature`` (128). What is signed is in ``signing.py``; docs/operators.md has an example.
+``Rialto-Operator``, ``Rialto-Venue`` (32 hexadecimal digits), ``Rialto-Time`` (nanoseconds),
+``Rialto-Nonce`` (32) and ``Rialto-Signature`` (128). What is signed is in ``signing.py``;
+docs/operators.md has an example.
 """
 
 import asyncio
@@ -38,6 +39,8 @@ _STATUS: Final = {
     AdminCode.SECOND_OPERATOR_MISSING: 403,
     AdminCode.BUSY: 503,
     AdminCode.IMPOSSIBLE: 422,
+    AdminCode.VENUE_NOT_SIGNED: 401,
+    AdminCode.VENUE_FOREIGN: 401,
 }
 
 
@@ -99,6 +102,7 @@ class _Door:
         try:
             fields = {
                 "operator": request.headers.get("rialto-operator", ""),
+                "venue": request.headers.get("rialto-venue", ""),
                 "method": request.method,
                 "path": f"{path}?{query}" if query else path,
                 "body": body.decode(),

@@ -14,6 +14,7 @@ from exchange.admin.founding import found_operators
 from exchange.errors import CommandError
 from exchange.operators import Operators, Token
 from exchange.state import State
+from exchange.venue_identity import venue_identity
 
 
 class OperatorPair:
@@ -43,8 +44,11 @@ class OperatorPair:
                 " the others in (./rialto admin operators add)"
             )
         url = api_address(state)
+        venue = venue_identity(state)
         first, second = (
-            AdminClient(url, Token.read(operators.named(name), operators.token_path(name)))
+            AdminClient(
+                url, Token.read(operators.named(name), operators.token_path(name)), venue=venue
+            )
             for name in names
         )
         return cls(first, second)

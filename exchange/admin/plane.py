@@ -289,7 +289,9 @@ class Plane:
             try:
                 operator = self._doorkeeper.signer(signed)
             except AdminRefusedError as error:
-                outcome = f"refused: {signed.operator} is no operator any more, or did not sign it"
+                outcome = (
+                    f"refused: {signed.operator} is no operator any more, or did not sign it for us"
+                )
                 self.proposals.close(proposal, outcome)
                 raise AdminRefusedError(AdminCode.SECOND_OPERATOR_MISSING, outcome) from error
             self._require_role(operator, proposal.action)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -19,6 +20,7 @@ from exchange.admin.tls import tls_context
 from exchange.configuration import AdminApiTable, Configuration
 from exchange.operators import Operators
 from exchange.places import Places
+from exchange.venue_identity import venue_identity
 from runtime.chained_lines import ChainedLines
 
 
@@ -77,6 +79,7 @@ def plane_of(places: Places, table: AdminApiTable, record: Record) -> Plane:
         doorkeeper=Doorkeeper(
             operators,
             time.time_ns,
+            venue=cache(partial(venue_identity, places.state)),
             window_ns=int(table.window_seconds * 1e9),
             nonces_max=table.nonces_max,
         ),

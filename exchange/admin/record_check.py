@@ -40,17 +40,19 @@ _OF_ACTIONS: Final[dict[type[events.Event], frozenset[str]]] = {
 
 
 def record_findings(
-    entries: Iterable[tuple[int, Entry]], operators: Iterable[Operator]
+    entries: Iterable[tuple[int, Entry]], operators: Iterable[Operator], *, venue: str
 ) -> list[str]:
     """Say what in the record its operators did not sign, or one did where it takes two.
 
     Args:
         entries: numbered, in order, their chain checked.
         operators: all there are, the revoked ones too.
+        venue: whose record it is. Requests of the first version, which name none, may come
+            before the first that does.
     """
     keys = _Keys(operators)
     found: list[str] = []
-    course = _Course()
+    course = _Course(venue)
     for number, entry in entries:
         keys.learn(entry)
         if entry.request is not None and not keys.signed(entry):
@@ -70,7 +72,9 @@ def record_findings(
 class _Course:
     """How each request came: what begins with it, once, and what came of it after that."""
 
-    def __init__(self) -> None:
+    def __init__(self, venue: str) -> None:
+        self._venue = venue
+        self._is_venue_named = False
         self.proposed: dict[str, Entry] = {}
         self.approved: dict[str, Entry] = {}
         """The first approval of each, with which it is done."""
@@ -87,13 +91,22 @@ class _Course:
             is_scheduled = (entry.operator, entry.action) == (SCHEDULE, "fees.recompute")
             is_ours = entry.action in MATRIX  # findings are signed where they are acknowledged
             return [f"nobody signed {entry.action}"] if is_ours and not is_scheduled else []
-        found = _misread(entry, request)
+        found = self._elsewhere(entry, request) + _misread(entry, request)
         if entry.step in _BEGINS or (entry.step == "refused" and entry.outcome == ROLE_MISSING):
             if request.nonce in self._nonces:
                 found.append(f"the request for {entry.action} came before")
             self._nonces.add(request.nonce)
             return found + self._begun(entry, request)
         return found + (self._ended_by_two(entry) if entry.proposal else self._ended(entry))
+
+    def _elsewhere(self, entry: Entry, request: SignedRequest) -> list[str]:
+        """Say whether a request was signed for another venue than this."""
+        is_older = not request.venue and not self._is_venue_named
+        self._is_venue_named |= bool(request.venue)
+        if is_older or request.venue == self._venue:
+            return []
+        where = f"venue {request.venue}" if request.venue else "no venue"
+        return [f"{entry.operator} signed {entry.action} for {where}"]
 
     def _begun(self, entry: Entry, request: SignedRequest) -> list[str]:
         if entry.step == "asked":

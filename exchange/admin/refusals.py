@@ -1,4 +1,4 @@
-"""Every refusal of the operators' API, by number (1100 to 1109, beside the venue's own codes)."""
+"""Every refusal of the operators' API, by number (1100 to 1111, beside the venue's own codes)."""
 
 from enum import IntEnum
 
@@ -18,6 +18,10 @@ class AdminCode(IntEnum):
     BUSY = 1108
     IMPOSSIBLE = 1109
     """What is named is not there, or cannot be so; the text says what."""
+    VENUE_NOT_SIGNED = 1110
+    """Signed in the first version, which named no venue and held at every one."""
+    VENUE_FOREIGN = 1111
+    """Signed for another venue."""
 
 
 class AdminRefusedError(Exception):

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +23,14 @@ from exchange.errors import CommandError
 from exchange.operators import Operators, Token, public_key_of, read_token, write_token
 from exchange.places import places_parser
 from exchange.state import State
+from exchange.venue_identity import venue_identity
 from fix_gateway.guard.key_files import KeyFileError, KeyFiles
 from fix_gateway.settings import read_sessions
 from fix_gateway.statements.signing import SigningKeyError, read_signer
 from runtime.process import EXIT_OK
 
-"""Who asks, where ``--as`` does not say so."""
+VENUE_VARIABLE: Final = "RIALTO_VENUE"
+"""Which venue a request to another machine is for, where ``--venue`` does not say so."""
 
 EXIT_FINDINGS: Final = 1
 
@@ -89,6 +92,9 @@ def _signed(under: Any, name: str, summary: str, action: Run) -> argparse.Argume
     )
     group.add_argument("--token", type=Path, help="your token; default: in the state's secrets")
     group.add_argument("--url", help="of the API; default: the venue of the state directory")
+    group.add_argument(
+        "--venue", metavar="ID", help=f"which venue answers there; default: ${VENUE_VARIABLE}"
+    )
     group.add_argument("--trust", type=Path, help="PEM of who issued the API's certificate")
     return parser
 
@@ -138,11 +144,23 @@ def _client(options: argparse.Namespace) -> AdminClient:
     if options.url:
         if options.token is None:
             raise CommandError("--url needs --token")
-        return AdminClient(url, Token(name, read_token(options.token)), trust=options.trust)
+        token = Token(name, read_token(options.token))
+        return AdminClient(url, token, venue=_venue_asked(options), trust=options.trust)
     operators = Operators(state.operators)
     operator = operators.named(name)
     token = Token.read(operator, options.token or operators.token_path(name))
-    return AdminClient(url, token, trust=options.trust)
+    return AdminClient(url, token, venue=venue_identity(state), trust=options.trust)
+
+
+def _venue_asked(options: argparse.Namespace) -> str:
+    """Say which venue a request to another machine is for: never what answers there says."""
+    venue = options.venue or os.environ.get(VENUE_VARIABLE, "")
+    if not re.fullmatch("[0-9a-f]{32}", venue):
+        raise CommandError(
+            f"--url needs --venue ID, or {VENUE_VARIABLE}: its 32 hexadecimal digits, as"
+            " ./rialto status says on its machine"
+        )
+    return venue
 
 
 # --- actions ---

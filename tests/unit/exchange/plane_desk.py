@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -42,6 +43,9 @@ from venue.reference.engine import ReferenceEngine
 ROOT = Path(__file__).resolve().parents[3]
 WINDOW_NS = 30_000_000_000
 REASON = "a reason that is kept"
+VENUE = "5a" * 16
+ELSEWHERE = "7e" * 16
+"""A venue that knows the same operators by the same keys."""
 
 
 class EngineVenue:
@@ -177,6 +181,17 @@ def _seeded() -> tuple[bytes, int]:
     return venue.engine.snapshot(), venue.last
 
 
+def as_version_1(desk: PlaneDesk, request: SignedRequest) -> SignedRequest:
+    """Sign a request as the first version did, which named no venue."""
+    unnamed = msgspec.structs.replace(request, venue="")
+    lines = (
+        *(unnamed.method, unnamed.path, unnamed.operator, str(unnamed.time_ns), unnamed.nonce),
+        hashlib.sha256(unnamed.body.encode()).hexdigest(),
+    )
+    message = "\n".join(("rialto admin request 1", *lines)).encode()
+    return msgspec.structs.replace(unnamed, signature=desk.token(request.operator).sign(message))
+
+
 class PlaneDesk:
     """A plane with operators of every role, whose tokens are at hand."""
 
@@ -203,7 +218,11 @@ class PlaneDesk:
             sessions=self.sessions,
             alone=self.alone,
             doorkeeper=Doorkeeper(
-                self.operators, lambda: self.now_ns, window_ns=WINDOW_NS, nonces_max=1000
+                self.operators,
+                lambda: self.now_ns,
+                venue=lambda: VENUE,
+                window_ns=WINDOW_NS,
+                nonces_max=1000,
             ),
             proposals=Proposals(self.state.proposals, lambda: self.now_ns),
             record=Record(self.lines),
@@ -231,7 +250,13 @@ class PlaneDesk:
 
     def signed(self, name: str, path: str, body: object) -> SignedRequest:
         text = msgspec.json.encode(body).decode()
-        return sign(self.token(name), "POST", path, text, now_ns=self.now_ns)
+        return self.signed_text(name, path, text)
+
+    def signed_text(
+        self, name: str, path: str, text: str, *, venue: str = VENUE, now_ns: int | None = None
+    ) -> SignedRequest:
+        stamp = self.now_ns if now_ns is None else now_ns
+        return sign(self.token(name), "POST", path, text, venue=venue, now_ns=stamp)
 
     async def act(self, name: str, action: str, /, **fields: Any) -> Outcome:
         body = {"reason": REASON} | fields

@@ -24,7 +24,7 @@ from exchange.admin.client import AdminClient, RequestRefusedError
 from exchange.admin.http import application
 from exchange.admin.refusals import AdminCode
 from exchange.admin.server import serve
-from exchange.admin.signing import SignedRequest, sign
+from exchange.admin.signing import SignedRequest
 from exchange.admin.tls import tls_context
 from exchange.configuration import AdminApiTable
 from exchange.errors import VenueAwayError
@@ -32,7 +32,7 @@ from exchange.operator_link import Outcome
 from messages.layout import Record
 from messages.trading import commands
 from runtime.toml import SettingsError
-from tests.unit.exchange.plane_desk import REASON, PlaneDesk
+from tests.unit.exchange.plane_desk import ELSEWHERE, REASON, VENUE, PlaneDesk, as_version_1
 from tests.venue_support import until
 
 BODY_BYTES_MAX = 4096
@@ -50,7 +50,7 @@ class Served:
         self.refused = refused
 
     def client(self, name: str) -> AdminClient:
-        return AdminClient(self.url, self.desk.token(name))
+        return AdminClient(self.url, self.desk.token(name), venue=VENUE)
 
     async def raw(self, request: bytes) -> tuple[int, dict[str, Any]]:
         """Send bytes, and return status and body of the answer."""
@@ -72,6 +72,7 @@ class Served:
             f"Content-Length: {len(data)}",
             "Connection: close",
             f"Rialto-Operator: {request.operator}",
+            *([f"Rialto-Venue: {request.venue}"] if request.venue else []),
             f"Rialto-Time: {request.time_ns}",
             f"Rialto-Nonce: {request.nonce}",
             f"Rialto-Signature: {request.signature}",
@@ -158,14 +159,15 @@ async def test_refusals_have_codes_and_the_command_line_their_exit_codes(served:
         with pytest.raises(RequestRefusedError) as refused:
             await aside(ann.get, path)
         assert refused.value.code == AdminCode.PATH_UNKNOWN, path
+    nobody = AdminClient("http://127.0.0.1:1", served.desk.token("ann"), venue=VENUE)
     with pytest.raises(VenueAwayError):
-        await aside(lambda: AdminClient("http://127.0.0.1:1", served.desk.token("ann")).get("/"))
+        await aside(lambda: nobody.get("/"))
 
 
 async def test_a_replayed_a_forged_and_an_unsigned_request_are_401(served: Served) -> None:
     text = msgspec.json.encode({"scope": "venue", "reason": REASON}).decode()
     path = "/v1/actions/kill"
-    request = sign(served.desk.token("ann"), "POST", path, text, now_ns=time.time_ns())
+    request = served.desk.signed_text("ann", path, text, now_ns=time.time_ns())
     assert (await served.post(request))[0] == 200
     for again in (
         request,
@@ -187,13 +189,34 @@ async def test_a_replayed_a_forged_and_an_unsigned_request_are_401(served: Serve
     assert len(served.refused) == 8
 
 
+async def test_a_request_for_another_venue_or_for_none_is_401(served: Served) -> None:
+    desk, path = served.desk, "/v1/actions/kill"
+    text, now_ns = msgspec.json.encode(KILL).decode(), time.time_ns()
+    foreign = desk.signed_text("ann", path, text, venue=ELSEWHERE, now_ns=now_ns)
+    status, answer = await served.post(foreign)
+    assert (status, answer["code"], answer["name"]) == (401, 1111, "VENUE_FOREIGN")
+    assert answer["said"] == f"signed for venue {ELSEWHERE}, and this is {VENUE}"
+    unnamed = as_version_1(desk, desk.signed_text("ann", path, text, now_ns=now_ns))
+    status, answer = await served.post(unnamed)
+    assert (status, answer["code"], answer["name"]) == (401, 1110, "VENUE_NOT_SIGNED")
+    assert "sign version 2" in answer["said"]
+    for damaged in ("5A" * 16, "5a" * 15, VENUE + "0"):
+        status, answer = await served.post(msgspec.structs.replace(foreign, venue=damaged))
+        assert (status, answer["code"]) == (401, AdminCode.SIGNATURE_INVALID), damaged
+    elsewhere = AdminClient(served.url, desk.token("ann"), venue=ELSEWHERE)
+    with pytest.raises(RequestRefusedError) as refused:
+        await aside(lambda: elsewhere.act("kill", KILL))
+    assert (refused.value.code, refused.value.exit_code) == (AdminCode.VENUE_FOREIGN, 1)
+    assert desk.venue.asked == []
+
+
 async def test_what_is_too_large_or_no_text_is_refused(served: Served) -> None:
     path = "/v1/actions/kill"
-    token = served.desk.token("ann")
-    largest = sign(token, "POST", path, "x" * BODY_BYTES_MAX, now_ns=time.time_ns())
+    now_ns = time.time_ns()
+    largest = served.desk.signed_text("ann", path, "x" * BODY_BYTES_MAX, now_ns=now_ns)
     status, body = await served.post(largest)
     assert (status, body["code"]) == (400, AdminCode.BODY_INVALID), "as large as may be: it is read"
-    larger = sign(token, "POST", path, "x" * (BODY_BYTES_MAX + 1), now_ns=time.time_ns())
+    larger = served.desk.signed_text("ann", path, "x" * (BODY_BYTES_MAX + 1), now_ns=now_ns)
     status, body = await served.post(larger)
     assert (status, body["code"]) == (413, AdminCode.BODY_INVALID)
     status, body = await served.post(largest, body=b"\xff\xfe")
@@ -229,10 +252,10 @@ async def test_over_tls_the_client_knows_whom_it_talks_to(tmp_path: Path) -> Non
     async with serving(desk, table, tmp_path) as served:
         desk.now_ns = time.time_ns()
         token = desk.token("ann")
-        trusting = AdminClient(served.url, token, trust=certificate)
+        trusting = AdminClient(served.url, token, venue=VENUE, trust=certificate)
         assert (await aside(lambda: trusting.get("/v1/me")))["name"] == "ann"
         with pytest.raises(VenueAwayError, match="CERTIFICATE_VERIFY_FAILED"):
-            await aside(lambda: AdminClient(served.url, token).get("/v1/me"))
+            await aside(lambda: AdminClient(served.url, token, venue=VENUE).get("/v1/me"))
 
 
 # --- connections ---

@@ -7,17 +7,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from exchange.admin.plane import Outcome
 from exchange.admin.proposals import DONE_WITHIN_NS, LIFETIME_NS, OPEN_MAX, Proposal, Proposals
 from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
-from exchange.admin.signing import Doorkeeper, SignedRequest, sign
+from exchange.admin.signing import Doorkeeper, SignedRequest
 from exchange.directory import Directory
 from exchange.errors import CommandError, CommandRefusedError, VenueAwayError
 from exchange.operators import Operators
+from exchange.venue_identity import venue_identity
 from messages.layout import padded_text, plain_text
 from messages.trading import commands, events
 from messages.trading.identity import client_id
-from tests.unit.exchange.plane_desk import REASON, WINDOW_NS, PlaneDesk
+from tests.unit.exchange.plane_desk import (
+    ELSEWHERE,
+    REASON,
+    VENUE,
+    WINDOW_NS,
+    PlaneDesk,
+    as_version_1,
+)
 from tests.unit.exchange.test_admin_roles import BODIES, KEY
 
 MONEY = {"account": "MM1", "asset": "USD", "amount": "1000.50", "reference": "r-1"}
@@ -123,7 +132,7 @@ async def test_a_request_from_the_future_cannot_be_used_again_when_its_time_come
 ) -> None:
     ahead = desk.now_ns + WINDOW_NS
     text = msgspec.json.encode(KILL).decode()
-    request = sign(desk.token("ann"), "POST", "/v1/actions/kill", text, now_ns=ahead)
+    request = desk.signed_text("ann", "/v1/actions/kill", text, now_ns=ahead)
     await kill(desk, request)
     for _ in range(2):
         desk.now_ns += WINDOW_NS
@@ -133,10 +142,58 @@ async def test_a_request_from_the_future_cannot_be_used_again_when_its_time_come
     desk.now_ns -= 2 * WINDOW_NS + 1
     with pytest.raises(AdminRefusedError):
         await kill(desk, request)
-    too_far = sign(desk.token("ann"), "POST", "/v1/actions/kill", text, now_ns=ahead + WINDOW_NS)
+    too_far = desk.signed_text("ann", "/v1/actions/kill", text, now_ns=ahead + WINDOW_NS)
     with pytest.raises(AdminRefusedError) as refused:
         await kill(desk, too_far)
     assert code_of(refused) is AdminCode.REQUEST_STALE
+
+
+async def test_a_request_that_was_signed_for_another_venue_is_worth_nothing(
+    desk: PlaneDesk,
+) -> None:
+    text = msgspec.json.encode(KILL).decode()
+    foreign = desk.signed_text("ann", "/v1/actions/kill", text, venue=ELSEWHERE)
+    unnamed = as_version_1(desk, foreign)
+    for request, code in (
+        (foreign, AdminCode.VENUE_FOREIGN),
+        (unnamed, AdminCode.VENUE_NOT_SIGNED),
+        (msgspec.structs.replace(foreign, venue=VENUE), AdminCode.SIGNATURE_INVALID),
+        (msgspec.structs.replace(unnamed, venue=VENUE), AdminCode.SIGNATURE_INVALID),
+    ):
+        with pytest.raises(AdminRefusedError) as refused:
+            await kill(desk, request)
+        assert code_of(refused) is code
+    assert (desk.venue.asked, desk.entries()) == ([], [])
+    await kill(desk, desk.signed_text("ann", "/v1/actions/kill", text))
+    assert len(desk.venue.asked) == 1
+
+
+@pytest.mark.parametrize("of", ["another venue", "the first version"])
+async def test_a_proposal_from_another_venue_is_closed_when_it_is_approved(
+    desk: PlaneDesk, of: str
+) -> None:
+    """A file that was carried over, or was there before requests named their venue."""
+    text = msgspec.json.encode(MONEY | {"reason": REASON}).decode()
+    request = desk.signed_text("ann", "/v1/actions/credit", text, venue=ELSEWHERE)
+    if of == "the first version":
+        request = as_version_1(desk, request)
+    carried = desk.plane.proposals.add(request, "credit", "credit of 1,000.500000 USD for MM1")
+    with pytest.raises(AdminRefusedError) as refused:
+        await desk.approve("ben", Outcome(said="", proposal=carried, digest=carried.digest))
+    assert code_of(refused) is AdminCode.SECOND_OPERATOR_MISSING
+    assert desk.venue.asked == []
+    assert desk.plane.proposals.find(carried.id).outcome.startswith("refused: ann ")
+
+
+async def test_before_there_is_a_venue_nobody_is_let_in(desk: PlaneDesk) -> None:
+    def none() -> str:
+        return venue_identity(desk.state)
+
+    door = Doorkeeper(
+        desk.operators, lambda: desk.now_ns, venue=none, window_ns=WINDOW_NS, nonces_max=3
+    )
+    with pytest.raises(VenueAwayError, match="it is begun when the core first starts"):
+        door.admit(desk.signed("ann", "/v1/me", {}))
 
 
 async def test_a_restart_opens_no_gap_for_replays(desk: PlaneDesk) -> None:
@@ -150,7 +207,13 @@ async def test_a_restart_opens_no_gap_for_replays(desk: PlaneDesk) -> None:
 
 
 async def test_nonces_are_bounded_and_none_is_forgotten_early(desk: PlaneDesk) -> None:
-    door = Doorkeeper(desk.operators, lambda: desk.now_ns, window_ns=WINDOW_NS, nonces_max=3)
+    door = Doorkeeper(
+        desk.operators,
+        lambda: desk.now_ns,
+        venue=lambda: VENUE,
+        window_ns=WINDOW_NS,
+        nonces_max=3,
+    )
     requests = [desk.signed("ann", "/v1/me", {}) for _ in range(4)]
     for request in requests[:3]:
         door.admit(request)
@@ -180,7 +243,7 @@ async def test_nonces_are_bounded_and_none_is_forgotten_early(desk: PlaneDesk) -
 async def test_a_body_that_is_none_is_refused_and_changes_nothing(
     desk: PlaneDesk, body: str
 ) -> None:
-    request = sign(desk.token("ann"), "POST", "/v1/actions/kill", body, now_ns=desk.now_ns)
+    request = desk.signed_text("ann", "/v1/actions/kill", body)
     with pytest.raises(AdminRefusedError) as refused:
         await kill(desk, request)
     assert code_of(refused) is AdminCode.BODY_INVALID

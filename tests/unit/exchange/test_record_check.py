@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,14 @@ from exchange.admin.catalogue import ACTIONS
 from exchange.admin.plane import SUMMARY_BYTES_MAX
 from exchange.admin.record import Entry
 from exchange.admin.record_check import event_findings, record_findings
-from exchange.admin.signing import sign
 from exchange.directory import Directory
 from exchange.errors import CommandError, VenueAwayError
 from exchange.operator_link import Outcome
-from exchange.operators import Operators
+from exchange.operators import Operator, Operators
 from messages.layout import Record
 from messages.trading import commands, events
 from messages.trading.identity import client_id
-from tests.unit.exchange.plane_desk import PlaneDesk
+from tests.unit.exchange.plane_desk import ELSEWHERE, VENUE, PlaneDesk, as_version_1
 
 MONEY = {"account": "MM1", "asset": "USD", "amount": "1000", "reference": "r-1"}
 
@@ -31,6 +30,10 @@ MONEY = {"account": "MM1", "asset": "USD", "amount": "1000", "reference": "r-1"}
 @pytest.fixture
 def desk(tmp_path: Path) -> PlaneDesk:
     return PlaneDesk(tmp_path)
+
+
+def checked(entries: Iterable[tuple[int, Entry]], operators: Iterable[Operator]) -> list[str]:
+    return record_findings(entries, operators, venue=VENUE)
 
 
 def findings(desk: PlaneDesk) -> tuple[list[str], list[str]]:
@@ -41,7 +44,7 @@ def findings(desk: PlaneDesk) -> tuple[list[str], list[str]]:
     proposed = {entry.proposal: entry for _, entry in entries if entry.step == "proposed"}
     known = Directory(events.EVENTS.unpack(desk.venue.engine.definitions()))
     of_events = event_findings(desk.venue.told, recorded, names, proposed, known)
-    return record_findings(entries, operators), of_events
+    return checked(entries, operators), of_events
 
 
 async def a_day(desk: PlaneDesk) -> None:
@@ -163,7 +166,7 @@ async def test_a_record_written_anew_by_somebody_else_is_found(
         for number, entry in desk.plane.record.entries()
         if entry.step != "founded"
     ]
-    said = record_findings(entries, desk.operators.all())
+    said = checked(entries, desk.operators.all())
     assert sum("did not sign kill" in each for each in said) == len(entries)
 
 
@@ -175,15 +178,13 @@ async def test_an_approval_that_is_missing_or_ones_own_is_found(desk: PlaneDesk)
         [each for each in entries if each[1].step != "approved"],
         [each for each in entries if each[1].step != "proposed"],
     ):
-        assert record_findings(wrong, operators) == [
-            "entry 6: credit was done, and two did not agree"
-        ]
+        assert checked(wrong, operators) == ["entry 6: credit was done, and two did not agree"]
     alone = [
         (number, msgspec.structs.replace(entry, proposal=""))
         for number, entry in entries
         if entry.step == "done"
     ]
-    assert "entry 6: credit takes two, and one did it" in record_findings(alone, operators)
+    assert "entry 6: credit takes two, and one did it" in checked(alone, operators)
 
 
 async def test_a_key_that_nobody_let_in_signs_nothing(desk: PlaneDesk, tmp_path: Path) -> None:
@@ -191,8 +192,8 @@ async def test_a_key_that_nobody_let_in_signs_nothing(desk: PlaneDesk, tmp_path:
     elsewhere.found(["ann", "eve"])
     await desk.act("ann", "kill", scope="venue")
     entries = [each for each in desk.plane.record.entries() if each[1].step != "founded"]
-    assert record_findings(entries, desk.operators.all()) == []
-    assert len(record_findings(entries, elsewhere.all())) == 2
+    assert checked(entries, desk.operators.all()) == []
+    assert len(checked(entries, elsewhere.all())) == 2
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -213,7 +214,7 @@ async def test_what_the_record_cannot_say_is_refused(
     # The largest body that a configuration lets in, and the worst to write down.
     reason = {"reason": "so long"}
     body = json.dumps(reason) + "\n" * (65_536 - len(json.dumps(reason)))
-    request = sign(desk.token("ann"), "POST", "/v1/actions/phase", body, now_ns=desk.now_ns)
+    request = desk.signed_text("ann", "/v1/actions/phase", body)
     if over:
         with pytest.raises(CommandError, match=f"takes {SUMMARY_BYTES_MAX + 1} bytes"):
             await desk.plane.act(request, "phase")
@@ -235,6 +236,49 @@ def only(entries: list[Entry], step: str) -> Entry:
     return found
 
 
+async def test_a_request_for_another_venue_explains_nothing_here(desk: PlaneDesk) -> None:
+    await desk.act("ann", "phase", instrument="BTC-USD", phase="halted")
+    entries = [each for _, each in desk.plane.record.entries()]
+    body = '{"scope":"venue","reason":"signed elsewhere"}'
+    request = desk.signed_text("ann", "/v1/actions/kill", body, venue=ELSEWHERE)
+    asked = Entry(
+        at_ns=desk.now_ns,
+        step="asked",
+        operator="ann",
+        action="kill",
+        reason="signed elsewhere",
+        request=request,
+    )
+    number = len(entries) + 1
+    assert checked(numbered([*entries, asked]), desk.operators.all()) == [
+        f"entry {number}: ann signed kill for venue {ELSEWHERE}"
+    ]
+    named = msgspec.structs.replace(request, venue=VENUE)
+    forged = msgspec.structs.replace(asked, request=named)
+    assert checked(numbered([*entries, forged]), desk.operators.all()) == [
+        f"entry {number}: ann did not sign kill"
+    ]
+
+
+async def test_an_older_record_names_no_venue_until_a_request_does(desk: PlaneDesk) -> None:
+    await desk.act("ann", "phase", instrument="BTC-USD", phase="halted")
+    named = [each for _, each in desk.plane.record.entries()]
+    older = [
+        msgspec.structs.replace(each, request=as_version_1(desk, each.request))
+        if each.request is not None
+        else each
+        for each in named
+    ]
+    operators = desk.operators.all()
+    assert checked(numbered(older), operators) == []
+    await desk.act("ben", "phase", instrument="BTC-USD", phase="continuous")
+    newer = [each for _, each in desk.plane.record.entries()][len(named) :]
+    assert checked(numbered([*older, *newer]), operators) == []
+    steps = [each for each in older if each.request is not None]
+    said = checked(numbered([*newer, *steps]), operators)
+    assert sum("ann signed phase for no venue" in each for each in said) == len(steps)
+
+
 async def test_a_pair_of_old_requests_explains_no_money(desk: PlaneDesk) -> None:
     """Both signed something, once: nobody signed this."""
     await desk.act("ann", "phase", instrument="BTC-USD", phase="halted")
@@ -253,7 +297,7 @@ async def test_a_pair_of_old_requests_explains_no_money(desk: PlaneDesk) -> None
     proposed = msgspec.structs.replace(ann, step="proposed", **change)
     approved = msgspec.structs.replace(ben, step="approved", **change)
     done = msgspec.structs.replace(approved, step="done", events=(told[-1].number,))
-    said = record_findings(numbered([*entries, proposed, approved, done]), desk.operators.all())
+    said = checked(numbered([*entries, proposed, approved, done]), desk.operators.all())
     assert any("ann signed /v1/actions/phase, not /v1/actions/credit" in each for each in said)
     assert any(
         "ben signed /v1/actions/kill, not /v1/proposals/abc/approve" in each for each in said
@@ -272,27 +316,27 @@ async def test_an_approval_is_of_the_proposal_that_was_read(desk: PlaneDesk) -> 
             msgspec.structs.replace(each, **change) if each.step == "proposed" else each
             for each in entries
         ]
-        assert record_findings(numbered(forged), operators) != [], change
+        assert checked(numbered(forged), operators) != [], change
     changes = [{"action": "debit"}, {"events": (99,)}, {"reason": "another reason"}]
     for change in changes:
         forged = [*entries, msgspec.structs.replace(only(entries, "done"), **change)]
-        assert len(record_findings(numbered(forged), operators)) == 1, change
+        assert len(checked(numbered(forged), operators)) == 1, change
     again = [*entries, only(entries, "proposed")]
-    assert len(record_findings(numbered(again), operators)) == 2
+    assert len(checked(numbered(again), operators)) == 2
 
 
 async def test_what_was_asked_once_is_done_once(desk: PlaneDesk) -> None:
     await desk.act("ann", "phase", instrument="BTC-USD", phase="halted")
     entries = [each for _, each in desk.plane.record.entries()]
     operators, done = desk.operators.all(), entries[-1]
-    assert record_findings(numbered(entries), operators) == []
+    assert checked(numbered(entries), operators) == []
     for forged in (
         [*entries, done],
         [*entries[:-2], done],
         [*entries[:-1], msgspec.structs.replace(done, request=None)],
         [*entries[:-1], msgspec.structs.replace(done, action="limits")],
     ):
-        assert record_findings(numbered(forged), operators) != []
+        assert checked(numbered(forged), operators) != []
 
 
 @pytest.mark.parametrize(
