@@ -29,7 +29,7 @@ from runtime.toml import SettingsError
 
 log = structlog.get_logger()
 
-_TRIES, _TRY_SECONDS = 10, 0.05
+_TRIES, _TRY_SECONDS = 60, 0.05
 
 LogOut = Callable[[str, str], bool]
 """Logs a session out with a text; False when it is not logged on."""

@@ -40,7 +40,6 @@ _PACE_SECONDS = 0.005
 _DRAINED_BYTES = 65_536
 _DRAIN_SECONDS = 0.02
 _PAGE_SECONDS_MAX = 10.0
-_OPENING_SECONDS_MAX = 5.0
 
 
 class ClientConnection(asyncio.Protocol):
@@ -440,7 +439,7 @@ class ClientConnection(asyncio.Protocol):
                 self._offend("half_message", "a message was begun and not finished in time")
             if self._resends.is_asked and now - self._page_at > _PAGE_SECONDS_MAX:
                 self._resends.give_up()
-        elif self.stage is Stage.OPENING and now - self.since > _OPENING_SECONDS_MAX:
+        elif self.stage is Stage.OPENING and now - self.since > 2 * limits.opening_seconds:
             self._cut("not_opened", "QuickFIX does not answer")
         elif self.stage is Stage.LEAVING and now - self.since > limits.farewell_seconds:
             self.abort()

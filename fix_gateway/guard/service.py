@@ -58,7 +58,6 @@ _SWEEP_SECONDS = 0.25
 _HANDSHAKE_SECONDS_MAX = 5.0
 _TLS_SHUTDOWN_SECONDS = 2.0
 _SKIPS_MAX = 1000
-_OPENING_SECONDS_MAX = 1.5
 _OPENING_PAUSE = 0.1
 _SESSIONS_PER_ADDRESS = 10
 """Behind one address there may be so many sessions that fail as often as one may."""
@@ -239,7 +238,7 @@ class Guard:
         It does so without having read the Logon while it has not noticed yet that the client's
         last connection is gone, or while the session is closed for a moment.
         """
-        if self._loop.time() - client.since < _OPENING_SECONDS_MAX:
+        if self._loop.time() - client.since < self.limits.opening_seconds:
             self._begin(client, self._open(client, self._opening[client], after=_OPENING_PAUSE))
             return
         self._away(client)

@@ -22,6 +22,7 @@ class Limits(Strict, frozen=True, kw_only=True):
     unauthenticated_max: Some = 64
     unauthenticated_per_address_max: Some = 16
     logon_seconds: Seconds = 5.0
+    opening_seconds: Seconds = 5.0
     half_message_seconds: Seconds = 5.0
     message_bytes_max: Annotated[int, msgspec.Meta(ge=512, le=100_000)] = 32_768
     fields_max: Annotated[int, msgspec.Meta(ge=32, le=10_000)] = 1280

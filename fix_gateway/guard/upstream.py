@@ -9,7 +9,7 @@ import msgspec
 from fix_gateway.more_doors import door_of
 from fix_gateway.settings import Doors
 
-CONTROL_SECONDS_MAX = 2.0
+CONTROL_SECONDS_MAX = 5.0
 CONTROL_BYTES_MAX = 4096
 _KERNEL_BYTES = 65_536
 
