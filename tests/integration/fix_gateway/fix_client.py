@@ -24,6 +24,9 @@ Pairs = Iterable[tuple[int, str | int]]
 _ADMINISTRATIVE = frozenset({"0", "1", "2", "3", "4", "5", "A"})
 _RECEIVE_BYTES = 65536
 
+PATIENCE_SECONDS = 60.0
+"""For what has to come: a machine that stands still for a while must not decide a test."""
+
 
 class FixClientError(Exception):
     """The session ended: the text says by whom and why."""
@@ -87,8 +90,11 @@ class FixClient:
         self._sent_at = self.heard_at = 0.0
         self._is_test_pending = False
         self._is_leaving = False
+        self._questions = 0
 
-    def connect(self, host: str, port: int, *, timeout: float = 5.0, source: str = "") -> None:
+    def connect(
+        self, host: str, port: int, *, timeout: float = PATIENCE_SECONDS, source: str = ""
+    ) -> None:
         """Open a connection; the session's numbers go on.
 
         Raises:
@@ -110,7 +116,7 @@ class FixClient:
         self,
         *,
         is_reset: bool = False,
-        timeout: float = 5.0,
+        timeout: float = PATIENCE_SECONDS,
         wait: bool = True,
         extra: Pairs = (),
     ) -> None:
@@ -142,7 +148,7 @@ class FixClient:
         """
         return self._transmit(message_type, list(pairs))
 
-    def receive(self, timeout: float = 1.0) -> simplefix.FixMessage | None:
+    def receive(self, timeout: float = PATIENCE_SECONDS) -> simplefix.FixMessage | None:
         """Return the next application message (or session reject, 3), or None in time.
 
         Raises:
@@ -156,12 +162,27 @@ class FixClient:
             self._pump(min(left, 0.25))
         return self._ready.popleft()
 
-    def messages(self, *, quiet_seconds: float) -> Iterator[simplefix.FixMessage]:
-        """Yield messages until none came for a while."""
-        while (message := self.receive(quiet_seconds)) is not None:
+    def messages(self) -> Iterator[simplefix.FixMessage]:
+        """Yield messages for as long as they come."""
+        while (message := self.receive()) is not None:
             yield message
 
-    def logout(self, *, timeout: float = 5.0) -> None:
+    def settle(self) -> list[simplefix.FixMessage]:
+        """Read what is still to come of what was done before, and return it.
+
+        The venue answers a question about an order after all that came before it.
+        """
+        self._questions += 1
+        name = f"settle-{self.next_out}-{self._questions}"
+        self.send("H", [(11, name), (55, "BTC-USD"), (54, "1"), (790, name)])
+        before: list[simplefix.FixMessage] = []
+        for message in self.messages():
+            if text(message, 790) == name:
+                return before
+            before.append(message)
+        raise FixClientError(f"no answer to a question; before it came {before}")
+
+    def logout(self, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Say goodbye, wait for the answer, and close."""
         self._is_leaving = True
         with contextlib.suppress(FixClientError):
@@ -247,7 +268,7 @@ class FixClient:
             raise FixClientError(f"{why}: {error}") from error
         finally:
             if self._socket is not None:
-                self._socket.settimeout(5.0)
+                self._socket.settimeout(PATIENCE_SECONDS)
         if not data:
             self.abort()
             return

@@ -101,7 +101,7 @@ def main(*arguments: str) -> int:
     client = Client(name)
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
     initiator.start()
-    assert client.logged_on.wait(10), "no logon"
+    assert client.logged_on.wait(60), "no logon"
     begin = "FIX.4.4" if dialect == "FIX.4.4" else "FIXT.1.1"
     session = fix.SessionID(begin, name, "RIALTO")
     for number in range(int(count)):
@@ -110,7 +110,7 @@ def main(*arguments: str) -> int:
     for number in range(int(count)):
         fields = {41: f"qf-{number}"}
         fix.Session.sendToTarget(order(begin, f"qf-c-{number}", "F", fields), session)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while len(client.told) < 2 * int(count) and time.monotonic() < deadline:
         time.sleep(0.02)
     print(json.dumps({"told": client.told, "rejected": client.rejected}), flush=True)  # noqa: T201

@@ -41,7 +41,7 @@ def main(*arguments: str) -> int:
     client = Listener(name)
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
     initiator.start()
-    assert client.logged_on.wait(20), "no logon"
+    assert client.logged_on.wait(60), "no logon"
     begin = "FIX.4.4" if dialect == "FIX.4.4" else "FIXT.1.1"
     session = fix.SessionID(begin, name, "RIALTO")
     wanted = (
@@ -54,7 +54,7 @@ def main(*arguments: str) -> int:
     ]
     for number, (kind, body) in enumerate(requests, 1):
         fix.Session.sendToTarget(request(begin, kind, body), session)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(client.heard) < number and time.monotonic() < deadline:
             time.sleep(0.02)
     print(json.dumps({"told": client.heard, "rejected": client.rejected}), flush=True)  # noqa: T201

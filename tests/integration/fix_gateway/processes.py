@@ -54,6 +54,16 @@ ADMIN, GATEWAY, MARKET_DATA = 2, 3, 6
 KEY = LogonKey("tests-1", "hmac-sha256", bytes(range(64, 96)))
 """What every session of the tests proves itself by."""
 
+PATIENT: dict[str, Any] = {
+    "logon_seconds": 60,
+    "opening_seconds": 60,
+    "half_message_seconds": 60,
+    "logon_window_seconds": 60,
+    "farewell_seconds": 60,
+}
+"""The guard's limits on time, where a test is not about them: a busy machine is no offence."""
+
+_STARTED_SECONDS_MAX = _ENDED_SECONDS_MAX = 120.0
 _TOKEN = bytes(range(32))
 _TRADING = (
     "PlaceOrder",
@@ -121,7 +131,7 @@ class Process:
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _STARTED_SECONDS_MAX
         while not page.exists():
             if self._child.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.kind} did not start:\n{self.log()[-3000:]}")
@@ -152,7 +162,7 @@ class Process:
     def wait(self) -> int:
         """Wait for the end, and return the exit code."""
         assert self._child is not None
-        return self._child.wait(timeout=30)
+        return self._child.wait(timeout=_ENDED_SECONDS_MAX)
 
     def log(self) -> str:
         return (self.directory / f"{self.kind}.log").read_text()
@@ -406,7 +416,7 @@ def guard_main(directory: Path, overrides: dict[str, Any]) -> int:
             "market_data_doors": market_data_doors(directory),
             "sessions": str(sessions),
             "keys": str(directory / "keys"),
-            "limits": overrides.get("limits", {}),
+            "limits": PATIENT | overrides.get("limits", {}),
         },
         GuardSettings,
         dec_hook=lambda kind, value: kind(value),

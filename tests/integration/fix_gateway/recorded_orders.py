@@ -64,7 +64,7 @@ class Recorder(FixClient):
 
     def take(self) -> str:
         """Take the next answer, and return its type."""
-        message = self.receive(30.0)
+        message = self.receive()
         assert message is not None, self.lines
         self._keep("<", message.encode(raw=True))
         return text(message, 35)
@@ -82,7 +82,7 @@ class Play:
         self.institution, self.maker = Recorder("INST1", self.lines), Recorder("MM2", self.lines)
         for client in (self.institution, self.maker):
             client.connect("127.0.0.1", port)
-            client.logon(is_reset=True, timeout=30.0)
+            client.logon(is_reset=True)
 
     def close(self) -> None:
         for client in (self.institution, self.maker):

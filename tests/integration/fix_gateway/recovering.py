@@ -99,10 +99,14 @@ class Recovering(threading.Thread):
         *,
         orders: Pairs | None = None,
         orders_per_second: float = 400,
-        cut_seconds: tuple[float, float] | None = None,
+        cut_after: tuple[int, int] | None = None,
         begin_string: str = "FIX.4.4",
     ) -> None:
-        """Keep what to do; ``orders`` of none only listens, ``cut_seconds`` of none stays."""
+        """Keep what to do; ``orders`` of none only listens, ``cut_after`` of none stays.
+
+        A connection is cut after so many messages, not seconds: however slow the machine is,
+        something was told on each.
+        """
         super().__init__(name=name, daemon=True)
         self.client = FixClient(
             sender=name, target="RIALTO", key=KEY, heartbeat_seconds=30, begin_string=begin_string
@@ -117,7 +121,7 @@ class Recovering(threading.Thread):
         self.failure: BaseException | None = None
         self._directory, self._chance = directory, chance
         self._orders, self._interval = orders, 1 / orders_per_second
-        self._cut_seconds = cut_seconds
+        self._cut_after = cut_after
 
     def run(self) -> None:
         try:
@@ -134,17 +138,17 @@ class Recovering(threading.Thread):
 
     def _connect(self) -> None:
         port = int((self._directory / "guard.port").read_text())
-        self.client.connect("127.0.0.1", port, timeout=1)
-        self.client.logon(is_reset=self.must_reset.is_set(), timeout=5)
+        self.client.connect("127.0.0.1", port)
+        self.client.logon(is_reset=self.must_reset.is_set())
         self.must_reset.clear()
         self.connections += 1
 
     def _carry_on(self) -> None:
-        cut_at = next_at = time.monotonic()
-        cut_at += self._chance.uniform(*self._cut_seconds) if self._cut_seconds else 1e9
+        next_at, heard = time.monotonic(), 0
+        cut_at = self._chance.randint(*self._cut_after) if self._cut_after else None
         while not self.done.is_set():
             now = time.monotonic()
-            if now >= cut_at and not self.quiet.is_set():
+            if cut_at is not None and heard >= cut_at and not self.quiet.is_set():
                 self.client.abort()
                 return
             if self._orders and now >= next_at and not self.quiet.is_set():
@@ -154,6 +158,7 @@ class Recovering(threading.Thread):
                 next_at = max(next_at + self._interval, now - 0.1)
             while (message := self.client.receive(0.002)) is not None:
                 self.stream.take(message)
+                heard += 1
             asked = self.stream.request(is_due=self.must_ask.is_set())
             if asked is not None:
                 self.must_ask.clear()

@@ -21,7 +21,7 @@ DESK = re.compile(r"connect (\S+) .* to 127\.0\.0\.1:(\d+), TargetCompID (\S+); 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     line = [sys.executable, "-m", "exchange", "certify", "--session", "MM1"]
-    options = ["--only", "S1", "--step-seconds", "30", "--state", str(tmp_path / "none")]
+    options = ["--only", "S1", "--step-seconds", "120", "--state", str(tmp_path / "none")]
     with subprocess.Popen([*line, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         yield child
         child.kill()
@@ -41,7 +41,7 @@ def test_a_client_of_its_own_engine_is_led_through_a_case(desk: "subprocess.Pope
     client.connect("127.0.0.1", int(port))
     client.logon(is_reset=True)
     rest = desk.stdout.read()
-    assert desk.wait(timeout=60) == 0, rest
+    assert desk.wait(timeout=180) == 0, rest
     assert "1 passed, 0 failed, 0 not run" in rest
     client.abort()
 
@@ -51,7 +51,7 @@ def test_the_desk_stands_before_the_venue_that_runs() -> None:
         async with temporary_venue(CONFIG, SESSIONS) as places:
             desk = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "exchange", "certify", "--session", "MM1", "--running"),
-                *("--only", "S1", "--only", "P1", "--step-seconds", "60", *places.arguments()),
+                *("--only", "S1", "--only", "P1", "--step-seconds", "120", *places.arguments()),
                 cwd=ROOT,
                 stdout=asyncio.subprocess.PIPE,
             )

@@ -19,7 +19,13 @@ from exchange.demo.logon_proof import LogonKey
 from messages.trading import events
 from messages.trading.codes import RejectCode
 from runtime.process import EXIT_DISK
-from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
+from tests.integration.fix_gateway.fix_client import (
+    PATIENCE_SECONDS,
+    FixClient,
+    FixClientError,
+    now_text,
+    text,
+)
 from tests.integration.fix_gateway.processes import (
     KEY,
     ROOT,
@@ -45,7 +51,7 @@ class Venue(NamedTuple):
     def port(self) -> int:
         return int((self.directory / "guard.port").read_text())
 
-    def client(self, name: str, *, heartbeat_seconds: int = 10) -> FixClient:
+    def client(self, name: str, *, heartbeat_seconds: int = 30) -> FixClient:
         """A client that is logged on; numbers start anew, as after losing everything."""
         made = FixClient(sender=name, target="RIALTO", key=KEY, heartbeat_seconds=heartbeat_seconds)
         made.connect("127.0.0.1", self.port)
@@ -97,9 +103,19 @@ def order(name: str, changes: Fields | None = None) -> list[tuple[int, str | int
 
 def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
     found: list[simplefix.FixMessage] = []
-    while len(found) < count and (message := client.receive(5.0)) is not None:
+    while len(found) < count and (message := client.receive()) is not None:
         found.append(message)
     assert len(found) == count, [str(message) for message in found]
+    return found
+
+
+def copies_of(copy: FixClient, names: set[str], count: int) -> list[simplefix.FixMessage]:
+    """The next copies of some orders' reports; of others there may be some still on their way."""
+    found: list[simplefix.FixMessage] = []
+    while len(found) < count:
+        message = copy.receive()
+        assert message is not None, [str(each) for each in found]
+        found += [message] if text(message, 11) in names else []
     return found
 
 
@@ -113,7 +129,6 @@ def name_of(test: str, number: int = 0) -> str:
 
 def test_an_order_is_acknowledged_traded_and_copied(client: Callable[..., FixClient]) -> None:
     maker, taker, copy = client("MM1"), client("INST1"), client("INST1-DC")
-    list(copy.messages(quiet_seconds=0.2))
     bid, ask = name_of("bid"), name_of("ask")
     maker.send("D", order(bid, {44: "60000.00"}))
     assert text(told(maker)[0], 150) == "0"
@@ -125,7 +140,7 @@ def test_an_order_is_acknowledged_traded_and_copied(client: Callable[..., FixCli
     assert (text(made, 39), text(made, 151), text(made, 6)) == ("1", "0.0060", "60000")
     assert (text(traded, 851), text(made, 851)) == ("2", "1")
     assert text(traded, 17)[:-1] == text(made, 17)[:-1], "both sides are one event"
-    copies = told(copy, 2)
+    copies = copies_of(copy, {ask}, 2)
     for original, copied in zip((accepted, traded), copies, strict=True):
         assert text(copied, 797) == "Y"
         assert text(copied, 17) == text(original, 17)
@@ -255,9 +270,9 @@ def test_types_that_the_venue_does_not_offer(client: Callable[..., FixClient]) -
 
 def test_a_drop_copy_session_may_only_listen(client: Callable[..., FixClient]) -> None:
     copy = client("INST1-DC")
-    list(copy.messages(quiet_seconds=0.2))
     copy.send("D", order(name_of("copy")))
-    (answer,) = told(copy)
+    while text(answer := told(copy)[0], 35) == "8":
+        pass  # a copy that was still on its way
     assert (text(answer, 35), text(answer, 380), text(answer, 5001)) == ("j", "6", "1015")
 
 
@@ -265,15 +280,15 @@ def test_a_drop_copy_gets_what_it_missed_by_resend(
     venue: Venue, client: Callable[..., FixClient]
 ) -> None:
     copy, inst = venue.client("INST1-DC"), client("INST1")
-    list(copy.messages(quiet_seconds=0.2))
     copy.abort()
     executions = []
-    for number in range(20):
-        inst.send("D", order(name_of("missed", number)))
+    names = [name_of("missed", number) for number in range(20)]
+    for name in names:
+        inst.send("D", order(name))
         executions.append(text(told(inst)[0], 17))
     copy.connect("127.0.0.1", venue.port)
     copy.logon()
-    copies = told(copy, 20)
+    copies = copies_of(copy, {*names}, 20)
     assert [text(message, 17) for message in copies] == executions
     assert {text(message, 797) for message in copies} == {"Y"}
     assert {text(message, 43) for message in copies} == {"Y"}
@@ -323,12 +338,14 @@ def test_idle_sessions_keep_their_heartbeats_while_another_is_busy(
 ) -> None:
     """QuickFIX alone would stop the clocks of all sessions: see ``fix_gateway.pacemaker``."""
     busy, idle = client("INST1"), client("MM1", heartbeat_seconds=5)
-    began, heard = time.monotonic(), idle.heard_at
-    while time.monotonic() - began < 7:
+    idle.settle()
+    idle._heartbeat_seconds = 3600  # it asks for nothing itself
+    heard, deadline = idle.heard_at, time.monotonic() + PATIENCE_SECONDS
+    while idle.heard_at == heard:
+        assert time.monotonic() < deadline, "no heartbeat came"
         busy.send("H", [(11, "none"), (55, "BTC-USD"), (54, "1")])
         told(busy)
         idle.receive(0.05)
-    assert idle.heard_at - heard > 4, "no heartbeat came"
 
 
 def test_no_network_reaches_the_gateway(venue: Venue) -> None:
@@ -369,7 +386,7 @@ def test_a_quickfix_initiator_trades_against_our_dictionary(venue: Venue) -> Non
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     said = json.loads(run.stdout.splitlines()[0])
@@ -415,7 +432,7 @@ def test_an_orderly_restart_asks_nobody_for_anything(tmp_path: Path) -> None:
         inst.send("1", [(112, "x")])
         gateway.terminate()
         with pytest.raises(FixClientError, match="the venue is stopping"):
-            inst.receive(5.0)
+            inst.receive()
         assert gateway.stop() == 0
         kept = re.search(r"^fix_store_messages (\S+)$", metrics_of(venue), re.MULTILINE)
         # A Logon, a report, the answer to the TestRequest, a Logout; heartbeats as they come.

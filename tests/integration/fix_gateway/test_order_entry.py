@@ -46,7 +46,7 @@ def client(port: int) -> Iterator[Callable[[str], FixClient]]:
         begin = BEGIN.get(name, "FIX.4.4")
         made.append(
             FixClient(
-                sender=name, target="RIALTO", key=KEY, heartbeat_seconds=10, begin_string=begin
+                sender=name, target="RIALTO", key=KEY, heartbeat_seconds=30, begin_string=begin
             )
         )
         made[-1].connect("127.0.0.1", port)
@@ -78,7 +78,7 @@ def fresh(what: str) -> str:
 
 def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
     found: list[simplefix.FixMessage] = []
-    while len(found) < count and (message := client.receive(10.0)) is not None:
+    while len(found) < count and (message := client.receive()) is not None:
         found.append(message)
     assert len(found) == count, [str(message) for message in found]
     return found
@@ -86,7 +86,7 @@ def told(client: FixClient, count: int = 1) -> list[simplefix.FixMessage]:
 
 def clear(client: FixClient) -> None:
     client.send("q", [(11, fresh("clear")), (530, "7"), (60, now_text())])
-    while (message := client.receive(10.0)) is not None and text(message, 35) != "r":
+    while (message := client.receive()) is not None and text(message, 35) != "r":
         pass
     assert message is not None
 

@@ -67,7 +67,7 @@ class Venue:
             self.expect_report(name)
 
     def expect_report(self, name: str) -> None:
-        while (answer := self.client.receive(5.0)) is not None:
+        while (answer := self.client.receive()) is not None:
             if text(answer, 11) == name:
                 assert text(answer, 150) == "0"
                 return

@@ -64,7 +64,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def sessions(
-    directory: Path, chance: random.Random, *, cut_seconds: tuple[float, float] | None
+    directory: Path, chance: random.Random, *, cut_after: tuple[int, int] | None
 ) -> list[Recovering]:
     """A maker, a taker and the taker's drop copy."""
 
@@ -75,14 +75,14 @@ def sessions(
             random.Random(chance.random()),
             orders=orders,
             orders_per_second=rate,
-            cut_seconds=cut_seconds,
+            cut_after=cut_after,
             begin_string="FIXT.1.1" if name in DIALECTS else "FIX.4.4",
         )
 
     return [session("MM1", BID, 150), session("INST1", TAKE, 500), session("INST1-DC", None, 1)]
 
 
-def until(holds: Callable[[], bool], *, what: str, seconds: float = 60) -> None:
+def until(holds: Callable[[], bool], *, what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, what
@@ -100,7 +100,7 @@ def end(clients: list[Recovering]) -> None:
     for client in clients:
         client.done.set()
     for client in clients:
-        client.join(timeout=20)
+        client.join(timeout=120)
         assert client.failure is None, client.failure
 
 
@@ -130,7 +130,7 @@ def settled(directory: Path, clients: list[Recovering]) -> list[events.Event]:
             if expected_by(client.name, found) - set(client.stream.execution_ids())
         ]
 
-    until(lambda: not waiting(), what="not everybody was told of everything", seconds=90)
+    until(lambda: not waiting(), what="not everybody was told of everything", seconds=300)
     return asyncio.run(history(directory))
 
 
@@ -153,7 +153,7 @@ def logged_on(directory: Path, name: str) -> FixClient:
 def received(client: FixClient, kind: str, tag: int) -> list[simplefix.FixMessage]:
     """What comes up to the first message of a kind that has a field."""
     found: list[simplefix.FixMessage] = []
-    while (message := client.receive(20)) is not None:
+    while (message := client.receive()) is not None:
         found.append(message)
         if text(message, 35) == kind and text(message, tag):
             return found
@@ -202,12 +202,12 @@ def test_a_drop_copy_is_told_the_open_orders_at_each_logon(
 
 
 @pytest.mark.parametrize(
-    "count", [5_000, pytest.param(100_000, marks=pytest.mark.long)], ids=["CI", "long"]
+    "count", [2_000, pytest.param(100_000, marks=pytest.mark.long)], ids=["CI", "long"]
 )
 def test_a_drop_copy_is_the_executions_however_often_its_line_is_cut(
     directory: Path, venue: tuple[Process, Process], chance: random.Random, count: int
 ) -> None:
-    clients = sessions(directory, chance, cut_seconds=(0.2, 0.6))
+    clients = sessions(directory, chance, cut_after=(50, 250))
     copy = clients[2]
     try:
         for client in clients:
@@ -215,7 +215,7 @@ def test_a_drop_copy_is_the_executions_however_often_its_line_is_cut(
         until(
             lambda: copy.stream.executions >= count,
             what=f"{[client.connections for client in clients]}",
-            seconds=60 + count / 20,
+            seconds=300 + count / 20,
         )
         found = settled(directory, clients)
     finally:
@@ -225,7 +225,7 @@ def test_a_drop_copy_is_the_executions_however_often_its_line_is_cut(
     assert told == trades, "a drop copy says what was executed, each once and in order"
     assert len(trades) >= count
     check_told(clients, found)
-    assert min(client.connections for client in clients) > count // 1000
+    assert min(client.connections for client in clients) > count // 500
     print(  # noqa: T201  # figures of the run, shown with -s
         f"{len(trades)} executions; connections {[client.connections for client in clients]}, "
         f"dropped as possible duplicates {[client.client.duplicates for client in clients]}"
@@ -236,7 +236,7 @@ def test_all_reports_are_told_again_when_the_gateway_has_lost_its_whole_state(
     directory: Path, venue: tuple[Process, Process], chance: random.Random
 ) -> None:
     _, gateway = venue
-    clients = sessions(directory, chance, cut_seconds=None)
+    clients = sessions(directory, chance, cut_after=None)
     try:
         for client in clients:
             client.start()

@@ -5,6 +5,7 @@ so a separator inside one once carried further fields past it.
 """
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from tests.integration.fix_gateway.processes import (
 )
 
 SOH = "\x01"
-SECONDS_MAX = 3.0
+SECONDS_MAX = 60.0
+REFUSED = ("3", "j", "5", "2", "")
 NOBODY = LogonKey("nobody", "hmac-sha256", bytes(32))
 
 
@@ -66,10 +68,7 @@ class RawClient:
         self.send("D", body, header=header, trailer=trailer)
 
     def receive(self) -> dict[str, str]:
-        """The next message that is no heartbeat; empty when none comes or all is over.
-
-        FIX lets an unreadable message be ignored as if it had been lost on the way.
-        """
+        """The next message that is no heartbeat; empty when all is over."""
         while True:
             end = self._data.find(f"{SOH}10=".encode())
             stop = self._data.find(SOH.encode(), end + 1)
@@ -81,20 +80,24 @@ class RawClient:
                 if fields["35"] not in ("0", "1"):
                     return fields
                 continue
-            try:
+            data = b""
+            with contextlib.suppress(ConnectionError):
                 data = self._line.recv(65536)
-            except TimeoutError:
-                return {}
             if not data:
                 return {}
             self._data += data
 
-    def is_silent(self) -> bool:
-        self._line.settimeout(0.5)
-        try:
-            return not self.receive()
-        finally:
-            self._line.settimeout(SECONDS_MAX)
+    def verdict(self) -> str:
+        """The type of what is said of the message before; empty for nothing, or an end.
+
+        FIX lets an unreadable message be ignored as if it had been lost on the way: then the
+        order that follows it is beyond a gap, and the venue asks for what is missing (2).
+        """
+        name = f"after-{self._number}"
+        with contextlib.suppress(ConnectionError):
+            self.order(name)
+        answer = self.receive()
+        return "" if answer.get("11") == name else answer.get("35", "")
 
     def close(self) -> None:
         self._line.close()
@@ -171,10 +174,8 @@ def test_a_hidden_sender_never_acts(stage: Stage, place: dict[str, tuple[int, in
         attacker.order("stolen", trailer=hidden)
     else:
         attacker.order("stolen", extra=hidden)
-    assert victim.is_silent()
-    answer = attacker.receive()
-    assert answer.get("35") in ("3", "j", "5", None), answer
-    stage.prove_alive(victim)
+    assert attacker.verdict() in REFUSED
+    stage.prove_alive(victim)  # which hears of its own order and of nothing before it
 
 
 @pytest.mark.parametrize("sender", ["MM2", "INST1-DC"])
@@ -212,6 +213,5 @@ def test_a_logon_that_cannot_be_read_is_no_logon(stage: Stage) -> None:
 def test_a_field_that_stands_twice_is_refused(stage: Stage, twice: str) -> None:
     attacker = stage.client("INST1")
     attacker.order("twice", extra=twice)
-    answer = attacker.receive()
-    assert answer.get("35") in ("3", "j", "5", None), answer
+    assert attacker.verdict() in REFUSED
     stage.prove_alive(stage.client("MM1"))

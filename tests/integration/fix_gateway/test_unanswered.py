@@ -68,7 +68,7 @@ def reports(client: FixClient, count: int) -> list[tuple[str, int]]:
     """Return the names and event numbers of so many reports."""
     found: list[tuple[str, int]] = []
     for _ in range(count):
-        report = client.receive(10.0)
+        report = client.receive()
         assert report is not None, f"{len(found)} of {count} reports came"
         assert text(report, 150) == "0", "nothing is refused"
         found.append((text(report, 11), event_number_of(text(report, 17))))
@@ -105,7 +105,7 @@ def test_what_never_becomes_a_command_is_answered_too(log_on: LogOn) -> None:
     for _ in range(5 * UNANSWERED_MAX):
         client.send("D", [(11, name_of())])  # lacks what the dictionary requires
     for _ in range(5 * UNANSWERED_MAX):
-        assert text(client.receive(10.0), 35) == "3"  # type: ignore[arg-type]
+        assert text(client.receive(), 35) == "3"  # type: ignore[arg-type]
     client.send("D", order(asked := name_of()))
     ((told, _),) = reports(client, 1)
     assert told == asked
@@ -142,7 +142,7 @@ def test_a_gateway_that_dies_while_a_session_is_held_takes_nothing_with_it(
         again.send("D", order(name))
     found: list[str] = []
     while len(found) < len(names):
-        report = again.receive(10.0)
+        report = again.receive()
         assert report is not None
         found += [text(report, 11)] if text(report, 11) in names else []
     assert found == names
