@@ -82,7 +82,8 @@ def _health(port: int) -> dict[str, Any]:
         ) as answer:
             body = answer.read()
     except urllib.error.HTTPError as error:
-        body = error.read()
+        with error:
+            body = error.read()
     except OSError as error:
         return {"healthy": False, "error": str(error)}
     health: dict[str, Any] = json.loads(body)

@@ -9,12 +9,26 @@ from typing import Any
 
 Table = dict[str, Any]
 
+_PATIENCE: dict[tuple[str, ...], dict[str, float]] = {
+    ("fix_guard", "limits"): {
+        "logon_seconds": 60.0,
+        "opening_seconds": 60.0,
+        "half_message_seconds": 60.0,
+        "logon_window_seconds": 60.0,
+    },
+    ("market_data", "limits"): {"history_seconds_max": 60.0},
+    ("retail_streams", "limits"): {"handshake_seconds": 60.0},
+    ("retail_api", "limits"): {"answer_seconds_max": 60.0},
+    ("supervisor",): {"start_seconds_max": 240.0, "stop_seconds_max": 60.0},
+}
+"""Limits on time of a venue that is tried out on a machine that may have other things to do."""
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 def write_configuration(source: Path, target: Path, *, is_recorded: bool = False) -> None:
-    """Copy a configuration, with every port free to choose.
+    """Copy a configuration, with every port free to choose and patience with a busy machine.
 
     Args:
         source: the operator's configuration directory.
@@ -26,6 +40,7 @@ def write_configuration(source: Path, target: Path, *, is_recorded: bool = False
     for path in source.glob("*.toml"):
         shutil.copyfile(path, target / path.name)
     _change(target / "venue.toml", _free_ports)
+    _change(target / "venue.toml", _patient)
     if is_recorded:
         _change(target / "assets.toml", _recorded_assets)
         _change(target / "instruments.toml", _recorded_instruments)
@@ -64,6 +79,14 @@ def _free_ports(venue: Table) -> None:
     for table in venue.values():
         if isinstance(table, dict):
             table.update({key: 0 for key in table if key == "port" or key.endswith("_port")})
+
+
+def _patient(venue: Table) -> None:
+    for path, limits in _PATIENCE.items():
+        table = venue
+        for name in path:
+            table = table[name]
+        table.update(limits)
 
 
 def _recorded_assets(assets: Table) -> None:

@@ -20,8 +20,8 @@ from exchange.errors import CommandError
 from exchange.state import State
 from runtime.process import die_with_parent
 
-START_SECONDS_MAX: Final = 120.0
-STOP_SECONDS_MAX: Final = 60.0
+START_SECONDS_MAX: Final = 300.0
+STOP_SECONDS_MAX: Final = 180.0
 _POLL_SECONDS: Final = 0.25
 _LAST_WORDS_BYTES: Final = 3000
 _ROOT: Final = Path(__file__).resolve().parents[2]

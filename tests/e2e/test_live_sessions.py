@@ -44,13 +44,15 @@ class Client:
                 sender=name,
                 target="RIALTO",
                 key=read_key(run.state.fix_keys / f"{name}.json"),
+                heartbeat_seconds=60,
+                logon_seconds=60.0,
             ),
             lambda message, _number: self.told.append(message),
         )
 
     async def open(self) -> None:
         """Log on, as soon as guard and gateway know the session."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not self.session.is_open:
                 try:
                     await self.session.open(*self.run.fix_address())
@@ -78,14 +80,14 @@ class Client:
 async def trade_beside(run: VenueRun) -> tuple[Client, Client]:
     """Let one come, go and come again beside one that trades on; return both."""
     funds = ("--account", "INST1", "--asset", "USD", "--amount", "100000")
-    run.operated("credit", *funds, "--reference", "live-inst1")
+    await asyncio.to_thread(run.operated, "credit", *funds, "--reference", "live-inst1")
     old = Client(run, "INST1")
     await old.open()
     assert (await old.order("before"))[150] == "0"
     pids = run.pids()
     (run.sessions / "NEW1.toml").write_text(NEWCOMER)
     await until((run.state.fix_keys / "NEW1.json").exists)
-    assert "applied" in run.operated("apply")
+    assert "applied" in await asyncio.to_thread(run.operated, "apply")
     new = Client(run, "NEW1")
     await new.open()
     assert (await new.order("first"))[150] == "0"
@@ -113,8 +115,8 @@ async def trade_after_a_restart(run: VenueRun, clients: tuple[Client, Client]) -
 def test_a_new_counterparty_trades_without_a_restart_and_disturbs_nobody(tmp_path: Path) -> None:
     async def everything(run: VenueRun) -> None:
         clients = await trade_beside(run)
-        run.stop()
-        run.start()
+        await asyncio.to_thread(run.stop)
+        await asyncio.to_thread(run.start)
         await trade_after_a_restart(run, clients)
 
     with venue_run(tmp_path) as run:

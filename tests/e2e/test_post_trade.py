@@ -21,7 +21,9 @@ class Client:
         self.run = run
         self.messages: list[Fields] = []
         key = read_key(run.state.fix_keys / f"{name}.json")
-        settings = SessionSettings(sender=name, target="RIALTO", key=key)
+        settings = SessionSettings(
+            sender=name, target="RIALTO", key=key, heartbeat_seconds=60, logon_seconds=60.0
+        )
         self.session = FixSession(settings, lambda message, _: self.messages.append(message))
 
     async def order(self, name: str, side: str) -> None:
@@ -61,7 +63,7 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     for name in ("MM1", "INST1"):
         path = run.sessions / f"{name}.toml"
         path.write_text(path.read_text().replace(SETTING, SETTING + "trade_captures = true\n"))
-    run.start()
+    await asyncio.to_thread(run.start)
     for account, asset, amount in (("MM1", "BTC", "1"), ("INST1", "USD", "1000")):
         money = ("--account", account, "--asset", asset, "--amount", amount)
         run.operated("credit", *money, "--reference", f"opening-{account}")
@@ -101,6 +103,8 @@ async def test_two_operators_correct_and_bust_a_trade(run: VenueRun) -> None:
     taker.session.send("Q", [*named, (58, "never heard of it")])
     for client in (maker, taker):
         await client.session.close()
-    await until(lambda: "never heard of it" in run.done("admin", "disputes"))
+    async with asyncio.timeout(180):
+        while "never heard of it" not in await asyncio.to_thread(run.done, "admin", "disputes"):
+            pass
     refused = run.tried("bust", *trade)
     assert "was busted by event" in refused.stdout + refused.stderr

@@ -25,7 +25,7 @@ from runtime.link import Link
 from tests.e2e.test_live_sessions import Client
 from tests.e2e.venue_run import OPERATORS, VenueRun
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 BTC_USD = 1
 COMMANDS_PER_SECOND = 200.0
 MONEY = {
@@ -88,7 +88,9 @@ class Keeper:
         while True:
             try:
                 url = await address(self.run, "retail_streams", "streams")
-                async with connect(f"{url}/ws/btcusd@depth@100ms", compression=None) as reader:
+                async with connect(
+                    f"{url}/ws/btcusd@depth@100ms", compression=None, open_timeout=60
+                ) as reader:
                     await self._read(reader)
             except (OSError, ConnectionClosed, InvalidHandshake, GapError):
                 await asyncio.sleep(0.05)
@@ -141,7 +143,7 @@ async def ask(run: VenueRun, path: str) -> Json:
     url = await address(run, "retail_api", "rest") + path
 
     def read() -> Json:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # on loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  # on loopback
             return dict(json.loads(answer.read()))
 
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -223,7 +225,9 @@ async def trade(run: VenueRun) -> None:
     await buyer.open()
     url = await address(run, "retail_streams", "streams")
     names = "btcusd@trade/btcusd@aggTrade/btcusd@bookTicker/btcusd@kline_1m"
-    async with connect(f"{url}/stream?streams={names}", compression=None) as reader:
+    async with connect(
+        f"{url}/stream?streams={names}", compression=None, open_timeout=60
+    ) as reader:
         assert (await buyer.order("taker"))[150] in ("0", "F")
         told: dict[str, Json] = {}
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -45,7 +45,7 @@ def demonstrate(temporary: Path, *options: str) -> str:
         env=os.environ | {"TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,7 +17,7 @@ from tests.e2e.clients.open_market import EXAMPLES, OpenMarket
 from tests.e2e.clients.packages import client_packages
 
 SUITE = Path(__file__).with_name("ccxt_suite.py")
-SUITE_SECONDS_MAX = 300
+SUITE_SECONDS_MAX = 600
 DONE = re.compile(r"TESTING DONE\s+rialto (\w+)")
 REST_PUBLIC = {
     "loadMarkets", "features", "afterConstruct", "fetchTicker", "fetchTickers", "fetchLastPrices",
