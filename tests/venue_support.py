@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
+
 from messages.trading.commands import CancelOrder, OpenSession
 from messages.trading.identity import source_number
 from runtime.link import Link
@@ -26,6 +28,9 @@ from venue.state_files import Stores
 
 TOKEN = bytes(range(32))
 GATEWAY = 3
+PATIENCE_SECONDS = 120.0
+"""For what has to come, however busy the machine is."""
+
 MAY_SEND = ("CancelOrder", "PlaceOrder", "OpenSession", "CloseSession")
 
 
@@ -58,10 +63,21 @@ def settings_in(
         journal=journal
         or JournalSettings(segment_bytes=1 << 20, event_segment_bytes=1 << 20, check_interval=64),
         batch=batch or BatchSettings(commands_max=64),
-        links=links or LinkSettings(),
+        links=_patient(links or LinkSettings()),
         snapshots=snapshots or SnapshotSettings(),
         allow_crash_points=allow_crash_points,
     )
+
+
+def _patient(links: LinkSettings) -> LinkSettings:
+    """Give links the time that a test does not limit itself."""
+    usual = LinkSettings()
+    given = {
+        name: PATIENCE_SECONDS
+        for name in ("authentication_seconds", "silence_seconds")
+        if getattr(links, name) == getattr(usual, name)
+    }
+    return msgspec.structs.replace(links, **given)
 
 
 def command(number: int, *, session: int = 1, principal: int = GATEWAY, epoch: int = 1) -> bytes:
@@ -141,17 +157,19 @@ async def core(
         await running.finish()
 
 
-async def until(is_true: Callable[[], bool], *, seconds_max: float = 20) -> None:
+async def until(
+    is_true: Callable[[], bool], *, seconds_max: float = PATIENCE_SECONDS, pause: float = 0.002
+) -> None:
     """Wait for what no event announces."""
     async with asyncio.timeout(seconds_max):
         while not is_true():  # noqa: ASYNC110  # a gauge or a file, which cannot wake us
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(pause)
 
 
 async def read_events(link: Link, *, after: int, through: int) -> bytes:
     """Read until event ``through``, within reason."""
     parts: list[bytes] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async for batch in link.events(after):
             parts.append(batch.data)
             if batch.last >= through:

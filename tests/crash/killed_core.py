@@ -15,7 +15,7 @@ import msgspec
 
 from messages.layout import RECORD_PREFIX
 from runtime.link import Link, LinkError, LinkLost, LinkRefused
-from tests.venue_support import TOKEN, command
+from tests.venue_support import PATIENCE_SECONDS, TOKEN, command
 from venue.settings import VenueSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ class KilledCore:
         """Start; returns whether it came so far as to accept links."""
         process = await self._spawn(**environment)
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)
         return bool(line) and "listen" in json.loads(line)
 
     async def follow(self, **environment: str) -> None:
@@ -63,10 +63,15 @@ class KilledCore:
         self._signal(signal.SIGKILL)
         return await self.process.wait()
 
+    async def died(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self.process is not None
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
+
     async def stop(self) -> int:
         assert self.process is not None
         self._signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
         """Signal by the kernel's call: Popen's reaps a process that ends just now unseen."""

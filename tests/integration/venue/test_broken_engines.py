@@ -14,7 +14,7 @@ from messages.trading.commands import CancelOrder
 from runtime.simulated_storage import SimulatedStorage
 from tests.crash.killed_core import records
 from tests.integration.venue.test_durability import follower_settings, make_history
-from tests.venue_support import command, core, read_events, settings_in
+from tests.venue_support import PATIENCE_SECONDS, command, core, read_events, settings_in
 from venue.counting_engine import CountingEngine
 from venue.errors import EngineBrokenError
 from venue.follower import Follower
@@ -43,7 +43,7 @@ async def poisoned(settings: VenueSettings) -> None:
             link.send(command(number))
         await read_events(link, after=0, through=70)
         link.send(b"".join(command(number) for number in range(71, 91)))
-        await asyncio.wait_for(link.wait_lost(), 10)
+        await asyncio.wait_for(link.wait_lost(), PATIENCE_SECONDS)
         assert await running.finish() == 70
 
 

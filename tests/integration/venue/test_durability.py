@@ -18,7 +18,7 @@ from runtime.log_files import Entry
 from runtime.log_format import FrameKind
 from runtime.simulated_storage import SimulatedFile, SimulatedStorage
 from tests.crash.killed_core import records
-from tests.venue_support import command, core, read_events, settings_in, until
+from tests.venue_support import PATIENCE_SECONDS, command, core, read_events, settings_in, until
 from venue.counting_engine import CountingEngine
 from venue.errors import ReplayMismatchError, StateMismatchError
 from venue.event_feed import EventFeed
@@ -45,7 +45,7 @@ class HeldStorage(SimulatedStorage):
         self.may_sync.set()
 
     def may_fail(self) -> None:
-        assert self.may_sync.wait(20)
+        assert self.may_sync.wait(PATIENCE_SECONDS)
         super().may_fail()
 
 
@@ -67,8 +67,8 @@ async def test_nothing_is_seen_before_it_is_durable(tmp_path: Path) -> None:
         done, _ = await asyncio.wait((events, question), timeout=0.1)
         assert not done, "seen, though the journal has not synced"
         journal.may_sync.set()
-        assert len(records(await asyncio.wait_for(events, 10))) == 2
-        await asyncio.wait_for(question, 10)
+        assert len(records(await asyncio.wait_for(events, PATIENCE_SECONDS))) == 2
+        await asyncio.wait_for(question, PATIENCE_SECONDS)
         await link.close()
 
 
@@ -124,7 +124,7 @@ async def test_time_advances_without_other_input_and_before_later_commands(tmp_p
         assert kinds[:2] == [AdvanceTime.KIND, 2]
         assert engine.next_deadline() == 3_500_000_000
         now[0] = 3_500_000_000
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             batch = await anext(reading)
         assert CommandRejected.unpack(batch.data).refused_kind == AdvanceTime.KIND
         await link.close()
@@ -138,7 +138,7 @@ async def test_a_full_disk_refuses_new_commands_and_loses_none(tmp_path: Path) -
     async with core(settings, stores=stores) as running:
         link = await running.link(refusals=refused.extend)
         number = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not refused:
                 number += 1
                 link.send(command(number))
@@ -151,7 +151,7 @@ async def test_a_full_disk_refuses_new_commands_and_loses_none(tmp_path: Path) -
         journal = stores.journal
         assert isinstance(journal, SimulatedStorage)
         journal.room = 1 << 20
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while running.metrics.gauges["event_number", ""] == taken:
                 link.send(command(taken + 1))
                 await asyncio.sleep(0.02)
@@ -170,7 +170,7 @@ async def test_a_failed_sync_ends_the_core_and_acknowledges_nothing(tmp_path: Pa
         await read_events(link, after=0, through=1)
         journal.syncs_left = 0
         link.send(command(2))
-        assert isinstance(await asyncio.wait_for(link.wait_lost(), 10), LinkLost)
+        assert isinstance(await asyncio.wait_for(link.wait_lost(), PATIENCE_SECONDS), LinkLost)
         assert await running.finish() == 73
         assert running.metrics.gauges["event_number", ""] == 1
 
@@ -185,9 +185,9 @@ async def test_an_event_feed_that_fails_ends_the_core(
     async with core(settings_in(tmp_path)) as running:
         link = await running.link()
         link.send(command(1))
-        await asyncio.wait_for(link.wait_lost(), 10)
+        await asyncio.wait_for(link.wait_lost(), PATIENCE_SECONDS)
         assert running.task is not None
-        assert await asyncio.wait_for(running.task, 10) == 70
+        assert await asyncio.wait_for(running.task, PATIENCE_SECONDS) == 70
 
 
 async def make_history(settings: VenueSettings, count: int) -> None:
@@ -297,7 +297,7 @@ async def test_an_engine_that_breaks_its_contract_ends_the_core(
     async with core(settings_in(tmp_path), engine) as running:
         link = await running.link()
         link.send(command(1))
-        await asyncio.wait_for(link.wait_lost(), 20)
+        await asyncio.wait_for(link.wait_lost(), PATIENCE_SECONDS)
         assert await running.finish() == 70
 
 
@@ -384,7 +384,7 @@ async def test_a_new_link_is_welcome_only_when_the_old_ones_are_settled(tmp_path
         done, _ = await asyncio.wait((connecting,), timeout=0.2)
         assert not done, "welcomed while its last link's commands still wait"
         journal.may_sync.set()
-        second = await asyncio.wait_for(connecting, 10)
+        second = await asyncio.wait_for(connecting, PATIENCE_SECONDS)
         assert [tuple(each) for each in second.welcome.positions] == [(3 << 20 | 1, 1, 100)]
         await second.close()
 

@@ -36,6 +36,7 @@ from runtime.link_frames import (
 from tests.crash.killed_core import records
 from tests.venue_support import (
     GATEWAY,
+    PATIENCE_SECONDS,
     TOKEN,
     RunningCore,
     command,
@@ -53,7 +54,7 @@ async def said_by_core(address: str, data: bytes) -> list[tuple[FrameType, memor
     """Send raw bytes, and return all frames until the core closes."""
     reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
     frames, said = [], FrameReader()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         frames += said.feed(await reader.read(1000))
         writer.write(data)
         with contextlib.suppress(ConnectionError):
@@ -145,7 +146,7 @@ async def test_refusals_come_back_with_code_and_name_and_nothing_else_changes(
     async with core(settings_in(tmp_path, batch=batch)) as running:
         link = await running.link(refusals=note)
         link.send(command(1, principal=2))
-        await asyncio.wait_for(enough.wait(), 10)
+        await asyncio.wait_for(enough.wait(), PATIENCE_SECONDS)
         assert [r.code for r in found] == [RejectCode.SOURCE_NOT_AUTHORISED]
         link.send(b"".join(command(n) for n in range(1, 31)))
         data = await read_events(link, after=0, through=10)
@@ -196,7 +197,7 @@ async def test_a_slow_reader_falls_behind_on_disk_and_misses_nothing(tmp_path: P
             await until(partial(_has_published, running, stop - 1))
         position, data = first.last, [first.data]
         assert _buffered() < 2_000_000, "what is not read waits on disk"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while position < last:
                 batch = await anext(batches)
                 assert batch.first == position + 1
@@ -242,7 +243,7 @@ async def test_a_feed_goes_on_across_restarts_of_the_core(tmp_path: Path) -> Non
             await until(partial(_has_read, found, wanted))
             await link.close()
     stop.set()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, PATIENCE_SECONDS)
     position = 0
     for batch in found:
         assert batch.first == position + 1
