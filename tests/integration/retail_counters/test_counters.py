@@ -20,7 +20,7 @@ from retail_gateway.settings import RedisTable
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 NOW = 1_796_040_000 * SECOND
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 MINUTE = Window("REQUEST_WEIGHT", "1M", "MINUTE", 1, 60, 100)
 TEN = Window("ORDERS", "10S", "SECOND", 10, 10, 5)
 

@@ -40,7 +40,7 @@ from services.accounts.secrets_at_rest import Vault
 from services.accounts.signatures import place_of
 from services.accounts.terms import KeyKind, Permission, Status
 from tests.integration.retail_gateway.trader import ALL, Trader
-from tests.venue_support import TOKEN, RunningCore, core, settings_in
+from tests.venue_support import PATIENCE_SECONDS, TOKEN, RunningCore, core, settings_in
 from venue.engines import create_engine
 from venue.settings import Principal, VenueSettings
 
@@ -48,7 +48,9 @@ ROOT = Path(__file__).resolve().parents[3]
 _READ = read_configuration(ROOT / "config")
 # Without the fees of accounts that this venue does not have.
 CONFIGURATION = replace(_READ, fees=replace(_READ.fees, assignment=[]))
-GENEROUS = Limits(weight_per_minute=1_000_000, requests_per_five_minutes=1_000_000)
+GENEROUS = Limits(
+    weight_per_minute=1_000_000, requests_per_five_minutes=1_000_000, answer_seconds_max=60.0
+)
 
 
 class AsyncTrader(Trader):
@@ -100,11 +102,12 @@ class SmallVenue:
         self.people = KnownPeople()
         self.vault = Vault(secrets.token_bytes(32))
         self.links: list[Link] = []
-        self.http = httpx.AsyncClient(timeout=30)
+        self.http = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
         self.history = MemoryHistory()
         self.ordinals = MemoryPeople(first=1_000_001, last=1_999_999)
         self.socket_url = ""
         self.admin: Link
+        self.service: RetailService
         self._admin_sequence = 0
 
     async def operate(self, wanted: Sequence[Command]) -> None:
@@ -125,7 +128,7 @@ class SmallVenue:
 
     async def _sequenced(self) -> int:
         """Return how many of the operators' commands the engine has taken."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             link = await Link.connect(self.core.address, "admin", TOKEN)
         try:
             places = link.welcome.positions
@@ -150,7 +153,7 @@ class SmallVenue:
             ]
         )
         symbol = next(each.symbol for each in CONFIGURATION.assets if each.id == asset)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             # Asked until it is there: what tells it is another connection.
             while not _free(await trader.does("GET", "/api/v3/account"), symbol):  # noqa: ASYNC110
                 await asyncio.sleep(0)
@@ -240,11 +243,11 @@ async def small_venue(
     settings = _settings(folder)
     retail = retail_settings(CONFIGURATION)
     retail = replace(retail, port=0, socket_port=0, limits=limits, **changes)
-    async with core(settings, create_engine("native")) as running:
+    async with core(settings, create_engine("native"), clock_ns=clock) as running:
         venue = SmallVenue(running, settings)
         venue.admin = await running.link("admin")
         await _seed(venue)
-        async with _served(venue, retail, clock):
+        async with _served(venue, retail, clock) as venue.service:
             yield venue
         await venue.http.aclose()
         await venue.admin.close()
@@ -288,7 +291,7 @@ async def _served(
     stop, urls = asyncio.Event(), asyncio.Queue[dict[str, str]]()
     task = asyncio.create_task(service.run(serve, stop, listening=urls.put_nowait))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             found = await urls.get()
             venue.http.base_url, venue.socket_url = found["rest"], found["ws_api"]
             await service.is_linked.wait()

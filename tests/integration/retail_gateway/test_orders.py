@@ -87,7 +87,7 @@ async def test_market_data_is_passed_on(ada: Trader, ben: Trader) -> None:
     def asked(path: str, **parameters: str | int) -> httpx.Response:
         return ada.client.get(f"{ada.url}/api/v3/{path}", params=parameters)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not asked("depth", symbol="ETHUSD").json().get("bids"):  # noqa: ASYNC110  # it is asked
             await asyncio.sleep(0.05)
     book = asked("depth", symbol="ETHUSD", limit=5).json()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from retail_gateway.settings import Limits
 from tests.integration.retail_gateway.small_venue import (
@@ -13,8 +14,12 @@ from tests.integration.retail_gateway.small_venue import (
     SmallVenue,
     small_venue,
 )
+from tests.venue_support import PATIENCE_SECONDS
 
 ORDER = "/api/v3/order"
+HALF_PAST_NS = (1_796_040_000 + 30) * 1_000_000_000
+"""In the middle of a minute, so that no count begins anew."""
+
 BUY = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 SELL = {**BUY, "side": "SELL"}
 
@@ -230,7 +235,7 @@ async def test_a_lost_link_is_made_again_and_nothing_is_forgotten(
         )
         return answer.status_code == 200
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await trades():  # noqa: ASYNC110  # it is asked
             await asyncio.sleep(0.01)
     assert len(await ada.does("GET", "/api/v3/openOrders")) == 2
@@ -241,11 +246,11 @@ async def test_a_lost_link_is_made_again_and_nothing_is_forgotten(
 async def test_no_answer_in_time_is_said_to_be_unknown_and_the_order_is_found_later(
     tmp_path: Path,
 ) -> None:
-    limits = Limits(
-        weight_per_minute=1_000_000, requests_per_five_minutes=1_000_000, answer_seconds_max=0.2
-    )
-    async with small_venue(tmp_path, limits=limits) as venue:
+    async with small_venue(tmp_path) as venue:
         ada = await venue.funded(usd=1000)
+        link = venue.service._link
+        hasty = replace(link._settings.limits, answer_seconds_max=0.2)
+        patient, link._settings = link._settings, replace(link._settings, limits=hasty)
         protocol = venue.links[-1]._protocol
         heard: list[bytes] = []
         listens = protocol.data_received
@@ -254,6 +259,7 @@ async def test_no_answer_in_time_is_said_to_be_unknown_and_the_order_is_found_la
         answer = await ada.sends("POST", ORDER, ada.signed(terms))
         assert (answer.status_code, answer.json()["code"]) == (504, -1007)
         protocol.data_received = listens  # type: ignore[method-assign]
+        link._settings = patient
         for data in heard:
             listens(data)
         found = await ada.does("GET", ORDER, symbol="BTCUSD", origClientOrderId="late")
@@ -264,11 +270,9 @@ async def test_no_answer_in_time_is_said_to_be_unknown_and_the_order_is_found_la
 
 async def test_too_much_is_told_to_wait_and_who_goes_on_is_banned(tmp_path: Path) -> None:
     limits = Limits(weight_per_minute=50, ignored_max=3, ban_seconds=60)
-    async with small_venue(tmp_path, limits=limits) as venue:
+    async with small_venue(tmp_path, limits=limits, clock=lambda: HALF_PAST_NS) as venue:
         for _ in range(50):
-            answer = await venue.http.get("/api/v3/ping")
-            if answer.status_code != 200:
-                break  # another minute began: the count did too
+            assert (await venue.http.get("/api/v3/ping")).status_code == 200
         answers = [await venue.http.get("/api/v3/exchangeInfo") for _ in range(8)]
         blocked = [each for each in answers if each.status_code == 429]
         assert 1 <= len(blocked) <= 2 * limits.ignored_max

@@ -17,6 +17,20 @@ LIMIT = {
 }  # fmt: skip
 
 
+class StoppedClock:
+    """The time of venue and API, which stands still once it is told to."""
+
+    def __init__(self) -> None:
+        self._stopped_ns = 0
+
+    def __call__(self) -> int:
+        return self._stopped_ns or time.time_ns()
+
+    def stop(self) -> int:
+        self._stopped_ns = time.time_ns()
+        return self._stopped_ns
+
+
 @pytest.fixture
 async def venue(tmp_path: Path) -> AsyncIterator[SmallVenue]:
     async with small_venue(tmp_path) as venue:
@@ -109,12 +123,15 @@ async def test_a_signature_is_good_once_and_for_one_door(ada: AsyncTrader) -> No
     ],
 )
 async def test_a_request_holds_for_its_window(
-    ada: AsyncTrader, skew_ms: int, window: str | None, code: int | None
+    tmp_path: Path, skew_ms: int, window: str | None, code: int | None
 ) -> None:
-    parameters = LIMIT if window is None else {**LIMIT, "recvWindow": window}
-    at_ms = time.time_ns() // 1_000_000 + skew_ms
-    answer = await ada.sends("POST", ORDER, ada.signed(parameters, at_ms=at_ms))
-    assert answer.json().get("code") == code, answer.text
+    clock = StoppedClock()
+    async with small_venue(tmp_path, clock=clock) as venue:
+        ada = await venue.funded(usd=100_000)
+        parameters = LIMIT if window is None else {**LIMIT, "recvWindow": window}
+        at_ms = clock.stop() // 1_000_000 + skew_ms
+        answer = await ada.sends("POST", ORDER, ada.signed(parameters, at_ms=at_ms))
+        assert answer.json().get("code") == code, answer.text
 
 
 async def test_microseconds_are_a_time_and_nonsense_is_none(ada: AsyncTrader) -> None:

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from retail_gateway.settings import SocketLimits
 from services.accounts.terms import KeyKind, Permission, Status
 from tests.integration.retail_gateway.small_venue import AsyncTrader, SmallVenue, small_venue
+from tests.integration.retail_gateway.trader import PATIENT
 
 BUY = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 
@@ -32,7 +33,7 @@ class Socket:
 
     def signed(self, **parameters: Any) -> dict[str, Any]:
         """Add the key, the time and the signature."""
-        params = {**parameters, "apiKey": self.trader.key_id}
+        params = {**PATIENT, **parameters, "apiKey": self.trader.key_id}
         params["timestamp"] = time.time_ns() // 1_000_000
         text = "&".join(f"{name}={params[name]}" for name in sorted(params))
         return {**params, "signature": self.trader.signature(text.encode())}
@@ -130,7 +131,7 @@ async def test_a_session_is_opened_once_and_ends_with_its_key(venue: SmallVenue)
     async with socket(venue, trader) as hers:
         assert (await hers.ask("account.status"))["status"] == 401
         assert (await hers.ask("session.logon", hers.signed()))["result"]["apiKey"]
-        now = {"timestamp": time.time_ns() // 1_000_000}
+        now = {**PATIENT, "timestamp": time.time_ns() // 1_000_000}
         assert (await hers.ask("account.status", now))["result"]["canTrade"]
         assert (await hers.ask("userDataStream.subscribe"))["result"] == {"subscriptionId": 0}
         person = venue.people.by_key[trader.key_id]
@@ -146,7 +147,7 @@ async def test_a_session_of_a_key_that_reads_does_not_trade(venue: SmallVenue) -
     async with socket(venue, reader) as hers:
         await hers.ask("session.logon", hers.signed())
         now = time.time_ns() // 1_000_000
-        terms = {**BUY, "quantity": "0.5", "price": "59000", "timestamp": now}
+        terms = {**BUY, "quantity": "0.5", "price": "59000", "timestamp": now, **PATIENT}
         assert (await hers.ask("order.place", terms))["error"]["code"] == -2015
 
 

@@ -25,6 +25,7 @@ from services.accounts.terms import KeyKind, Permission, Status
 from tests.e2e.venue_run import VenueRun
 
 Parameters = Mapping[str, str | int]
+PATIENT: Parameters = {"recvWindow": 60_000}
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Trader:
     secret: bytes = b""
     private_key: Ed25519PrivateKey | None = None
     person_id: str = ""
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=120))
 
     def signature(self, payload: bytes) -> str:
         """Sign as the key's kind does."""
@@ -45,9 +46,13 @@ class Trader:
         return hmac.new(self.secret, payload, hashlib.sha256).hexdigest()
 
     def signed(self, parameters: Parameters, *, at_ms: int | None = None) -> str:
-        """Return the parameters as they are sent: with a time, and signed."""
-        stamp = at_ms if at_ms is not None else time.time_ns() // 1_000_000
-        text = urlencode({**parameters, "timestamp": stamp})
+        """Return the parameters as they are sent: with a time, and signed.
+
+        Who says no time is as patient as may be: a machine that stands still is no old request.
+        """
+        if at_ms is None:
+            at_ms, parameters = time.time_ns() // 1_000_000, {**PATIENT, **parameters}
+        text = urlencode({**parameters, "timestamp": at_ms})
         return f"{text}&{urlencode({'signature': self.signature(text.encode())})}"
 
     def ask(self, method: str, path: str, **parameters: str | int) -> Any:

@@ -47,7 +47,7 @@ class RawReader:
 
     async def next(self) -> tuple[int, bytes]:
         """The next frame: first byte and payload."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             first, size = await self._reader.readexactly(2)
             if size == 126:
                 (size,) = struct.unpack(">H", await self._reader.readexactly(2))
@@ -72,7 +72,7 @@ class RawReader:
 
     async def ended(self) -> None:
         """Wait until the other end has hung up."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             with contextlib.suppress(ConnectionError):
                 await self._reader.read(-1)
 

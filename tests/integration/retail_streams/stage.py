@@ -17,7 +17,7 @@ from retail_gateway.adapters.picows_server import serve
 from retail_gateway.streams.service import StreamsService
 from retail_gateway.streams.settings import Limits, StreamsSettings
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 GENEROUS = Limits(connections_per_address_max=20_000, attempts_per_address_max=100_000)
 
 Json = Any

@@ -74,7 +74,7 @@ async def test_who_says_too_much_is_cut(first: int) -> None:
     async with attacked() as shown:
         flooder = await RawReader.connect(shown.port)
         text = json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 1}).encode()
-        for _ in range(6):
+        for _ in range(20):  # five are allowed, and five a second more
             flooder.send(first, text)
         code, reason = await flooder.closed()
         assert (code, reason[:4]) == (1008, "1263")
@@ -198,7 +198,7 @@ async def test_half_handshakes_end_by_themselves(start: bytes) -> None:
         for _, writer in half:
             writer.write(start)
         for each, its_writer in half:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 assert await _rest(each) == b""  # dropped without a word
             its_writer.close()
         assert shown.count("refused_total", reason="handshakes") == 0
@@ -211,10 +211,10 @@ async def test_half_handshakes_do_not_take_the_room(start: bytes) -> None:
         half = [await asyncio.open_connection("127.0.0.1", shown.port) for _ in range(6)]
         for _, writer in half:
             writer.write(start)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await _rest(half[0][0]) == b""  # the oldest made room for the sixth
         async with shown.connect("/ws"):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 assert await _rest(half[1][0]) == b""
         assert shown.count("refused_total", reason="handshakes") == 2
         for _, writer in half:
@@ -235,7 +235,7 @@ async def _said(shown: Stage) -> bytes:
     """The beginning of what a request for nothing is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", shown.port)
     writer.write(REQUEST.format(path="/nothing").encode())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         answer = await _rest(reader)
     writer.close()
     return answer
@@ -264,7 +264,7 @@ async def test_what_is_no_handshake_is_ended(request_bytes: bytes) -> None:
     async with attacked() as shown:
         reader, writer = await asyncio.open_connection("127.0.0.1", shown.port)
         writer.write(request_bytes)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             answer = await _rest(reader)
         assert b" 101 " not in answer
         assert not answer or answer.startswith(b"HTTP/1.1 4")
