@@ -140,6 +140,7 @@ async def auditing(
         picture_seconds=0.05,
         drill_seconds_first=0.02,
         drill_seconds=0.02,
+        silence_seconds_max=600.0,  # a machine that stands still is no defect of the auditor's
     )
     stop, stopped = asyncio.Event(), list[str]()
 

@@ -28,7 +28,7 @@ from services.market_data.store import span_of
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
 from tests.integration.market_data.day import VENUE, Day, PlainCandle
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 COMMANDS = 1200
 
 

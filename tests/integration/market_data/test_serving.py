@@ -32,7 +32,7 @@ from services.market_data.settings import MarketDataLimits, MarketDataSettings, 
 from settlement.adapters.memory import MemoryFeed
 from tests.integration.market_data.day import VENUE, Day, openings
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 SYMBOLS = {1: "A1A2", 2: "A3A2", 3: "A3A1"}
 """Of the flow's instruments."""
 

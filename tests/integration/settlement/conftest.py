@@ -16,7 +16,7 @@ from settlement.service import SettlementService
 from settlement.settings import SettlementSettings
 from tests.unit.settlement.flow import VENUE
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def fast_settings(dsn: str, **changes: float) -> SettlementSettings:
     defaults = {
         "pause_seconds_first": 0.01,
         "pause_seconds_last": 0.2,
-        "connect_seconds_max": 5.0,
-        "post_seconds_max": 10.0,
+        "connect_seconds_max": 60.0,
+        "post_seconds_max": 60.0,
     }
     return SettlementSettings(dsn=dsn, **(defaults | changes))  # type: ignore[arg-type]
 

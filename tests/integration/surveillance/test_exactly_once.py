@@ -21,7 +21,7 @@ from settlement.adapters.memory import MemoryBatch, MemoryFeed
 from tests.unit.surveillance.planted import PARAMETERS, day
 
 VENUE = bytes(range(16))
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 class CutFeed(MemoryFeed):
