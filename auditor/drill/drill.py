@@ -9,6 +9,7 @@ from auditor.drill.shadow import Shadow
 from auditor.findings import Check
 
 FOUND_SECONDS_MAX = 5.0
+"""Of processor time, for one error."""
 
 
 class Outcome(NamedTuple):
@@ -39,7 +40,7 @@ def run_drill(shadow: Shadow) -> Iterator[Outcome]:
     for plant in PLANTS:
         twin = shadow.copy()
         was_planted = plant.plant(twin)
-        started = time.perf_counter()
+        started = time.thread_time()  # a machine that stands still finds nothing, nor misses
         is_found = was_planted and plant.check in twin.audit().counts
-        seconds = time.perf_counter() - started
+        seconds = time.thread_time() - started
         yield Outcome(plant.name, plant.check, was_planted, is_found, seconds)

@@ -107,7 +107,7 @@ async def test_a_disk_that_refuses_ends_nothing_and_is_asked_again(
     stop = asyncio.Event()
     task = asyncio.create_task(audited._write_what_was_refused(stop))
     is_full = False
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await shut.wait()
     stop.set()
     await task

@@ -1,4 +1,4 @@
-"""Every planted error is found, by the check that is there for it, within five seconds."""
+"""Every planted error is found, by the check that is there for it, within five seconds of work."""
 
 from __future__ import annotations
 

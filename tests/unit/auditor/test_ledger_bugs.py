@@ -163,9 +163,9 @@ def test_a_bug_of_settlement_is_found(true: Shadow, name: str) -> None:
     check, plant = BUGS[name]
     shadow = true.copy()
     plant(shadow)
-    started = time.perf_counter()
+    started = time.thread_time()
     assert check in shadow.audit().counts
-    assert time.perf_counter() - started < FOUND_SECONDS_MAX
+    assert time.thread_time() - started < FOUND_SECONDS_MAX
 
 
 def test_there_are_enough_of_them() -> None:

@@ -49,13 +49,13 @@ class FakeAcceptor:
 
     async def accept(self) -> dict[int, str]:
         """Wait for the next connection and return its logon."""
-        self._reader, self._writer = await asyncio.wait_for(self._connected.get(), 5)
+        self._reader, self._writer = await asyncio.wait_for(self._connected.get(), 60)
         return await self.receive()
 
     async def receive(self) -> dict[int, str]:
         """Return the next message."""
         assert self._reader is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             head = await self._reader.readuntil(b"\x01")
             length = await self._reader.readuntil(b"\x01")
             body = await self._reader.readexactly(int(length[2:-1]))
@@ -67,7 +67,7 @@ class FakeAcceptor:
     async def is_hung_up_on(self) -> bool:
         """Say whether the client closes without another word."""
         assert self._reader is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             try:
                 return await self._reader.read() == b""
             except ConnectionResetError:

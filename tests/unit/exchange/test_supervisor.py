@@ -65,7 +65,7 @@ class Venue:
         self.started.set()
 
     async def run(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await self.supervisor.run(self.stop, self.is_started)
 
 

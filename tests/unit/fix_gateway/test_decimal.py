@@ -47,9 +47,9 @@ def test_exact_decimals_become_steps(text: str, count: int) -> None:
     ],
 )
 def test_everything_else_is_malformed_and_answered_at_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert steps(text, decimals=2, units=5) is DecimalFault.MALFORMED
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize("text", ["100.01", "100.051", "0.0500001", "0.01"])

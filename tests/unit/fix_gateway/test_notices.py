@@ -45,7 +45,7 @@ class Running:
         self.task = asyncio.create_task(self.notices.run(cast(Any, lines)))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not condition():
                 await asyncio.wait([self.task], timeout=0.02)
 

@@ -108,7 +108,7 @@ async def test_a_page_waits_until_what_it_stands_after_was_told() -> None:
     await asyncio.sleep(0)
     assert not reached.done()
     sessions.publish(accepted())
-    await asyncio.wait_for(reached, 5)
+    await asyncio.wait_for(reached, 120)
 
 
 async def test_who_has_gone_is_told_no_more_orders() -> None:

@@ -43,7 +43,7 @@ async def said_by(roster: Roster, channels: dict[str, Any], event: str) -> dict[
     nobody = cast(Any, None)
     with structlog.testing.capture_logs() as said:
         running = asyncio.create_task(roster.run(channels, nobody, Inquiring()))  # type: ignore[arg-type]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while not (found := [each for each in said if each["event"] == event]):
                 await asyncio.wait([running], timeout=0.01)
                 assert not running.done(), running

@@ -95,7 +95,7 @@ class Venue:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110  # what is waited for says nothing by itself
             await asyncio.sleep(0.001)
 

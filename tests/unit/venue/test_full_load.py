@@ -40,7 +40,7 @@ class SlowDisk(SimulatedStorage):
         self.may_sync.set()
 
     def may_fail(self) -> None:
-        assert self.may_sync.wait(20)
+        assert self.may_sync.wait(120)
 
 
 class MuteEngine(CountingEngine):

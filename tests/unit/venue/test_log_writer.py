@@ -167,7 +167,7 @@ async def test_what_gathers_is_written_as_the_twin_writes_it(syncs_each_group: b
         disk.may_sync.clear()
         disk.syncing.clear()
         writer.submit(entry(1))
-        await asyncio.to_thread(disk.syncing.wait, 20)
+        await asyncio.to_thread(disk.syncing.wait, 120)
         for each in gathered:
             writer.submit(each)
         await asyncio.sleep(0)
@@ -243,7 +243,7 @@ async def test_a_listener_that_fails_ends_the_writer_and_is_told_nothing_more() 
     task = asyncio.create_task(writer.run(asyncio.Event()))
     writer.submit(entry(1))
     with pytest.raises(LookupError, match="broken"):
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 120)
     assert told == [1]
     assert [frame.head.last for frame in frames_of(disk)] == [1, 2]
 
@@ -403,7 +403,7 @@ async def test_a_writer_that_is_given_up_does_not_wait_for_its_disk_for_ever(
         async with writing(open_log(disk)) as (writer, heard):
             disk.may_sync.clear()
             writer.submit(entry(1))
-            await asyncio.to_thread(disk.syncing.wait, 20)
+            await asyncio.to_thread(disk.syncing.wait, 120)
             assert heard.task is not None
             heard.task.cancel()
     assert [line["event"] for line in logs] == ["log_still_writing"]
