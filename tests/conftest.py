@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from hypothesis import core as hypothesis_core
 
 from runtime.embedded_postgres import Dsn, EmbeddedPostgres
@@ -37,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TESTS_RUN] = 0
     # What hypothesis' own --hypothesis-seed sets.
     hypothesis_core.global_force_seed = seed
+    # As hypothesis itself does in CI: how long an example takes says nothing of a busy machine.
+    usual = settings.get_profile(settings.get_current_profile_name())
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("rialto", usual, deadline=None, suppress_health_check=slow)
+    settings.load_profile("rialto")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
