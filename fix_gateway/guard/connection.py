@@ -2,8 +2,9 @@
 
 A connection is new until its Logon is whole, opening while QuickFIX answers it, live, and leaving
 once it is being ended. Nothing of a new one reaches QuickFIX. Of a live one whole buffers are
-passed on, but for three kinds of message: a second Logon ends it, a ResendRequest is paced
-(``guard.resends``), and a SequenceReset is followed (``guard.gaps``).
+passed on, but for four kinds of message: a second Logon ends it, a ResendRequest is paced
+(``guard.resends``), a SequenceReset is followed (``guard.gaps``), and of what comes after a Logout
+nothing is passed on: QuickFIX hangs up after its answer, and writing to it then would cost us that.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from fix_gateway.guard.window import UNBOUNDED, Window
 from fix_gateway.token_bucket import TokenBucket
 
 _LOGON, _RESEND, _SEQUENCE_RESET, _LOGOUT = ord("A"), ord("2"), ord("4"), ord("5")
-_SPECIAL = frozenset({_LOGON, _RESEND, _SEQUENCE_RESET})
+_SPECIAL = frozenset({_LOGON, _RESEND, _SEQUENCE_RESET, _LOGOUT})
 _PAUSED_OPENING, _PAUSED_QUICKFIX, _PAUSED_PACE, _PAUSED_LEAVING = 1, 2, 4, 8
 _PAUSED_UNANSWERED = 16
 _READ_TIMES_THROTTLE = 2
@@ -249,6 +250,10 @@ class ClientConnection(asyncio.Protocol):
                 if passed is None:
                     return
                 upstream.write(passed)
+                if kind == _LOGOUT:
+                    self.received += count + 1
+                    self._stop_listening()
+                    return
                 begin = end
             elif number == gaps.expected and not len(gaps):
                 gaps.expected = number + 1
@@ -316,6 +321,8 @@ class ClientConnection(asyncio.Protocol):
             return self._sequence_reset(message, body, number)
         if not self._follow(number, number + 1):
             return None
+        if kind == _LOGOUT:
+            return message
         first = number_value(message, b"\x017=", body, end)
         last = number_value(message, b"\x0116=", body, end)
         if not first or last is None:
@@ -457,9 +464,13 @@ class ClientConnection(asyncio.Protocol):
         self._house.say_farewell(self, text)
         self._timers.later("farewell", self._limits.farewell_seconds, self.abort)
         if is_deaf:
-            self._rest = b""
-            self._set_stage(Stage.LEAVING)
+            self._stop_listening()
             self._pause(_PAUSED_LEAVING)
+
+    def _stop_listening(self) -> None:
+        """Pass nothing more of the client's on; what QuickFIX still says goes out."""
+        self._rest = b""
+        self._set_stage(Stage.LEAVING)
 
     def _is_ended_by(self, error: GarbledError) -> bool:
         """Count a garbled message, which FIX lets us ignore; say whether it was one too many."""
