@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Literal, Protocol, cast
 
 import msgspec
@@ -46,12 +47,35 @@ class Downstream(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """QuickFIX's end of one client's connection."""
+    """QuickFIX's end of one client's connection.
+
+    It is read and written by two transports: QuickFIX may say why it ends a session and hang up
+    while we write, and a transport whose writing fails reads nothing more.
+    """
 
     def __init__(self, client: Downstream) -> None:
         """Wait for the connection."""
         self._client = client
         self._transport: asyncio.Transport | None = None
+        self._sender = _Sender(client)
+
+    async def open(self, door: Path) -> None:
+        """Connect.
+
+        Raises:
+            OSError: nobody listens.
+        """
+        loop = asyncio.get_running_loop()
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.setblocking(False)
+            await loop.sock_connect(line, str(door))
+            other = line.dup()
+        except BaseException:
+            line.close()
+            raise
+        await loop.create_unix_connection(lambda: self._sender, sock=other)
+        await loop.create_unix_connection(lambda: self, sock=line)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
@@ -64,20 +88,13 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Hand on that QuickFIX is gone."""
         self._transport = None
+        self._sender.close()
         self._client.upstream_lost()
-
-    def pause_writing(self) -> None:
-        """Let the client wait."""
-        self._client.upstream_is_full(is_full=True)
-
-    def resume_writing(self) -> None:
-        """Let the client go on."""
-        self._client.upstream_is_full(is_full=False)
 
     def write(self, data: bytes) -> None:
         """Send to QuickFIX; nothing once it has hung up."""
-        if data and self._transport is not None:
-            self._transport.write(data)
+        if data and self._sender.transport is not None:
+            self._sender.transport.write(data)
 
     def pause(self) -> None:
         """Read nothing for a while."""
@@ -91,8 +108,35 @@ class UpstreamConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Hang up, after what was written; repeating it is harmless."""
+        self._sender.close()
         if self._transport is not None:
             self._transport.close()
+
+
+class _Sender(asyncio.Protocol):
+    """The half that writes to QuickFIX."""
+
+    def __init__(self, client: Downstream) -> None:
+        self._client = client
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.pause_reading()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        # Whoever reads finds out by itself, after QuickFIX's last words.
+        self.transport = None
+
+    def pause_writing(self) -> None:
+        self._client.upstream_is_full(is_full=True)
+
+    def resume_writing(self) -> None:
+        self._client.upstream_is_full(is_full=False)
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
 
 
 def keep_little(transport: asyncio.Transport) -> None:
@@ -110,7 +154,7 @@ async def open_upstream(upstream: UpstreamConnection, doors: Doors, session: str
     """
     credential = await asyncio.to_thread(doors.credential.read_text)
     door = await asyncio.to_thread(door_of, doors, session)
-    await asyncio.get_running_loop().create_unix_connection(lambda: upstream, str(door))
+    await upstream.open(door)
     return credential.strip()
 
 

@@ -606,6 +606,24 @@ def test_a_logout_is_answered_whatever_comes_after_it(front: Front) -> None:
         inst.abort()
 
 
+def test_the_reason_of_an_end_is_told_in_the_middle_of_a_flood(front: Front) -> None:
+    inquiry = [(11, "none"), (55, "BTC-USD"), (54, "1")]
+    for _ in range(10):
+        inst = front.client("INST1")
+        inst.logon(is_reset=True)
+        line = inst._socket
+        assert line is not None
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            for number in [2, 1, *range(3, 100)]:
+                line.sendall(inst.encoded("H", inquiry, number=number))
+        with contextlib.suppress(ConnectionError):
+            while data := line.recv(65536):
+                answer += data
+        assert b"MsgSeqNum too low" in answer
+        inst.abort()
+
+
 def test_who_does_not_read_is_cut_off(front: Front) -> None:
     inst = front.client("INST1")
     inst.abort()
