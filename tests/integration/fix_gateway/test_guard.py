@@ -624,6 +624,12 @@ def test_the_reason_of_an_end_is_told_in_the_middle_of_a_flood(front: Front) -> 
         inst.abort()
 
 
+def _ask(inst: FixClient, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        inst.send("H", [(11, "none"), (55, "BTC-USD"), (54, "1")])
+
+
 def test_who_does_not_read_is_cut_off(front: Front) -> None:
     inst = front.client("INST1")
     inst.abort()
@@ -634,10 +640,9 @@ def test_who_does_not_read_is_cut_off(front: Front) -> None:
     inst._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
     inst._socket.connect(("127.0.0.1", front.port))
     inst.logon(is_reset=True)
-    before, deadline = front.cut("slow_reader"), time.monotonic() + 120
+    before = front.cut("slow_reader")
     with pytest.raises(FixClientError, match="connection lost while sending"):
-        while time.monotonic() < deadline:
-            inst.send("H", [(11, "none"), (55, "BTC-USD"), (54, "1")])
+        _ask(inst, seconds=120)
     assert front.cut("slow_reader") == before + 1
     inst.abort()
 
