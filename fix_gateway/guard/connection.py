@@ -17,10 +17,12 @@ from fix_gateway.guard.framing import (
     GarbledError,
     check_fields,
     checked_number,
+    first_sent_number,
     next_begin,
     number_value,
     read_frame,
     read_trusted_frame,
+    resent_through,
 )
 from fix_gateway.guard.gaps import GapWatch
 from fix_gateway.guard.house import House, Stage
@@ -363,14 +365,15 @@ class ClientConnection(asyncio.Protocol):
             elif data[body + 3] == _RESEND and data[body + 4] == 1:
                 self._asked_by_quickfix(data, body, end)
             if self._resends.is_asked:
-                self._sent_again(data, body, end)
+                through, is_fill = resent_through(data, body, end)
+                self._resends.answered(through, is_fill=is_fill, now_ns=time.monotonic_ns())
             last, at = body, end
             self.sent += 1
         if at < len(data):
             self._out_rest = data[at:]
         if not last or self.transport.is_closing():
             return
-        self._highest_was(data, last, at)
+        self._resends.highest = first_sent_number(data, last, at) or self._resends.highest
         if at > begin:
             self.transport.write(data if begin == 0 and at == len(data) else data[begin:at])
             if self.transport.get_write_buffer_size() > self._limits.output_bytes_max:
@@ -394,25 +397,10 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._resume(_PAUSED_QUICKFIX)
 
-    def _highest_was(self, data: bytes, body: int, end: int) -> None:
-        """Remember the last number that QuickFIX used; what it sends again does not count."""
-        number = number_value(data, b"\x0134=", body, end)
-        if number and data.find(b"\x0143=Y\x01", body, end) < 0:
-            self._resends.highest = number
-
     def _asked_by_quickfix(self, data: bytes, body: int, end: int) -> None:
         first = number_value(data, b"\x017=", body, end)
         if first and not self._gaps.asked_from(first):
             self._offend("gap", "too many messages beyond a gap")
-
-    def _sent_again(self, data: bytes, body: int, end: int) -> None:
-        if data.find(b"\x0143=Y\x01", body, end) < 0:
-            return
-        is_fill = data[body + 3] == _SEQUENCE_RESET
-        through = number_value(data, b"\x0136=" if is_fill else b"\x0134=", body, end)
-        if through:
-            through -= is_fill
-            self._resends.answered(through, is_fill=is_fill, now_ns=time.monotonic_ns())
 
     def _look_for_page(self) -> None:
         """Ask QuickFIX for the next page when it is due and the client has taken the last."""

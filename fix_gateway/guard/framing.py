@@ -123,6 +123,25 @@ def number_value(data: bytes, tag: bytes, start: int, end: int) -> int | None:
     return int(value)
 
 
+def first_sent_number(data: bytes, start: int, end: int) -> int:
+    """Return a message's number; zero if it is sent again, or has none."""
+    if data.find(b"\x0143=Y\x01", start, end) >= 0:
+        return 0
+    return number_value(data, b"\x0134=", start, end) or 0
+
+
+def resent_through(data: bytes, start: int, end: int) -> tuple[int, bool]:
+    """Return the last number that a message sent again covers, and whether it only fills a gap.
+
+    The number is zero of a message that is not sent again, or says none.
+    """
+    is_fill = data[start + 3] == ord("4")
+    if data.find(b"\x0143=Y\x01", start, end) < 0:
+        return 0, is_fill
+    through = number_value(data, b"\x0136=" if is_fill else b"\x0134=", start, end) or 0
+    return max(through - is_fill, 0), is_fill
+
+
 class FieldLimits(Protocol):
     """How many fields a message may have, and how long each may be."""
 

@@ -115,12 +115,12 @@ class ResendPacer:
         """Take note of a message that QuickFIX sent again.
 
         Args:
-            through: the last number that it covers.
+            through: the last number that it covers; zero of one that was not sent again.
             is_fill: whether it only fills a gap.
             now_ns: our clock.
         """
         page = self._page
-        if page is None:
+        if page is None or not through:
             return
         self._messages += not is_fill
         if through < page.end:
