@@ -314,6 +314,20 @@ class Attack:
                 time.sleep(0.005)
         peer.close()
 
+    def replays(self) -> None:
+        """Log on, and have the event log told from its beginning, again and again (BW)."""
+        peer = self.insider()
+        peer.line.settimeout(1)
+        with contextlib.closing(peer), contextlib.suppress(ConnectionError):
+            while self.is_on():
+                self.done += 1
+                request = f"1346=r{self.done}|1347=0|1351=1|1355=ORDERS|1182=0|1183=0|"
+                peer.line.sendall(peer.message("BW", request))
+                heard = b""
+                while self.is_on() and b"\x0135=BY\x01" not in heard:
+                    with contextlib.suppress(TimeoutError):
+                        heard = heard[-64:] + peer.line.recv(1 << 20)
+
     def slow_reader(self) -> None:
         """Log on, ask a great deal, and read nothing of the answers."""
 

@@ -2,12 +2,14 @@
 
 The guard lets a session have so many messages without an answer, and asks here when it may go on.
 A message is answered once everything that its command caused has been given to QuickFIX, or once
-it was refused on the way; what QuickFIX deals with by itself is answered when it is taken.
+it was refused on the way; what QuickFIX deals with by itself is answered when it is taken. With
+the answer goes what a message costs this process, by which the guard says how many may wait.
 
 On the loop, but for what ``LiveSession`` says of its own counts.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -16,11 +18,44 @@ from fix_gateway.sessions import LiveSession
 
 _LOOK_SECONDS = 0.005
 """Between looks at what no event tells us of: messages that never become commands."""
+_MEASURED_SECONDS = 0.05
+_MEASURED_MESSAGES = 32
+"""A cost is measured over so much time and so many messages at least."""
 
 
 class _Wait(NamedTuple):
     number: int
-    tell: Callable[[], None]
+    tell: Callable[[int], None]
+
+
+class MessageCost:
+    """What a message costs this process with all that it causes: processor time by messages."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        """Begin to measure.
+
+        Args:
+            count: how many messages were taken so far; it falls when a session begins anew.
+        """
+        self._count = count
+        self._messages = count()
+        self._cpu_ns, self._at = time.process_time_ns(), time.monotonic()
+        self._microseconds = 0
+
+    def microseconds(self) -> int:
+        """Return the cost as it was last measured; zero before the first time."""
+        now = time.monotonic()
+        if now - self._at < _MEASURED_SECONDS:
+            return self._microseconds
+        messages = self._count()
+        taken = messages - self._messages
+        if 0 <= taken < _MEASURED_MESSAGES:
+            return self._microseconds
+        cpu_ns = time.process_time_ns()
+        if taken > 0:
+            self._microseconds = (cpu_ns - self._cpu_ns) // (1000 * taken)
+        self._messages, self._cpu_ns, self._at = messages, cpu_ns, now
+        return self._microseconds
 
 
 class Progress:
@@ -38,6 +73,10 @@ class Progress:
         self._by_receipt: dict[int, tuple[LiveSession, int, int]] = {}
         self._waits: dict[str, _Wait] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._cost = MessageCost(self._taken)
+
+    def _taken(self) -> int:
+        return sum(channel.target_next for channel in self.channels.values())
 
     def sent(self, session: LiveSession, *, epoch: int, sequence: int, received_at_ns: int) -> None:
         """Take note of a request that goes to the core; its events carry its receipt."""
@@ -69,13 +108,13 @@ class Progress:
         for session in self._sessions.values():
             session.forget_all_sent()
 
-    def wait(self, name: str, number: int, tell: Callable[[], None]) -> None:
+    def wait(self, name: str, number: int, tell: Callable[[int], None]) -> None:
         """Tell once all of a session's messages through a number are answered, maybe at once.
 
         Args:
             name: the session's comp id; of one that is not here nobody is told.
             number: the MsgSeqNum. A later question about the same session takes its place.
-            tell: is called once.
+            tell: is called once, with what a message costs us in microseconds.
         """
         if name in self._sessions:
             self._waits[name] = _Wait(number, tell)
@@ -88,7 +127,7 @@ class Progress:
         for name, wait in list(self._waits.items()):
             if self._is_through(name, wait.number):
                 del self._waits[name]
-                wait.tell()
+                wait.tell(self._cost.microseconds())
         if self._waits and self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(_LOOK_SECONDS, self._look_again)

@@ -24,12 +24,17 @@ class Answers:
         """Ask nothing yet."""
         self._doors = doors
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[str, Callable[[], None]]] = {}
+        self._open: dict[int, tuple[str, Callable[[int], None]]] = {}
         self._is_wanted = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
 
-    def ask(self, session: str, number: int, told: Callable[[], None]) -> int:
+    def ask(self, session: str, number: int, told: Callable[[int], None]) -> int:
         """Ask to be told once all of a session's messages through a number are answered.
+
+        Args:
+            session: its comp id.
+            number: the MsgSeqNum.
+            told: is called with what a message costs the gateway, in microseconds.
 
         Returns:
             What to call ``forget`` with.
@@ -67,12 +72,13 @@ class Answers:
             writer.write(msgspec.json.encode(hello) + b"\n" + lines.encode("ascii"))
             self._writer = writer
             while line := await reader.readline():
-                _, told = self._open.pop(int(line), ("", _nothing))
-                told()
+                question, cost_us = line.split()
+                _, told = self._open.pop(int(question), ("", _nothing))
+                told(int(cost_us))
         finally:
             self._writer = None
             writer.close()
 
 
-def _nothing() -> None:
+def _nothing(_cost_us: int) -> None:
     """Answer a question that nobody asks any more."""

@@ -77,7 +77,7 @@ class ClientConnection(asyncio.Protocol):
         self._garbled = 0
         self._gaps = GapWatch(messages_max=self._limits.gap_messages_max)
         self._pace = self._pace_of(self._limits.messages_per_second)
-        self._window = Window(messages_max=self._limits.unanswered_max)
+        self._window = self._window_of(self._limits.unanswered_max)
         self._question = 0
         self._resends = ResendPacer(
             page_messages=self._limits.resend_page_messages,
@@ -191,7 +191,7 @@ class ClientConnection(asyncio.Protocol):
         self.is_market_data = known.is_market_data
         if self.is_market_data:
             keep_little(self.transport)
-            self._window = Window(messages_max=UNBOUNDED)
+            self._window = self._window_of(UNBOUNDED)
         throttle = known.messages_per_second
         if throttle:
             rate = min(_READ_TIMES_THROTTLE * throttle, self._limits.messages_per_second)
@@ -279,6 +279,9 @@ class ClientConnection(asyncio.Protocol):
         interval_ns = 1_000_000_000 // rate
         return TokenBucket(burst=self._limits.message_burst, interval_ns=interval_ns)
 
+    def _window_of(self, messages_max: int) -> Window:
+        return Window(messages_max=messages_max, seconds_max=self._limits.unanswered_seconds)
+
     def _keep_rest(self, data: bytes, at: int) -> None:
         """Keep what is not whole yet, and since when it is not."""
         if at == len(data):
@@ -308,8 +311,8 @@ class ClientConnection(asyncio.Protocol):
             self._house.held()
             self._pause(_PAUSED_UNANSWERED)
 
-    def _were_answered(self) -> None:
-        self._window.answered()
+    def _were_answered(self, cost_us: int) -> None:
+        self._window.answered(cost_us)
         if self.stage is Stage.LIVE:
             self._keep_window()
 

@@ -20,7 +20,7 @@ ORDERS = 200
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     made = Front(tmp_path_factory.mktemp("front"))
     assert made.gateway.guard is not None
-    limits = {"unanswered_max": UNANSWERED_MAX}
+    limits = {"unanswered_max": UNANSWERED_MAX, "unanswered_seconds": 10.0}
     made.gateway.guard.arguments = (json.dumps({"limits": limits}),)
     try:
         made.start()

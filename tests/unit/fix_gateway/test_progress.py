@@ -4,13 +4,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fix_gateway.bridge import Request
 from fix_gateway.guard.window import Window
 from fix_gateway.outbox import in_turns
-from fix_gateway.progress import Progress
+from fix_gateway.progress import MessageCost, Progress
 from fix_gateway.sessions import LiveSession, Sent
 from fix_gateway.settings import SessionFile
 
@@ -38,7 +39,7 @@ class Course:
         self.progress.sent(self.live, epoch=1, sequence=sequence, received_at_ns=1000 + sequence)
 
     def ask(self, number: int) -> None:
-        self.progress.wait("MM1", number, lambda: self.told.append(number))
+        self.progress.wait("MM1", number, lambda _cost: self.told.append(number))
 
     def answer(self, sequence: int) -> None:
         self.progress.answered(1000 + sequence)
@@ -116,7 +117,7 @@ async def test_a_lost_link_leaves_nothing_on_its_way_and_strangers_are_not_told(
     course.take(1)
     course.send(1)
     course.ask(1)
-    course.progress.wait("NOBODY", 1, lambda: course.told.append(-1))
+    course.progress.wait("NOBODY", 1, lambda _cost: course.told.append(-1))
     course.progress.forget()
     course.progress.look()
     assert course.told == [1]
@@ -146,37 +147,78 @@ def test_sessions_take_turns_and_keep_their_order(numbers: list[int]) -> None:
 # --- the guard's end ---
 
 
-@given(st.integers(2, 40), st.integers(1, 1000), st.lists(st.one_of(st.none(), st.integers(1, 60))))
+@given(
+    st.integers(2, 40),
+    st.integers(1, 1000),
+    st.lists(st.one_of(st.integers(-1000, 0), st.integers(1, 60))),
+)
 def test_no_more_than_the_window_is_ever_unanswered(
-    most: int, logon: int, steps: list[int | None]
+    most: int, logon: int, steps: list[int]
 ) -> None:
-    window, passed, answered, asked = Window(messages_max=most), logon, logon, 0
+    window = Window(messages_max=most, seconds_max=0.005)
+    passed, answered, asked = logon, logon, 0
     window.logged_on(logon)
     for step in steps:
-        if step is None:
+        if step <= 0:
             if asked:
                 answered, asked = asked, 0
-                window.answered()
+                window.answered(-step)
         else:
-            passed = min(passed + step, window.last(passed))
+            passed = max(passed, min(passed + step, window.last(passed)))
         question = window.question(passed)
         assert not (question and asked), "one question at a time"
         asked = question or asked
         assert passed - answered <= most
-        assert (passed == window.last(passed)) == (passed - answered == most)
-        assert asked or 2 * (passed - answered) < most, "who may be held has asked"
+        assert min(8, most) <= window.size <= most
+        assert (passed >= window.last(passed)) == (passed - answered >= window.size)
+        assert asked or 2 * (passed - answered) < window.size, "who may be held has asked"
 
 
 def test_half_a_window_costs_no_question() -> None:
-    window = Window(messages_max=10)
+    window = Window(messages_max=10, seconds_max=1.0)
     window.logged_on(1)
     assert [window.question(passed) for passed in (1, 5, 6, 7)] == [0, 0, 6, 0]
     assert (window.last(7), window.last(11)) == (11, 11)
-    window.answered()
+    window.answered(0)
     assert window.last(11) == 16
 
 
+@pytest.mark.parametrize(
+    ("cost_us", "size"), [(0, 64), (1, 64), (78, 64), (79, 63), (400, 12), (625, 8), (9999, 8)]
+)
+def test_a_window_holds_what_is_answered_in_its_time(cost_us: int, size: int) -> None:
+    window = Window(messages_max=64, seconds_max=0.005)
+    window.logged_on(1)
+    assert window.question(33) == 33
+    window.answered(cost_us)
+    assert window.size == size
+    assert window.last(33) == 33 + size
+
+
+def test_what_a_message_costs_is_measured_over_enough_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=10.0, cpu_ns=5_000, taken=100)
+    monkeypatch.setattr("fix_gateway.progress.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("fix_gateway.progress.time.process_time_ns", lambda: clock.cpu_ns)
+    cost = MessageCost(lambda: clock.taken)
+
+    def later(seconds: float, cpu_us: int, taken: int) -> int:
+        clock.now += seconds
+        clock.cpu_ns += cpu_us * 1000
+        clock.taken += taken
+        return cost.microseconds()
+
+    assert later(1.0, 500, 31) == 0, "too few messages"
+    assert later(0.1, 100, 1) == 600 // 32
+    assert later(0.04, 9000, 500) == 600 // 32, "too little time"
+    assert later(0.02, 1000, 500) == 10
+    assert later(1.0, 5000, -900) == 10, "numbers began anew"
+    assert later(0.06, 320, 32) == 10
+    assert later(0.06, 640, 32) == 20
+
+
 def test_numbers_that_quickfix_asks_for_again_are_counted_from_there() -> None:
-    window = Window(messages_max=10)
+    window = Window(messages_max=10, seconds_max=1.0)
     window.logged_on(50)
     assert window.last(19) == 29
