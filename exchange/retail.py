@@ -15,6 +15,7 @@ from exchange.processes.serving import core_address, market_data_address
 from exchange.signers import AccountSigners, RememberedKeys, hearing
 from exchange.state import State
 from retail_gateway.adapters.postgres import postgres_history
+from retail_gateway.adapters.postgres_money import PostgresMoney
 from retail_gateway.adapters.redis import redis_counters
 from retail_gateway.allowances import Counters, MemoryCounters
 from retail_gateway.service import RetailService
@@ -94,6 +95,7 @@ async def retail_service(
         postgres_history(dsn, first=settings.first_account, last=settings.last_account) as (
             history,
             people,
+            reading,
         ),
         _counters(configuration, state) as counters,
     ):
@@ -109,6 +111,7 @@ async def retail_service(
                 dial=dial,
                 market_data=dial_market_data,
                 history=history,
+                money=PostgresMoney(reading),
                 people=people,
                 signers=AccountSigners(keys, vault, time.time_ns),
                 counters=counters,

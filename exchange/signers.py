@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from retail_gateway.ports import HistoryAwayError, Signed, Signer
+from retail_gateway.ports import HistoryAwayError, KeyTerms, Signed, Signer
 from retail_gateway.refusals import Details, Refusal
 from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
 from services.accounts.errors import StoreAwayError
@@ -84,6 +84,7 @@ class AccountSigners:
     """``Signers`` over the accounts service."""
 
     def __init__(self, keys: Keys, vault: Vault, clock: Callable[[], int]) -> None:
+        self._keys = keys
         self._signatures = Signatures(keys, vault, clock)
 
     async def signer(self, signed: Signed) -> Signer | Refusal:
@@ -100,6 +101,23 @@ class AccountSigners:
         except StoreAwayError as error:
             raise HistoryAwayError(str(error)) from error
         return _refusal(found) if isinstance(found, Refused) else Signer(found.person_id)
+
+    async def terms(self, key_id: str) -> KeyTerms | None:
+        """See ``Signers.terms``."""
+        try:
+            person = await self._keys.person_of_key(key_id)
+        except StoreAwayError as error:
+            raise HistoryAwayError(str(error)) from error
+        keys = () if person is None else person.api_keys
+        key = next((each for each in keys if each.key_id == key_id), None)
+        if key is None:
+            return None
+        return KeyTerms(
+            permissions=frozenset(map(str, key.permissions)),
+            has_addresses=bool(key.addresses),
+            created_at_ns=key.created_at_ns,
+            expires_at_ns=key.expires_at_ns,
+        )
 
 
 def _refusal(refused: Refused) -> Refusal:

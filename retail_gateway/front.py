@@ -142,7 +142,7 @@ class Front:
             )
             if refused is not None:
                 return refused
-        return Asked(account, proven.held.until_ns)
+        return Asked(account, proven.held.until_ns, request.credentials.key_id)
 
 
 def unknown(doors: Mapping[str, object], path: str) -> Refusal:

@@ -1,6 +1,7 @@
 """What the retail API needs of the world."""
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -32,11 +33,29 @@ class Signer(NamedTuple):
     person_id: str
 
 
+class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an API key may do; times are in nanoseconds."""
+
+    permissions: frozenset[str]
+    has_addresses: bool
+    """Whether it works from some addresses only."""
+    created_at_ns: int
+    expires_at_ns: int
+
+
 class Signers(Protocol):
     """Knows API keys."""
 
     async def signer(self, signed: Signed) -> Signer | Refusal:
         """Say who signed a request, if the key may do this, from there, now.
+
+        Raises:
+            HistoryAwayError: keys cannot be looked up now.
+        """
+        ...
+
+    async def terms(self, key_id: str) -> KeyTerms | None:
+        """Say what a key may do; None: there is no such key any more.
 
         Raises:
             HistoryAwayError: keys cannot be looked up now.
@@ -65,15 +84,57 @@ class Range(NamedTuple):
     order_id: int | None = None
 
 
+class MovementState(IntEnum):
+    """What became of it."""
+
+    PENDING = 0
+    DONE = 1
+    TAKEN_BACK = 2
+
+
+class MoneyRange(NamedTuple):
+    """Which deposits or withdrawals of an account, newest first."""
+
+    start_ns: int
+    end_ns: int
+    limit: int
+    offset: int = 0
+    asset: int | None = None
+    """The venue's number of it; None: of all."""
+    state: MovementState | None = None
+    event_number: int | None = None
+    """Only the one that this event began."""
+
+
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
-    """Money that came in or went out."""
+    """Money that came in or is on its way out, by the event that began it."""
 
     event_number: int
-    asset: str
+    asset: int
     amount_atoms: int
-    cause: int
-    reference: str
-    time_ns: int
+    state: MovementState
+    began_at_ns: int
+    ended_at_ns: int
+    """Zero while it is pending."""
+
+
+class MoneyHistory(Protocol):
+    """What settlement has booked of people's money, other than trades.
+
+    Every method raises ``HistoryAwayError``.
+    """
+
+    async def deposits(self, account: int, wanted: MoneyRange) -> list[Movement]:
+        """Return what came in."""
+        ...
+
+    async def withdrawals(self, account: int, wanted: MoneyRange) -> list[Movement]:
+        """Return what went out, or is on its way."""
+        ...
+
+    async def withdrawing(self, account: int) -> dict[int, int]:
+        """Return what is on its way out, in atoms by asset."""
+        ...
 
 
 class History(Protocol):

@@ -43,6 +43,8 @@ class DoorCode(IntEnum):
     AMOUNT_OUT_OF_RANGE = 1245
     RANGE_INVALID = 1246
     CANCEL_RESTRICTED = 1247
+    COUNTDOWN_OUT_OF_RANGE = 1300
+    COIN_UNKNOWN = 1301
 
 
 class Details(msgspec.Struct, frozen=True):

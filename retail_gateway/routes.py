@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from retail_gateway import answers, parameters
+from retail_gateway import answers, parameters, wallet_terms
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.market_data import QUESTIONS, MarketDataLink
 from retail_gateway.parameters import Parameters
 from retail_gateway.trading import Asked, TradingDesk
+from retail_gateway.wallet import WalletDesk
 
 Handler = Callable[[Asked, Any], Awaitable[Any]]
 
@@ -61,6 +62,7 @@ class Desks:
     trading: TradingDesk
     enquiries: EnquiryDesk
     market_data: MarketDataLink
+    wallet: WalletDesk
 
 
 def endpoints(desks: Desks) -> list[Endpoint]:
@@ -72,6 +74,7 @@ def endpoints(desks: Desks) -> list[Endpoint]:
         *_changes(desks.trading),
         *_orders(desks.enquiries),
         *_account(desks),
+        *_wallet(desks.wallet),
     ]
 
 
@@ -298,5 +301,64 @@ def _account(desks: Desks) -> list[Endpoint]:
             security=read,
             weight=40,
             socket_method="account.rateLimits.orders",
+        ),
+    ]
+
+
+def _wallet(desk: WalletDesk) -> list[Endpoint]:
+    read = Security.READ
+    return [
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/system/status",
+            summary="Whether the venue takes orders",
+            handle=desk.system_status,
+            answers=wallet_terms.SystemStatus,
+        ),
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/capital/config/getall",
+            summary="Coins, and what the account has of them",
+            handle=desk.coins,
+            answers=list[wallet_terms.CoinAnswer],
+            security=read,
+            weight=10,
+        ),
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/asset/tradeFee",
+            summary="Rates on one market, or on all",
+            handle=desk.trade_fees,
+            takes=parameters.OptionalSymbol,
+            answers=list[wallet_terms.TradeFee],
+            security=read,
+        ),
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/capital/deposit/hisrec",
+            summary="Deposits, newest first",
+            handle=desk.deposits,
+            takes=wallet_terms.DepositRange,
+            answers=list[wallet_terms.Deposit],
+            security=read,
+            weight=20,
+        ),
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/capital/withdraw/history",
+            summary="Withdrawals, newest first",
+            handle=desk.withdrawals,
+            takes=wallet_terms.WithdrawalRange,
+            answers=list[wallet_terms.Withdrawal],
+            security=read,
+            weight=20,
+        ),
+        Endpoint(
+            method="GET",
+            path="/sapi/v1/account/apiRestrictions",
+            summary="What the key of the request may do",
+            handle=desk.restrictions,
+            answers=wallet_terms.KeyRestrictions,
+            security=read,
         ),
     ]

@@ -20,7 +20,15 @@ from retail_gateway.market_data import Dial as MarketDial
 from retail_gateway.market_data import MarketDataLink
 from retail_gateway.metrics import RetailMetrics
 from retail_gateway.people import PersonAccounts
-from retail_gateway.ports import Beginning, Clock, History, HistoryAwayError, People, Signers
+from retail_gateway.ports import (
+    Beginning,
+    Clock,
+    History,
+    HistoryAwayError,
+    MoneyHistory,
+    People,
+    Signers,
+)
 from retail_gateway.rest import openapi
 from retail_gateway.rest.application import Application, Page
 from retail_gateway.routes import Desks, endpoints
@@ -30,6 +38,7 @@ from retail_gateway.sockets.service import ServerFactory, SocketService
 from retail_gateway.state import RetailState
 from retail_gateway.trading import TradingDesk
 from retail_gateway.user_data import UserData
+from retail_gateway.wallet import WalletDesk
 from runtime import http_server
 from runtime.http_server import HttpBounds
 
@@ -53,6 +62,7 @@ class RetailService:
         dial: Dial,
         market_data: MarketDial,
         history: History,
+        money: MoneyHistory,
         people: People,
         signers: Signers,
         counters: Counters,
@@ -85,6 +95,7 @@ class RetailService:
             trading=TradingDesk(link, self._state),
             enquiries=EnquiryDesk(self._state, history, clock),
             market_data=self._market_data,
+            wallet=WalletDesk(self._state, money, signers, clock, is_open=link.is_caught_up.is_set),
         )
         self._table = endpoints(desks)
         self._accounts = accounts = PersonAccounts(people, link, market, settings)

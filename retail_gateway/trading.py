@@ -54,6 +54,8 @@ class Asked(msgspec.Struct, frozen=True):
 
     account: int
     valid_until_ns: int
+    key_id: str = ""
+    """By which key."""
 
 
 class TradingDesk:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from retail_gateway.orders import Order, Trade
-from retail_gateway.ports import Beginning, Range
+from retail_gateway.ports import Beginning, MoneyRange, Movement, MovementState, Range
 
 
 class MemoryHistory:
@@ -58,6 +58,42 @@ class MemoryHistory:
             and wanted.order_id in (None, each.order_id)
         ]
         return _page(found, wanted)
+
+
+class MemoryMoney:
+    """A ``MoneyHistory`` that was given what it says, by account."""
+
+    def __init__(self) -> None:
+        self.came_in: dict[int, list[Movement]] = {}
+        self.went_out: dict[int, list[Movement]] = {}
+
+    async def deposits(self, account: int, wanted: MoneyRange) -> list[Movement]:
+        """See ``MoneyHistory.deposits``."""
+        return _movements(self.came_in.get(account, []), wanted)
+
+    async def withdrawals(self, account: int, wanted: MoneyRange) -> list[Movement]:
+        """See ``MoneyHistory.withdrawals``."""
+        return _movements(self.went_out.get(account, []), wanted)
+
+    async def withdrawing(self, account: int) -> dict[int, int]:
+        """See ``MoneyHistory.withdrawing``."""
+        going: dict[int, int] = {}
+        for each in self.went_out.get(account, []):
+            if each.state is MovementState.PENDING:
+                going[each.asset] = going.get(each.asset, 0) + each.amount_atoms
+        return going
+
+
+def _movements(found: list[Movement], wanted: MoneyRange) -> list[Movement]:
+    fit = [
+        each
+        for each in sorted(found, key=lambda movement: -movement.event_number)
+        if wanted.start_ns <= each.began_at_ns <= wanted.end_ns
+        and wanted.asset in (None, each.asset)
+        and wanted.state in (None, each.state)
+        and wanted.event_number in (None, each.event_number)
+    ]
+    return fit[wanted.offset : wanted.offset + wanted.limit]
 
 
 def _page(found: list, wanted: Range) -> list:  # type: ignore[type-arg]

@@ -72,7 +72,7 @@ class PostgresHistory:
     async def beginning(self, first: int, last: int) -> Beginning:
         """See ``History.beginning``."""
         async with (
-            _connection(self._pool) as connection,
+            pooled(self._pool) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             venue = await connection.fetchval("select venue from settlement.lineage")
@@ -88,7 +88,7 @@ class PostgresHistory:
 
     async def positions(self) -> tuple[int, int]:
         """See ``History.positions``."""
-        async with _connection(self._pool) as connection:
+        async with pooled(self._pool) as connection:
             rows = await connection.fetch("select consumer, event_number from settlement.positions")
         found = {row["consumer"]: row["event_number"] for row in rows}
         return found.get("order_history", 0), found.get("ledger", 0)
@@ -107,7 +107,7 @@ class PostgresHistory:
         )
 
     async def _one(self, statement: str, *values: Any) -> Order | None:
-        async with _connection(self._pool) as connection:
+        async with pooled(self._pool) as connection:
             row = await connection.fetchrow(statement, *values)
         return None if row is None else _order(row)
 
@@ -119,7 +119,7 @@ class PostgresHistory:
             f"{_ORDER} and account = $1 and instrument = $2{conditions}"
             f" order by order_id {direction} limit {int(wanted.limit)}"
         )
-        async with _connection(self._pool) as connection:
+        async with pooled(self._pool) as connection:
             rows = await connection.fetch(statement, account, instrument, *values)
         return sorted(map(_order, rows), key=lambda order: order.order_id)
 
@@ -136,7 +136,7 @@ class PostgresHistory:
                 side=side, is_maker=is_maker, conditions=more, direction=direction, limit=limit
             )
         statement = _TRADES.format(**sides, direction=direction, limit=limit)
-        async with _connection(self._pool) as connection:
+        async with pooled(self._pool) as connection:
             rows = await connection.fetch(statement, account, instrument, *values)
         found = [_trade(row, account, instrument) for row in rows]
         return sorted(found, key=lambda trade: trade.event_number)
@@ -153,7 +153,7 @@ class PostgresPeople:
         """See ``People.account_of``."""
         person = UUID(person_id)
         find = "select account from retail.people where person = $1"
-        async with _connection(self._pool) as connection:
+        async with pooled(self._pool) as connection:
             account = await connection.fetchval(find, person)
             while account is None:
                 ordinal = await connection.fetchval("select nextval('retail.ordinals')")
@@ -177,8 +177,8 @@ class PostgresPeople:
 @asynccontextmanager
 async def postgres_history(
     dsn: str, *, first: int, last: int
-) -> AsyncIterator[tuple[PostgresHistory, PostgresPeople]]:
-    """Open both, and close them after the block.
+) -> AsyncIterator[tuple[PostgresHistory, PostgresPeople, Pool]]:
+    """Open both, and close them after the block; the pool is the reader's.
 
     Raises:
         SchemaError: our schema is not at our version.
@@ -188,7 +188,7 @@ async def postgres_history(
     try:
         async with writing.acquire() as connection:
             await database.check(connection)  # type: ignore[arg-type]  # a proxy that does all
-        yield PostgresHistory(reading), PostgresPeople(writing, first=first, last=last)
+        yield PostgresHistory(reading), PostgresPeople(writing, first=first, last=last), reading
     finally:
         reading.terminate()
         writing.terminate()
@@ -202,7 +202,12 @@ async def _pool(dsn: str, role: str) -> Pool:
 
 
 @asynccontextmanager
-async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+async def pooled(pool: Pool) -> AsyncIterator[Connection]:
+    """Have a connection of a pool's for the block.
+
+    Raises:
+        HistoryAwayError: the server does not answer.
+    """
     try:
         async with asyncio.timeout(SECONDS_MAX), pool.acquire() as connection:
             # A proxy of the pool's that does all that a connection does.

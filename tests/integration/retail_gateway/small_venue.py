@@ -28,7 +28,7 @@ from messages.trading import commands
 from messages.trading.commands import Command
 from messages.trading.identity import client_id, source_number
 from messages.trading.terms import Phase
-from retail_gateway.adapters.memory import MemoryHistory, MemoryPeople
+from retail_gateway.adapters.memory import MemoryHistory, MemoryMoney, MemoryPeople
 from retail_gateway.adapters.picows_server import serve
 from retail_gateway.allowances import MemoryCounters
 from retail_gateway.ports import Clock
@@ -104,6 +104,7 @@ class SmallVenue:
         self.links: list[Link] = []
         self.http = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
         self.history = MemoryHistory()
+        self.money = MemoryMoney()
         self.ordinals = MemoryPeople(first=1_000_001, last=1_999_999)
         self.socket_url = ""
         self.admin: Link
@@ -237,7 +238,12 @@ def _settings(folder: Path) -> VenueSettings:
 
 @contextlib.asynccontextmanager
 async def small_venue(
-    folder: Path, *, limits: Limits = GENEROUS, clock: Clock = time.time_ns, **changes: Any
+    folder: Path,
+    *,
+    limits: Limits = GENEROUS,
+    clock: Clock = time.time_ns,
+    money: MemoryMoney | None = None,
+    **changes: Any,
 ) -> AsyncIterator[SmallVenue]:
     """Run both for the block."""
     settings = _settings(folder)
@@ -245,6 +251,7 @@ async def small_venue(
     retail = replace(retail, port=0, socket_port=0, limits=limits, **changes)
     async with core(settings, create_engine("native"), clock_ns=clock) as running:
         venue = SmallVenue(running, settings)
+        venue.money = money or venue.money
         venue.admin = await running.link("admin")
         await _seed(venue)
         async with _served(venue, retail, clock) as venue.service:
@@ -281,6 +288,7 @@ async def _served(
         dial=dial,
         market_data=nobody,
         history=venue.history,
+        money=venue.money,
         people=venue.ordinals,
         signers=AccountSigners(venue.people, venue.vault, clock),
         counters=MemoryCounters(settings.limits.subjects_max),

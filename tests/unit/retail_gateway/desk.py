@@ -3,18 +3,21 @@
 import asyncio
 from typing import Any
 
-from retail_gateway.adapters.memory import MemoryHistory
+from retail_gateway.adapters.memory import MemoryHistory, MemoryMoney
 from retail_gateway.allowances import Allowances, MemoryCounters
 from retail_gateway.core_link import CoreLink
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.market import Market
 from retail_gateway.market_data import MarketDataLink
+from retail_gateway.ports import KeyTerms, Signed, Signer
+from retail_gateway.refusals import Refusal
 from retail_gateway.routes import Desks, Endpoint, endpoints
 from retail_gateway.settings import Limits, RetailSettings
 from retail_gateway.state import RetailState
 from retail_gateway.trading import TradingDesk
 from retail_gateway.user_data import UserData
+from retail_gateway.wallet import WalletDesk
 
 NOW_NS = 1_800_000_000_000_000_000
 SETTINGS = RetailSettings(
@@ -38,6 +41,16 @@ async def nobody(*_arguments: Any) -> Any:
     await asyncio.Event().wait()
 
 
+class NoSigners:
+    """Nobody has a key."""
+
+    async def signer(self, _signed: Signed) -> Signer | Refusal:
+        raise AssertionError("nobody signs here")
+
+    async def terms(self, _key_id: str) -> KeyTerms | None:
+        return None
+
+
 def a_table() -> list[Endpoint]:
     state = a_state()
     clock = lambda: NOW_NS  # noqa: E731
@@ -49,5 +62,8 @@ def a_table() -> list[Endpoint]:
             trading=TradingDesk(link, state),
             enquiries=EnquiryDesk(state, MemoryHistory(), clock),
             market_data=MarketDataLink(nobody),
+            wallet=WalletDesk(
+                state, MemoryMoney(), NoSigners(), clock, is_open=link.is_caught_up.is_set
+            ),
         )
     )
