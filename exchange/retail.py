@@ -39,6 +39,7 @@ def retail_settings(configuration: Configuration) -> RetailSettings:
         session_name=table.session_name,
         first_account=table.first_account,
         last_account=table.last_account,
+        first_timer_session=table.first_timer_session,
         limits=table.limits,
         account=table.account,
         http=table.http,

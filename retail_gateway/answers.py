@@ -195,10 +195,3 @@ class ReplacedAnswer(Answer, frozen=True, kw_only=True):
     new_order_result: str
     cancel_response: msgspec.Raw
     new_order_response: msgspec.Raw
-
-
-class CountdownAnswer(Answer, frozen=True, kw_only=True):
-    """A timer that cancels; zero is none."""
-
-    symbol: str
-    countdown_time: str

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from retail_gateway import answers, parameters, wallet_terms
+from retail_gateway import answers, countdown, parameters, wallet_terms
+from retail_gateway.countdown import CountdownDesk
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.market_data import QUESTIONS, MarketDataLink
@@ -63,6 +64,7 @@ class Desks:
     enquiries: EnquiryDesk
     market_data: MarketDataLink
     wallet: WalletDesk
+    countdown: CountdownDesk
 
 
 def endpoints(desks: Desks) -> list[Endpoint]:
@@ -75,6 +77,7 @@ def endpoints(desks: Desks) -> list[Endpoint]:
         *_orders(desks.enquiries),
         *_account(desks),
         *_wallet(desks.wallet),
+        _countdown(desks.countdown),
     ]
 
 
@@ -362,3 +365,18 @@ def _wallet(desk: WalletDesk) -> list[Endpoint]:
             security=read,
         ),
     ]
+
+
+def _countdown(desk: CountdownDesk) -> Endpoint:
+    return Endpoint(
+        method="POST",
+        path="/api/v3/countdownCancelAll",
+        summary="Cancel all of the account's orders unless this is said again in time",
+        handle=desk.set,
+        takes=countdown.Countdown,
+        answers=countdown.CountdownAnswer,
+        security=Security.TRADE,
+        weight=10,
+        changes=True,
+        socket_method="countdownCancelAll",
+    )

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from retail_gateway.allowances import Allowances, Counters
 from retail_gateway.core_link import CoreLink, Dial
+from retail_gateway.countdown import CountdownDesk
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.front import Front
@@ -96,6 +97,7 @@ class RetailService:
             enquiries=EnquiryDesk(self._state, history, clock),
             market_data=self._market_data,
             wallet=WalletDesk(self._state, money, signers, clock, is_open=link.is_caught_up.is_set),
+            countdown=CountdownDesk(link, settings, clock),
         )
         self._table = endpoints(desks)
         self._accounts = accounts = PersonAccounts(people, link, market, settings)

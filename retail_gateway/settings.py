@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from messages.trading.identity import SOURCE_BITS
 from retail_gateway.streams.settings import Limits as StreamLimits
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
@@ -84,12 +85,27 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     session_name: Name = "RETAIL"
     first_account: Number = 1_000_001
     last_account: Number = 1_999_999
+    first_timer_session: Number = 10_001
+    """Of the sessions that are accounts' timers: the one of the first account, and so on."""
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
     http: HttpSettings = HttpSettings()
     socket_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     """Of the WebSocket API, on the same host."""
     sockets: SocketLimits = SocketLimits()
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that do not fit: the number of a session is the end of its source's.
+
+        Raises:
+            ValueError: saying which.
+        """
+        last_session = self.first_timer_session + self.last_account - self.first_account
+        if last_session >= 1 << SOURCE_BITS:
+            raise ValueError(
+                f"first_timer_session: the last account's timer would be session {last_session};"
+                f" sessions end before {1 << SOURCE_BITS}"
+            )
 
 
 class RedisTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -115,6 +131,7 @@ class RetailSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_name: str
     first_account: int
     last_account: int
+    first_timer_session: int = 10_001
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
     http: HttpSettings = HttpSettings()

@@ -38,6 +38,7 @@ _ANSWER_EVENTS = (
     events.OrderChecked,
     events.CommandRejected,
 )
+_SESSION_EVENTS = (events.SessionOpened, events.SessionClosed, events.SessionFenced)
 _TRADE_EVENTS = (events.TradeExecuted, events.TradeBusted, events.TradeCorrected)
 
 
@@ -68,7 +69,7 @@ class RetailState:
             **{kind.KIND: self._on_answer(kind) for kind in _ANSWER_EVENTS},
             **{kind.KIND: self._on_trade(kind) for kind in _TRADE_EVENTS},
             **{kind.KIND: self._on_definition(kind) for kind in DEFINITIONS},
-            events.SessionOpened.KIND: events.SessionOpened.unpack,
+            **{kind.KIND: kind.unpack for kind in _SESSION_EVENTS},
         }
 
     # --- beginning ---

@@ -139,6 +139,14 @@ class Standing:
     fences: dict[int, deque[Fence]] = field(default_factory=dict)
     _cancelled: list[Gone] = field(default_factory=list)
     _sequence: int = 0
+    _placing: set[int] = field(default_factory=set, compare=False)
+    """Sessions that something may rest of: of others no order is looked for at a fence."""
+
+    def __post_init__(self) -> None:
+        """Know the sessions of the orders that we begin with."""
+        self._placing |= {
+            order.session for each in self.accounts.values() for order in each.orders.values()
+        }
 
     def read(self, data: bytes, *, through: int) -> int:
         """Take the events of a batch up to one; return where in the batch the next begins."""
@@ -189,6 +197,7 @@ class Standing:
         if order is None:
             order = _opened(record)
             account.orders[record.order_id] = order
+            self._placing.add(record.session)
             self.hold(account, order, order.held_atoms)
             return
         self.hold(account, order, record.held_atoms - order.held_atoms)
@@ -197,6 +206,7 @@ class Standing:
         order.leaves_lots, order.held_atoms = record.leaves_lots, record.held_atoms
         order.client_order_id = record.client_order_id.rstrip(b"\0")
         order.session = record.session  # a quote renewed from another session is that one's
+        self._placing.add(record.session)
         order.hash = None
 
     def drop(self, record: events.OrderEvent) -> None:
@@ -319,9 +329,10 @@ class Standing:
         """Take note of a connection's end, and of what it leaves behind."""
         self._new_command(record.sequence)
         firm = self.firms.get(record.session, 0)
+        accounts = self.accounts.items() if record.session in self._placing else ()
         resting = [
             Gone(order=msgspec.structs.replace(order), account=number, event=0)
-            for number, account in self.accounts.items()
+            for number, account in accounts
             if self.firms.get(-number) == firm
             for order in account.orders.values()
             if order.session == record.session

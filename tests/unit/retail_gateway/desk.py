@@ -6,6 +6,7 @@ from typing import Any
 from retail_gateway.adapters.memory import MemoryHistory, MemoryMoney
 from retail_gateway.allowances import Allowances, MemoryCounters
 from retail_gateway.core_link import CoreLink
+from retail_gateway.countdown import CountdownDesk
 from retail_gateway.enquiries import EnquiryDesk
 from retail_gateway.exchange_info import GeneralDesk
 from retail_gateway.market import Market
@@ -65,5 +66,6 @@ def a_table() -> list[Endpoint]:
             wallet=WalletDesk(
                 state, MemoryMoney(), NoSigners(), clock, is_open=link.is_caught_up.is_set
             ),
+            countdown=CountdownDesk(link, SETTINGS, clock),
         )
     )
