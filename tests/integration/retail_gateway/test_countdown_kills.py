@@ -1,5 +1,6 @@
 """A timer of a whole venue, whose core and API are killed before it goes off."""
 
+import asyncio
 import os
 import signal
 import time
@@ -7,13 +8,13 @@ import time
 import httpx
 
 from tests.e2e.venue_run import VenueRun
-from tests.integration.retail_gateway.trader import Registrar, Trader
+from tests.integration.retail_gateway.trader import Trader
 
 PATIENCE_SECONDS = 240.0
 
 
 async def test_a_timer_goes_off_though_api_and_core_are_killed(
-    venue: VenueRun, registrar: Registrar, ada: Trader
+    venue: VenueRun, ada: Trader
 ) -> None:
     placed = ada.ask(
         "POST", "/api/v3/order", symbol="BTCUSD", side="BUY", type="LIMIT", timeInForce="GTC",
@@ -27,7 +28,11 @@ async def test_a_timer_goes_off_though_api_and_core_are_killed(
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         assert time.monotonic() < deadline, venue.said()
-        ada.url = registrar.url
+        await asyncio.sleep(0.1)
+        page = venue.state.page("retail_api")
+        if page is None or "rest" not in page.addresses:
+            continue
+        ada.url = page.addresses["rest"]
         try:
             answer = ada.send("GET", "/api/v3/order", ada.signed(named))
         except httpx.TransportError:
