@@ -7,6 +7,7 @@ from messages.trading.codes import RejectCode
 from retail_gateway.refusals import ANSWERS, DoorCode, venue_refusal
 from retail_gateway.rest import openapi
 from retail_gateway.routes import Endpoint, Security
+from retail_gateway.settings import RetailApiTable
 from tests.unit.retail_gateway.desk import a_table
 
 TABLE = a_table()
@@ -54,3 +55,9 @@ def test_every_endpoint_is_in_the_document() -> None:
     assert msgspec.json.decode(msgspec.json.encode(document)) == document
     page = openapi.page(TABLE)
     assert all(endpoint.path in page for endpoint in TABLE)
+
+
+def test_the_last_accounts_timer_is_a_session_that_fits_its_source() -> None:
+    assert RetailApiTable(first_timer_session=48_577).first_timer_session == 48_577
+    with pytest.raises(ValueError, match="would be session 1048576; sessions end before 1048576"):
+        RetailApiTable(first_timer_session=48_578)
