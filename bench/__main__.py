@@ -16,6 +16,8 @@ PARTS: Final = {
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
+    "retail": "retail-orders, -streams, -beside and candles, one after another",
+    "retail-beside": "order entry over FIX without and with a thousand readers of streams",
     "retail-streams": "public streams to a thousand readers, beside a bare picows loop",
     "soak": "memory of every process while eight sessions trade for ten minutes",
     "retail-orders": "people's orders over REST: rate, latency at half of it, beside a bare echo",

@@ -25,8 +25,17 @@ from typing import Any, Final
 import uvloop
 
 from bench.fix import FIRM, GENERATOR, percentiles_us, say, write_venue
-from bench.fix_load import Load, Workload
-from bench.market_data_flow import PRINCIPAL, Flow, grant
+from bench.fix_load import MID_TICKS, Load, Workload
+from bench.market_data_flow import (
+    MAKER,
+    NAMES,
+    PRINCIPAL,
+    TABLE,
+    TAKER,
+    Flow,
+    accounts,
+    grant,
+)
 from bench.processor_time import process_times_ns
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
@@ -46,7 +55,6 @@ INSTRUMENTS: Final = 10
 UPDATES_PER_SECOND: Final = 100
 ORDERS_PER_SECOND: Final = 100.0
 PEERS: Final = "subscribers"
-_ACCOUNT: Final = 9900
 
 
 def write_market_venue(folder: Path, *, sessions: int, interval_ms: int) -> Places:
@@ -55,10 +63,7 @@ def write_market_venue(folder: Path, *, sessions: int, interval_ms: int) -> Plac
     venue = places.config / "venue.toml"
     document = tomllib.loads(venue.read_text())
     document["fix_guard"]["limits"]["connections_per_address_max"] = sessions + 64
-    document["principals"][PRINCIPAL] = {
-        "number": 60,
-        "may_send": ["OpenSession", "PlaceOrder", "CancelOrder"],
-    }
+    document["principals"][PRINCIPAL] = TABLE
     venue.write_text(toml_text(document))
     path = places.config / "instruments.toml"
     document = tomllib.loads(path.read_text())
@@ -69,15 +74,9 @@ def write_market_venue(folder: Path, *, sessions: int, interval_ms: int) -> Plac
     ]
     path.write_text(toml_text(document))
     firm = {"id": 9, "name": FIRM}
-    account = {
-        "id": _ACCOUNT,
-        "name": "BENCH-FLOW",
-        "owner_group": 77,
-        "limits": {"open_orders_max": 100_000},
-    }
     one = places.sessions / f"{FIRM}1.toml"
     document = tomllib.loads(one.read_text())
-    document["account"].append(account)
+    document["account"] += accounts()
     one.write_text(toml_text(document))
     for number in range(1, sessions + 1):
         name = f"MD{number:03d}"
@@ -193,19 +192,21 @@ async def measure(
     async with running_venue(places, log_file=folder / "up.log"):
         amounts = {
             (name, asset): amount
-            for name in (f"{FIRM}1-M", "BENCH-FLOW")
+            for name in (f"{FIRM}1-M", *NAMES)
             for asset, amount in (("USD", "1000000000"), ("BTC", "100000"))
         }
         await fund(state, amounts)
         async with OperatorLink.open(state) as operator:
-            await operator.ask(grant(_ACCOUNT, 9), lambda event: isinstance(event, SessionGranted))
+            for account in (MAKER, TAKER):
+                granted = grant(account, 9)
+                await operator.ask(granted, lambda event: isinstance(event, SessionGranted))
         report = await asyncio.to_thread(venue_report, state)
         stage = Stage(state, report)
         link = await Link.connect(
             core_address(configuration, state), PRINCIPAL, state.token(PRINCIPAL)
         )
         await stage.open()
-        flow = Flow(link, account=_ACCOUNT, instruments=numbers)
+        flow = Flow(link, instruments=numbers, mid_ticks=MID_TICKS)
         moving = asyncio.create_task(flow.run(INSTRUMENTS * UPDATES_PER_SECOND))
         try:
             await asyncio.sleep(2.0)

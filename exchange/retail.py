@@ -12,16 +12,18 @@ from exchange.accounts import sealing_vault
 from exchange.configuration import Configuration
 from exchange.database import database_dsn
 from exchange.processes.serving import core_address, market_data_address
+from exchange.sharing import shared_redis
 from exchange.signers import AccountSigners, RememberedKeys, hearing
 from exchange.state import State
 from retail_gateway.adapters.postgres import postgres_history
 from retail_gateway.adapters.postgres_money import PostgresMoney
-from retail_gateway.adapters.redis import redis_counters
+from retail_gateway.adapters.redis import RedisCounters
 from retail_gateway.allowances import Counters, MemoryCounters
 from retail_gateway.service import RetailService
 from retail_gateway.settings import RetailSettings
 from runtime.link import Link
 from runtime.link_frames import Refusal, UnixAddress, parse_address
+from runtime.redis import RedisDoor, RedisShelf
 from services.accounts.adapters.postgres import postgres_store
 
 PRINCIPAL = "retail_gateway"
@@ -48,24 +50,10 @@ def retail_settings(configuration: Configuration) -> RetailSettings:
     )
 
 
-@asynccontextmanager
-async def _counters(configuration: Configuration, state: State) -> AsyncIterator[Counters]:
-    """Have the counts of this process, or those that several share in a Redis."""
-    table = configuration.venue.redis
+def _counters(configuration: Configuration, door: RedisDoor | None) -> Counters:
+    """Return the counts of this process, or those that several share in a Redis."""
     alone = MemoryCounters(configuration.venue.retail_api.limits.subjects_max)
-    if not table.url:
-        yield alone
-        return
-    password = state.secret(table.password_file, "") if table.password_file else None
-    async with redis_counters(
-        table.url,
-        alone,
-        password=password,
-        prefix=table.prefix,
-        answer_seconds_max=table.answer_seconds_max,
-        away_seconds=table.away_seconds,
-    ) as counters:
-        yield counters
+    return alone if door is None else RedisCounters(door, alone)
 
 
 @asynccontextmanager
@@ -98,7 +86,7 @@ async def retail_service(
             people,
             reading,
         ),
-        _counters(configuration, state) as counters,
+        shared_redis(configuration, state) as door,
     ):
         keys = RememberedKeys(
             store,
@@ -115,7 +103,8 @@ async def retail_service(
                 money=PostgresMoney(reading),
                 people=people,
                 signers=AccountSigners(keys, vault, time.time_ns),
-                counters=counters,
+                counters=_counters(configuration, door),
+                shelf=None if door is None else RedisShelf(door),
                 clock=time.time_ns,
                 signed_since_ns=time.time_ns(),
                 registry=registry,

@@ -361,6 +361,39 @@ def read_ask(body: memoryview) -> Ask:
     return _asks.decode(body[_ASK.size :])
 
 
+# Where books lie for a while, so that many processes can answer for them.
+
+SHELVED_LEVELS: Final = 100
+"""Of a side, at most: as many as are answered where nobody says how many."""
+
+SHELVED_SECONDS: Final = 3.0
+"""How long a book is found; it is put again each second."""
+
+
+def shelved_depth(symbol: str) -> str:
+    """Say under which name the answer to ``AskDepth`` of so many levels lies."""
+    return f"depth:{symbol}"
+
+
+class _Depth(msgspec.Struct, frozen=True):
+    last_update_id: int = msgspec.field(name="lastUpdateId")
+    E: int
+    T: int
+    cs: int
+    bids: list[msgspec.Raw]
+    asks: list[msgspec.Raw]
+
+
+def shortened_depth(answer: bytes, limit: int) -> bytes:
+    """Return a shelved answer with the best levels only; the checksum is of ten, as always."""
+    if limit >= SHELVED_LEVELS:
+        return answer
+    depth = msgspec.json.decode(answer, type=_Depth)
+    return msgspec.json.encode(
+        msgspec.structs.replace(depth, bids=depth.bids[:limit], asks=depth.asks[:limit])
+    )
+
+
 # How streams are called, and the payload that doors may merge.
 
 _STREAM = re.compile(

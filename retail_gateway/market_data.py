@@ -14,6 +14,7 @@ import structlog
 from messages import market_data as contract
 from retail_gateway.parameters import malformed
 from retail_gateway.refusals import DoorCode, Refusal, door_refusal
+from runtime.shelf import Shelf
 
 log = structlog.get_logger()
 
@@ -44,8 +45,15 @@ class Passed(NamedTuple):
 class MarketDataLink:
     """Asks market data."""
 
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, shelf: Shelf | None = None) -> None:
+        """Ask nobody yet.
+
+        Args:
+            dial: connects to market data.
+            shelf: where market data leaves books; without one it is asked for each.
+        """
         self._dial = dial
+        self._shelf = shelf
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Passed]] = {}
         self._number = 0
@@ -87,7 +95,13 @@ class MarketDataLink:
                 waiting.cancel()
 
     async def ask(self, question: contract.Ask) -> Passed | Refusal:
-        """Ask, and pass the answer on."""
+        """Ask, and pass the answer on; a book that lies on the shelf need not be asked for."""
+        if self._shelf is not None and isinstance(question, contract.AskDepth):
+            name = contract.shelved_depth(question.symbol)
+            is_there = question.limit <= contract.SHELVED_LEVELS
+            found = await self._shelf.find(name) if is_there else None
+            if found is not None:
+                return Passed(200, contract.shortened_depth(found, question.limit))
         writer = self._writer
         if writer is None or len(self._waiting) >= _QUESTIONS_MAX:
             return _AWAY

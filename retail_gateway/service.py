@@ -42,6 +42,7 @@ from retail_gateway.user_data import UserData
 from retail_gateway.wallet import WalletDesk
 from runtime import http_server
 from runtime.http_server import HttpBounds
+from runtime.shelf import Shelf
 
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ class RetailService:
         clock: Clock,
         signed_since_ns: int,
         registry: CollectorRegistry,
+        shelf: Shelf | None = None,
     ) -> None:
         """Describe the service.
 
@@ -89,7 +91,7 @@ class RetailService:
         )
         user_data = UserData(self._state, clock)
         self._link = link = CoreLink(dial, self._state, settings, clock=clock, user_data=user_data)
-        self._market_data = MarketDataLink(market_data)
+        self._market_data = MarketDataLink(market_data, shelf)
         allowances = Allowances(limits, counters)
         desks = Desks(
             general=GeneralDesk(self._state, allowances, clock, name="RIALTO"),

@@ -109,7 +109,7 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class RedisTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``[redis]``: where API processes share their counts; without a URL each has its own."""
+    """``[redis]``: where processes share counts and books; without a URL each does without."""
 
     url: Annotated[
         str, msgspec.Meta(pattern=r"^((redis|rediss)://[^@/]+(/[0-9]+)?|unix:///.+)?$")

@@ -10,10 +10,12 @@ from exchange.configuration import Configuration
 from exchange.database import database_dsn
 from exchange.places import Places
 from exchange.processes.serving import core_address, core_feed, market_data_address, page
+from exchange.sharing import shared_redis
 from exchange.state import State
 from runtime.feed import is_transient
 from runtime.link import Link, LinkLost, LinkRefused
 from runtime.process import EXIT_OK
+from runtime.redis import RedisShelf
 from services.market_data.ports import CorePicture
 from services.market_data.service import MarketDataService
 from services.market_data.settings import MarketDataSettings, RecorderSettings
@@ -30,27 +32,29 @@ async def run(configuration: Configuration, places: Places, stop: asyncio.Event)
         limits=table.limits,
     )
     registry = CollectorRegistry()
-    service = MarketDataService(
-        settings,
-        make_feed=core_feed(configuration, state, name),
-        take_picture=_picture_of_core(configuration, state, name, settings.reconnect_seconds),
-        registry=registry,
-    )
-    async with page(
-        configuration,
-        places,
-        name=name,
-        registry=registry,
-        health=service.health,
-        port=configuration.venue.observability.market_data_port,
-    ) as announce:
-        half = configuration.venue.supervisor.start_seconds_max / 2
+    async with shared_redis(configuration, state) as door:
+        service = MarketDataService(
+            settings,
+            make_feed=core_feed(configuration, state, name),
+            take_picture=_picture_of_core(configuration, state, name, settings.reconnect_seconds),
+            registry=registry,
+            shelf=None if door is None else RedisShelf(door),
+        )
+        async with page(
+            configuration,
+            places,
+            name=name,
+            registry=registry,
+            health=service.health,
+            port=configuration.venue.observability.market_data_port,
+        ) as announce:
+            half = configuration.venue.supervisor.start_seconds_max / 2
 
-        def tell(address: str) -> None:
-            announce({name: address})
+            def tell(address: str) -> None:
+                announce({name: address})
 
-        with announced_in_time(tell, settings.listen, half) as listening:
-            await service.run(stop, listening=listening)
+            with announced_in_time(tell, settings.listen, half) as listening:
+                await service.run(stop, listening=listening)
     return EXIT_OK
 
 

@@ -5,24 +5,17 @@ each process counts by itself, and says so once: a client then gets at most as m
 as there are processes, and nobody is refused who should not be.
 """
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar, cast
 
-import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError
 
 from retail_gateway.allowances import BAN_SECONDS_MAX, NO_ROOM, MemoryCounters, Window
-
-log = structlog.get_logger()
+from runtime.redis import RedisAwayError, RedisDoor
 
 Value = TypeVar("Value")
 
 _SECOND_NS: Final = 1_000_000_000
-_CONNECTIONS_MAX: Final = 16
-"""Of a process; who finds none free waits as long as for an answer."""
 
 _ADD: Final = """
 local used = redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -48,31 +41,10 @@ return seconds
 class RedisCounters:
     """``Counters`` in a Redis, with a process's own for when it is away."""
 
-    def __init__(
-        self,
-        client: Redis,
-        alone: MemoryCounters,
-        *,
-        prefix: str,
-        away_seconds: float,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Count in a Redis.
-
-        Args:
-            client: with timeouts: an answer that comes late is none.
-            alone: counts while Redis is away.
-            prefix: of all keys, so that venues may share a Redis.
-            away_seconds: how long Redis is left alone once it did not answer.
-            monotonic: tells the time for that.
-        """
-        self._client = client
+    def __init__(self, door: RedisDoor, alone: MemoryCounters) -> None:
+        """Count in a Redis; ``alone`` counts while it is away."""
+        self._door = door
         self._alone = alone
-        self._prefix = prefix
-        self._away_seconds = away_seconds
-        self._monotonic = monotonic
-        self._away_until = 0.0
-        self._is_away = False
 
     async def add(self, window: Window, subject: str, amount: int, now_ns: int) -> int:
         """See ``Counters.add``."""
@@ -90,7 +62,7 @@ class RedisCounters:
         """See ``Counters.count``."""
 
         async def ask() -> int:
-            return int(await self._client.get(self._count_key(window, subject, now_ns)) or 0)
+            return int(await self._door.get(self._count_key(window, subject, now_ns)) or 0)
 
         return await self._ask(ask, lambda: self._alone.count(window, subject, now_ns))
 
@@ -108,7 +80,8 @@ class RedisCounters:
         """See ``Counters.banned_until``."""
 
         async def ask() -> int:
-            fields = self._client.hmget(self._ban_key(subject), ["began_ns", "seconds"])
+            key = self._door.prefix + self._ban_key(subject)
+            fields = self._door.client.hmget(key, ["began_ns", "seconds"])
             began_ns, seconds = await cast(Awaitable[Sequence[bytes | None]], fields)
             until_ns = int(began_ns or 0) + int(seconds or 0) * _SECOND_NS
             return until_ns if until_ns > now_ns else 0
@@ -119,63 +92,17 @@ class RedisCounters:
         self, ask: Callable[[], Awaitable[Value]], alone: Callable[[], Awaitable[Value]]
     ) -> Value:
         """Ask Redis, or count alone while it is away."""
-        if self._monotonic() < self._away_until:
-            return await alone()
         try:
-            value = await ask()
-        except (TimeoutError, RedisError, OSError) as error:
-            self._away_until = self._monotonic() + self._away_seconds
-            if not self._is_away:
-                self._is_away = True
-                log.warning("redis_away", error=str(error), counting="each process by itself")
+            return await self._door.ask(ask)
+        except RedisAwayError:
             return await alone()
-        if self._is_away:
-            self._is_away = False
-            log.info("redis_back")
-        return value
 
     async def _run(self, script: str, key: str, *arguments: int) -> int:
-        answer = self._client.eval(script, 1, key, *map(str, arguments))
-        return int(await cast(Awaitable[int], answer))
+        return int(cast(int, await self._door.run(script, key, *arguments)))
 
     def _count_key(self, window: Window, subject: str, now_ns: int) -> str:
         number = now_ns // (window.seconds * _SECOND_NS)
-        return f"{self._prefix}count:{window.kind}:{window.letter}:{number}:{subject}"
+        return f"count:{window.kind}:{window.letter}:{number}:{subject}"
 
     def _ban_key(self, subject: str) -> str:
-        return f"{self._prefix}ban:{subject}"
-
-
-@asynccontextmanager
-async def redis_counters(
-    url: str,
-    alone: MemoryCounters,
-    *,
-    password: str | None,
-    prefix: str,
-    answer_seconds_max: float,
-    away_seconds: float,
-) -> AsyncIterator[RedisCounters]:
-    """Have counters in a Redis while the block runs; it need not be there yet.
-
-    Args:
-        url: ``redis://host:port/0``, ``rediss://…`` for TLS, or ``unix:///path``.
-        alone: counts while Redis is away.
-        password: from a file; None without one.
-        prefix: of all keys.
-        answer_seconds_max: for each answer.
-        away_seconds: how long Redis is left alone once it did not answer.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        password=password,
-        max_connections=_CONNECTIONS_MAX,
-        timeout=answer_seconds_max,
-        socket_timeout=answer_seconds_max,
-        socket_connect_timeout=answer_seconds_max,
-    )
-    client = Redis.from_pool(pool)
-    try:
-        yield RedisCounters(client, alone, prefix=prefix, away_seconds=away_seconds)
-    finally:
-        await client.aclose()
+        return f"ban:{subject}"

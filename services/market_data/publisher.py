@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from messages.market_data import SYMBOLS_STREAM, Delivery, book_checksum
+from messages.market_data import SHELVED_LEVELS, SYMBOLS_STREAM, Delivery, book_checksum
 from messages.trading.terms import Side
 from services.market_data import rendering
 from services.market_data.book import Key
@@ -25,6 +25,8 @@ PULSES_A_SECOND: Final = 10
 AVERAGE_MINUTES: Final = 5
 
 Publish = Callable[[Delivery, str, bytes], None]
+Shelve = Callable[[str, bytes], None]
+"""Takes a symbol, and what is answered to who asks for its book."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -49,10 +51,10 @@ class BookTeller:
         self._changed: set[Key] = market.book.watch()
         self._told: dict[int, tuple[list[Level], list[Level]]] = {}
 
-    def tell(self, *, through: int, time_ms: int, now_ms: int) -> None:
-        """Tell what changed since the last time."""
+    def tell(self, *, through: int, time_ms: int, now_ms: int) -> bool:
+        """Tell what changed since the last time; False if nothing did."""
         if not self._changed:
-            return
+            return False
         market = self._market
         bids = rendering.levels(market, Side.BUY, rendering.DEPTH_STREAMED)
         asks = rendering.levels(market, Side.SELL, rendering.DEPTH_STREAMED)
@@ -78,6 +80,7 @@ class BookTeller:
                 self._publish(
                     Delivery.LATEST, f"{self._name}{depth}{self._suffix}", _encode(payload)
                 )
+        return True
 
 
 class Teller:
@@ -92,6 +95,23 @@ class Teller:
         self._publish = publish
         self._top: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._statistics: dict[str, tuple[object, ...]] = {}
+        self._shelved = b""
+
+    def shelve(self, shelve: Shelve, *, is_changed: bool, at: dict[str, int]) -> None:
+        """Put the book where others answer from, as of the update that was told last.
+
+        Who keeps a book from updates and asks meanwhile gets the one that the next update fits.
+        """
+        if is_changed or not self._shelved:
+            answer = rendering.depth_answer(
+                self.market,
+                SHELVED_LEVELS,
+                last=at["through"],
+                time_ms=at["time_ms"],
+                now_ms=at["now_ms"],
+            )
+            self._shelved = _encode(answer)
+        shelve(self.market.instrument.symbol, self._shelved)
 
     def traded(self, trades: list[Trade]) -> None:
         """Tell the trades of one command."""
@@ -214,6 +234,7 @@ class Publisher:
         *,
         trade_changed: Callable[[OneMarket, int], None],
         unstored_max: int,
+        shelve: Shelve | None = None,
     ) -> None:
         """Begin without a market.
 
@@ -221,8 +242,10 @@ class Publisher:
             publish: takes payloads.
             trade_changed: called with a market and an event that undid or corrected a trade.
             unstored_max: see ``Market``.
+            shelve: takes books as they change, and all of them each second; None without a shelf.
         """
         self._publish = publish
+        self._shelve = shelve
         self._tellers: dict[int, Teller] = {}
         self._pulses = 0
         self._stored_before = 0
@@ -261,10 +284,13 @@ class Publisher:
             "time_ms": market.time_ns // NANOSECONDS_PER_MS,
             "now_ms": now_ms,
         }
+        is_second = self._pulses % PULSES_A_SECOND == 0
         for teller in self._tellers.values():
-            teller.fast.tell(**at)
+            is_changed = teller.fast.tell(**at)
+            if self._shelve is not None and (is_changed or is_second):
+                teller.shelve(self._shelve, is_changed=is_changed, at=at)
             teller.tell_closed(now_ms)
-        if self._pulses % PULSES_A_SECOND:
+        if not is_second:
             return
         # A picture that was taken of the database within the last second still goes on here.
         market.forget_stored(self._stored_before)

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from messages.trading.answers import read_books
 from messages.trading.events import EVENTS, InstrumentCreated
+from runtime.shelf import Shelf
 from services.market_data.answers import Answers
 from services.market_data.doors import Doors
 from services.market_data.errors import HistoryAwayError
@@ -25,6 +26,7 @@ from services.market_data.ports import CorePicture, EventFeed, FeedFactory, Take
 from services.market_data.publisher import PULSE_SECONDS, Publisher
 from services.market_data.recorder import Recorder
 from services.market_data.settings import MarketDataSettings
+from services.market_data.shelving import Shelving
 
 log = structlog.get_logger()
 
@@ -41,6 +43,7 @@ class MarketDataService:
         make_feed: FeedFactory,
         take_picture: TakePicture,
         registry: CollectorRegistry,
+        shelf: Shelf | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Describe the service; nothing happens before ``run()``.
@@ -50,6 +53,7 @@ class MarketDataService:
             make_feed: makes the feeds: one for the recorder, one for the publisher.
             take_picture: asks the core for its definitions and books.
             registry: gets the metrics.
+            shelf: where books are put for processes that serve people; None without one.
             now_ms: our clock.
         """
         self._settings = settings
@@ -59,10 +63,12 @@ class MarketDataService:
         self._metrics = MarketDataMetrics(registry)
         self._recorder = Recorder(settings.recorder, make_feed, self._metrics)
         self._doors = Doors(settings.limits, self._metrics)
+        self._shelving = None if shelf is None else Shelving(shelf)
         self._publisher = Publisher(
             self._doors.publish,
             trade_changed=self._trade_changed,
             unstored_max=settings.limits.unstored_trades_max,
+            shelve=None if self._shelving is None else self._shelving.put,
         )
         self._changed: dict[OneMarket, int] = {}
         """Markets in which a trade was undone or corrected, with the last event of that."""
@@ -101,6 +107,9 @@ class MarketDataService:
                 self._publish(past, stop, listening), name="market_data.publisher"
             )
             tasks = {recording, publishing}
+            if self._shelving is not None:
+                shelving = self._shelving.run(stop)
+                tasks.add(asyncio.create_task(shelving, name="market_data.shelving"))
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
                 for task in tasks:

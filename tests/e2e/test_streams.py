@@ -13,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.market_data_flow import PRINCIPAL, Flow, grant
+from bench.market_data_flow import PRINCIPAL, TABLE, Flow, grant
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
 from exchange.demo.temporary_config import toml_text
@@ -165,7 +165,7 @@ async def moving_book(run: VenueRun) -> AsyncIterator[asyncio.Task[None]]:
     link = await Link.connect(
         core_address(configuration, run.state), PRINCIPAL, run.state.token(PRINCIPAL)
     )
-    flow = Flow(link, account=account, instruments=[BTC_USD])
+    flow = Flow(link, instruments=[BTC_USD], mid_ticks=5_000_000, maker=account, taker=None)
     moving = asyncio.create_task(flow.run(COMMANDS_PER_SECOND))
     try:
         yield moving
@@ -184,8 +184,7 @@ def kill(run: VenueRun, name: str) -> None:
 def allow_the_flow(run: VenueRun) -> None:
     path = run.config / "venue.toml"
     document = tomllib.loads(path.read_text())
-    may_send = ["OpenSession", "PlaceOrder", "CancelOrder"]
-    document["principals"][PRINCIPAL] = {"number": 60, "may_send": may_send}
+    document["principals"][PRINCIPAL] = TABLE
     path.write_text(toml_text(document))
     path = run.config / "instruments.toml"
     document = tomllib.loads(path.read_text())

@@ -25,6 +25,7 @@ from messages.market_data import Delivery, Kind, Published
 from messages.trading.answers import read_books
 from messages.trading.terms import Side
 from runtime.embedded_postgres import EmbeddedPostgres
+from runtime.shelf import Shelf
 from services.market_data import database as schema
 from services.market_data.ports import CorePicture
 from services.market_data.service import MarketDataService
@@ -97,7 +98,9 @@ async def patiently(awaitable: Awaitable[Any]) -> Any:
 class Rig:
     """A service over a day of events."""
 
-    def __init__(self, dsn: str, folder: Path, day: Day, **limits: Any) -> None:
+    def __init__(
+        self, dsn: str, folder: Path, day: Day, shelf: Shelf | None = None, **limits: Any
+    ) -> None:
         self.day = day
         self.feeds: list[MemoryFeed] = []
         self.now_ms: int | None = None
@@ -115,6 +118,7 @@ class Rig:
             make_feed=self._feed,
             take_picture=self._picture,
             registry=self.registry,
+            shelf=shelf,
             now_ms=self.clock,
         )
         self.path = f"{folder}/market.sock"

@@ -1,74 +1,23 @@
 """What counts of requests promise, kept in the process and in a real Redis alike."""
 
 import asyncio
-import contextlib
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from retail_gateway.adapters.redis import RedisCounters, redis_counters
+from retail_gateway.adapters.redis import RedisCounters
 from retail_gateway.allowances import BAN_SECONDS_MAX, NO_ROOM, Counters, MemoryCounters, Window
 from retail_gateway.settings import RedisTable
+from tests.integration.retail_counters.server import RedisRun, a_door, a_server, back
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 NOW = 1_796_040_000 * SECOND
-PATIENCE_SECONDS = 180.0
 MINUTE = Window("REQUEST_WEIGHT", "1M", "MINUTE", 1, 60, 100)
 TEN = Window("ORDERS", "10S", "SECOND", 10, 10, 5)
-
-
-class RedisRun:
-    """A server of a test's own, on a Unix socket."""
-
-    def __init__(self, folder: Path) -> None:
-        self.url = f"unix://{folder}/redis.sock"
-        self._folder = folder
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self, *options: str) -> None:
-        program = shutil.which("redis-server")
-        assert program is not None
-        self._process = await asyncio.create_subprocess_exec(
-            *(program, "--port", "0", "--unixsocket", f"{self._folder}/redis.sock"),
-            *("--save", "", "--appendonly", "no", "--dir", str(self._folder), *options),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        client = Redis.from_url(self.url)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(RedisError, OSError):
-                    await client.get("nothing")
-                    break
-                await asyncio.sleep(0.02)
-        await client.aclose()
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            await self._process.wait()
-            self._process = None
-
-
-@asynccontextmanager
-async def a_server() -> AsyncIterator[RedisRun]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("there is no redis-server: apt-get install redis-server")
-    with tempfile.TemporaryDirectory(prefix="rialto-redis-") as name:
-        server = RedisRun(Path(name))
-        await server.start()
-        try:
-            yield server
-        finally:
-            await server.stop()
 
 
 @pytest.fixture
@@ -79,15 +28,8 @@ async def server() -> AsyncIterator[RedisRun]:
 
 @asynccontextmanager
 async def shared(server: RedisRun, prefix: str = "t:") -> AsyncIterator[RedisCounters]:
-    async with redis_counters(
-        server.url,
-        MemoryCounters(100),
-        password=None,
-        prefix=prefix,
-        answer_seconds_max=10.0,
-        away_seconds=0.01,
-    ) as counters:
-        yield counters
+    async with a_door(server, prefix) as door:
+        yield RedisCounters(door, MemoryCounters(100))
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -167,7 +109,9 @@ async def test_what_is_counted_is_forgotten_by_redis_itself(server: RedisRun) ->
 async def test_while_redis_is_away_each_counts_alone_and_then_together_again(
     server: RedisRun,
 ) -> None:
-    async with shared(server) as one, shared(server) as other:
+    async with a_door(server) as door, a_door(server) as other_door:
+        one = RedisCounters(door, MemoryCounters(100))
+        other = RedisCounters(other_door, MemoryCounters(100))
         assert await one.add(MINUTE, "a", 10, NOW) == 10
         await server.stop()
         assert await one.add(MINUTE, "a", 1, NOW) == 1
@@ -176,7 +120,8 @@ async def test_while_redis_is_away_each_counts_alone_and_then_together_again(
         assert await one.ban("a", 120, NOW) == NOW + 120 * SECOND
         assert await one.banned_until("a", NOW) == NOW + 120 * SECOND
         await server.start()
-        await asyncio.sleep(0.05)  # longer than it is left alone
+        await back(door)
+        await back(other_door)
         assert await one.add(MINUTE, "a", 5, NOW) == 5  # a Redis that has forgotten
         assert await other.add(MINUTE, "a", 5, NOW) == 10
 

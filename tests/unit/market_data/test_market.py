@@ -36,13 +36,20 @@ class Told:
 
     def __init__(self) -> None:
         self.payloads: list[tuple[Delivery, str, Any]] = []
+        self.shelved: list[tuple[str, Any]] = []
         self.publisher = Publisher(
-            self._publish, trade_changed=lambda _market, _number: None, unstored_max=100_000
+            self._publish,
+            trade_changed=lambda _market, _number: None,
+            unstored_max=100_000,
+            shelve=self._shelve,
         )
         self.market = self.publisher.market
 
     def _publish(self, delivery: Delivery, name: str, payload: bytes) -> None:
         self.payloads.append((delivery, name, msgspec.json.decode(payload)))
+
+    def _shelve(self, symbol: str, answer: bytes) -> None:
+        self.shelved.append((symbol, msgspec.json.decode(answer)))
 
     def begin(self, picture: CorePicture, *, pasts_at: int, now_ms: int) -> None:
         self.market.begin(
