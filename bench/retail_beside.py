@@ -82,11 +82,10 @@ def write_beside_venue(folder: Path) -> Places:
     return places
 
 
-def pin(pids: dict[str, int], *, elsewhere: frozenset[str]) -> None:
+def pin(pids: dict[str, int], processors: list[int], *, elsewhere: frozenset[str]) -> None:
     """Keep process trees on the first processor, or, those that are named, on the others."""
-    first, *others = sorted(os.sched_getaffinity(0))
     for name, tree in process_trees(pids).items():
-        where = others if name in elsewhere else [first]
+        where = processors[1:] if name in elsewhere else processors[:1]
         for thread in _threads(tree):
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(thread, where)
@@ -133,11 +132,14 @@ class Stage:
         assert page is not None
         self.url = f"{page.addresses['streams']}/stream?streams={STREAMS}"
         self._load = load
+        self._processors = sorted(os.sched_getaffinity(0))
+        """All that we may use, before anybody is kept to some of them."""
 
     async def round(self, rounds: Rounds, seconds: float, some: Readers | None, pid: int) -> None:
         """Time orders for a while, beside what the readers get and every process uses."""
         pids = self.pids | ({READERS: pid} if some is not None else {})
-        pin(pids | {GENERATOR: os.getpid()}, elsewhere=frozenset({SERVER, READERS}))
+        everybody = pids | {GENERATOR: os.getpid()}
+        pin(everybody, self._processors, elsewhere=frozenset({SERVER, READERS}))
         await asyncio.sleep(_WARM_SECONDS)
         if some is not None:
             await some.got()

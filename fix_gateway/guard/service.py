@@ -46,7 +46,13 @@ from fix_gateway.guard.logon import (
 from fix_gateway.guard.metrics import GuardMetrics
 from fix_gateway.guard.replays import ReplayCache
 from fix_gateway.guard.settings import GuardSettings
-from fix_gateway.guard.tls import check_plain_host, has_shown, server_context
+from fix_gateway.guard.tls import (
+    EarlyBytes,
+    begin_tls,
+    check_plain_host,
+    has_shown,
+    server_context,
+)
 from fix_gateway.guard.upstream import UpstreamConnection, ask_farewell, open_upstream
 from fix_gateway.settings import networks
 from fix_gateway.translation.times import timestamp_text
@@ -192,8 +198,9 @@ class Guard:
         self._clients.add(client)
         self._by_address[client.address] += 1
         if client.is_securing:
-            client.transport.pause_reading()
-            self._begin(client, self._secure(client))
+            early = EarlyBytes(client)
+            client.transport.set_protocol(early)
+            self._begin(client, self._secure(client, early))
         return True
 
     def logon_came(self, client: ClientConnection, message: bytes, body: int) -> None:
@@ -371,18 +378,18 @@ class Guard:
             log.warning("farewell_not_said", session=client.session)
             client.abort()
 
-    async def _secure(self, client: ClientConnection) -> None:
+    async def _secure(self, client: ClientConnection, early: EarlyBytes) -> None:
         assert self._tls is not None, "there is a TLS port"
         if client.transport.is_closing():  # it has had to make room meanwhile
             return
         try:
-            transport = await self._loop.start_tls(
+            transport = await begin_tls(
                 client.transport,
                 client,
                 self._tls,
-                server_side=True,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS_MAX,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS,
+                early,
+                handshake_seconds=_HANDSHAKE_SECONDS_MAX,
+                shutdown_seconds=_TLS_SHUTDOWN_SECONDS,
             )
         except OSError as error:  # ssl.SSLError is one, and so is a lost connection
             self.cut(client, "tls", str(error))

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -102,3 +103,69 @@ def has_shown(transport: asyncio.BaseTransport, trusted: tuple[x509.Certificate,
     """Say whether a client has shown a certificate that opens its session."""
     over = transport.get_extra_info("ssl_object")
     return is_shown(over.getpeercert(binary_form=True) if over is not None else None, trusted)
+
+
+class EarlyBytes(asyncio.Protocol):
+    """Keeps what a client sends before TLS begins with it.
+
+    A loop reads once a connection is made, paused or not, and of a client that connected while
+    the loop was busy the first message is there by then. Taken for anything else than the
+    handshake's beginning it would leave the client waiting until its time is over.
+    """
+
+    def __init__(self, client: asyncio.Protocol) -> None:
+        self.data = b""
+        self._client = client
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whose connection it was."""
+        self._client.connection_lost(exc)
+
+
+async def begin_tls(
+    transport: asyncio.Transport,
+    client: asyncio.Protocol,
+    context: ssl.SSLContext,
+    early: EarlyBytes,
+    *,
+    handshake_seconds: float,
+    shutdown_seconds: float,
+) -> asyncio.Transport | None:
+    """Agree on TLS with a client, from the first byte that it sent.
+
+    Returns:
+        The transport to go on with; None when the client hung up as the handshake ended.
+
+    Raises:
+        OSError: they did not agree in time.
+    """
+    starting = asyncio.ensure_future(
+        asyncio.get_running_loop().start_tls(
+            transport,
+            client,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=handshake_seconds,
+            ssl_shutdown_timeout=shutdown_seconds,
+        )
+    )
+    try:
+        await asyncio.sleep(0)  # the transport is TLS's now, and nothing was read of it yet
+        _hand_over(early.data, cast(asyncio.BufferedProtocol, transport.get_protocol()))
+        return await starting
+    finally:
+        starting.cancel()
+
+
+def _hand_over(data: bytes, taker: asyncio.BufferedProtocol) -> None:
+    rest = memoryview(data)
+    while rest:
+        room = memoryview(taker.get_buffer(len(rest)))
+        count = min(len(room), len(rest))
+        room[:count] = rest[:count]
+        taker.buffer_updated(count)
+        rest = rest[count:]

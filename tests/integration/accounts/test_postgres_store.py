@@ -12,6 +12,7 @@ from services.accounts import database
 from services.accounts.adapters.postgres import postgres_store
 from services.accounts.errors import SchemaError
 from services.accounts.ports import Store
+from services.accounts.refusals import SESSION_ENDED
 from services.accounts.schema import APPLICATION_ROLE
 from services.accounts.second_factor import Proof
 from services.accounts.secrets_at_rest import Vault
@@ -140,3 +141,22 @@ async def test_a_schema_of_a_newer_program_is_refused(dsn: str) -> None:
 def test_this_is_where_the_migrations_are() -> None:
     versions = Path(database.__file__).parent / "migrations" / "versions"
     assert database.head() in {path.name[:4] for path in versions.glob("*.py")}
+
+
+async def test_what_one_process_ends_every_other_one_refuses(dsn: str, store: Store) -> None:
+    async with postgres_store(dsn, VAULT, secrets.token_bytes) as another:
+        one = make_office(store=store, vault=VAULT)
+        other = make_office(store=another, vault=VAULT, clock=one.clock, ring=one.ring)
+        await one.register()
+        here, there = await one.sign_in(), await other.sign_in()
+        caller = await other.caller(here)
+        assert {each.sid for each in caller.person.sessions} == {here.sid, there.sid}
+        assert await other.desks.sign_in.end(caller, here.sid) is None
+        for office in (one, other):
+            assert await office.desks.sign_in.caller(here.access_token, VISITOR) is SESSION_ENDED
+            assert await office.desks.sign_in.refresh(here.refresh_token, VISITOR) is SESSION_ENDED
+        assert isinstance(await one.desks.sign_in.refresh(there.refresh_token, VISITOR), Tokens)
+        # Spent at the one it is spent at the other, and who brings it again ends the session.
+        spent = await other.desks.sign_in.refresh(there.refresh_token, VISITOR)
+        assert spent is SESSION_ENDED
+        assert await one.desks.sign_in.caller(there.access_token, VISITOR) is SESSION_ENDED

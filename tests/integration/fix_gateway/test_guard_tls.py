@@ -8,10 +8,13 @@ import contextlib
 import datetime as dt
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -163,13 +166,19 @@ NEEDS = "the session needs its client certificate"
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with guarded(tmp_path) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def guarded(tmp_path: Path, **changes: object) -> AsyncIterator[Stage]:
     made, stop, ready = Stage(tmp_path), asyncio.Event(), asyncio.Event()
 
     def listening(addresses: dict[str, str]) -> None:
         made.addresses = addresses
         ready.set()
 
-    guard = made.guard = Guard(made.settings(), made.registry)
+    guard = made.guard = Guard(made.settings(**changes), made.registry)
     running = asyncio.create_task(guard.run(stop, listening=listening))
     await asyncio.wait_for(ready.wait(), 10)
     assert guard.health()["healthy"]
@@ -200,6 +209,41 @@ async def test_a_certificate_that_nobody_asks_for_ends_the_handshake(stage: Stag
 async def test_older_tls_is_refused(stage: Stage) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await stage.log_on("OPEN", latest=ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_who_connects_while_the_guard_is_busy_is_served(
+    tmp_path: Path, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    async def connect_to_busy() -> None:
+        async with guarded(tmp_path, limits=Limits(logon_seconds=600)) as stage:
+            host, _, port = stage.addresses["fixs"].rpartition(":")
+            is_sent = threading.Event()
+            loop = asyncio.get_running_loop()
+            handshake = loop.run_in_executor(None, shake_hands, host, int(port), is_sent)
+            assert is_sent.wait(30), "until then nothing else runs in the guard's loop"
+            assert await asyncio.wait_for(handshake, 60) == "TLSv1.3"
+
+    run(connect_to_busy())
+
+
+def shake_hands(host: str, port: int, is_sent: threading.Event) -> str | None:
+    """Agree on TLS, and say when the first message lies at the other end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    with socket.create_connection((host, port), timeout=30) as plain:
+        while True:
+            try:
+                tls.do_handshake()
+                return tls.version()
+            except ssl.SSLWantReadError:
+                plain.sendall(outgoing.read())
+                is_sent.set()
+                more = plain.recv(65_536)
+                assert more, "the guard hung up"
+                incoming.write(more)
 
 
 async def test_a_sessions_networks_are_its_own(stage: Stage) -> None:

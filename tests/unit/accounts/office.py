@@ -134,12 +134,13 @@ def make_office(
     clock: HandClock | None = None,
     hashing: Hashing = FAST,
     vault: Vault | None = None,
+    ring: KeyRing | None = None,
     chance: Callable[[int], bytes] = secrets.token_bytes,
     **limits: Any,
 ) -> Office:
     clock = clock or HandClock()
     vault = vault or Vault(bytes(32))
-    ring = KeyRing({"1": Ed25519PrivateKey.generate()}, issuer=ISSUER)
+    ring = ring or KeyRing({"1": Ed25519PrivateKey.generate()}, issuer=ISSUER)
     kept: Store = store or MemoryStore()
     registry = Registry(
         store=kept,
