@@ -73,6 +73,7 @@ def write_beside_venue(folder: Path) -> Places:
         "attempts_per_address_max": 1_000_000,
         "handshakes_max": 1000,
         "handshakes_per_address_max": 1000,
+        "handshake_seconds": 60.0,
     }
     venue.write_text(toml_text(document))
     one = places.sessions / f"{FIRM}1.toml"
@@ -135,6 +136,10 @@ class Stage:
         self._processors = sorted(os.sched_getaffinity(0))
         """All that we may use, before anybody is kept to some of them."""
 
+    def elsewhere(self) -> None:
+        """Be where readers are, so that those that we start now are there from the beginning."""
+        os.sched_setaffinity(0, self._processors[1:])
+
     async def round(self, rounds: Rounds, seconds: float, some: Readers | None, pid: int) -> None:
         """Time orders for a while, beside what the readers get and every process uses."""
         pids = self.pids | ({READERS: pid} if some is not None else {})
@@ -190,6 +195,7 @@ async def measure(*, count: int, seconds: float, rounds: int, folder: Path) -> d
                 say(f"round {number} of {rounds}, nobody reads ...")
                 await stage.round(alone, seconds, None, 0)
                 say(f"round {number} of {rounds}, {count} read ...")
+                stage.elsewhere()
                 async with readers(stage.url, count) as (some, pid):
                     await stage.round(beside, seconds, some, pid)
             assert not moving.done(), moving

@@ -155,6 +155,7 @@ async def served(folder: Path, feed: Feed) -> AsyncIterator[tuple[str, int]]:
     many = {"connections_per_address_max": 100_000, "attempts_per_address_max": 1_000_000}
     limits = document[SERVER]["limits"]
     limits.update(many, handshakes_max=1000, handshakes_per_address_max=1000)
+    limits.update(handshake_seconds=_PATIENCE_SECONDS)  # readers begin a hundred at once
     path.write_text(toml_text(document))
     state = State(places.state)
     state.prepare()

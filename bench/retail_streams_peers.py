@@ -31,6 +31,7 @@ STAMP: Final = b'"n":'
 """Before the time in nanoseconds at which a payload was published, which ends with a comma."""
 _TIMED_EVERY: Final = 101
 _AT_ONCE: Final = 100
+_PATIENCE_SECONDS: Final = 60.0
 
 
 class Counts:
@@ -84,7 +85,12 @@ async def subscribers(url: str, count: int) -> None:
     for begun in range(0, count, _AT_ONCE):
         await asyncio.gather(
             *(
-                ws_connect(lambda: Subscriber(counts), url, use_aiofastnet=False)
+                ws_connect(
+                    lambda: Subscriber(counts),
+                    url,
+                    websocket_handshake_timeout=_PATIENCE_SECONDS,
+                    use_aiofastnet=False,
+                )
                 for _ in range(min(_AT_ONCE, count - begun))
             )
         )

@@ -74,5 +74,9 @@ async def ws_create_server(
     ws_listener_factory: Callable[[WSUpgradeRequest], WSListener], host: str, port: int
 ) -> Server: ...
 async def ws_connect(
-    ws_listener_factory: Callable[[], WSListener], url: str, *, use_aiofastnet: bool = ...
+    ws_listener_factory: Callable[[], WSListener],
+    url: str,
+    *,
+    websocket_handshake_timeout: float | None = ...,
+    use_aiofastnet: bool = ...,
 ) -> tuple[WSTransport, WSListener]: ...
