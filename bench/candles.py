@@ -134,6 +134,7 @@ class Backlog:
 
     def __init__(self, batches: list[MemoryBatch]) -> None:
         self.venue: bytes | None = VENUE
+        self.last_event: int | None = None
         self._batches = batches
 
     async def read(self, after: int, until: asyncio.Event) -> AsyncIterator[EventBatch]:

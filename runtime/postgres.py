@@ -47,8 +47,11 @@ def is_outage(error: BaseException) -> bool:
         state = getattr(error, "sqlstate", None)
         return state is not None and state[:2] in _TRANSIENT_CLASSES
     if isinstance(error, asyncpg.InterfaceError):
-        # Said of a connection that went away unnoticed; all else of this class is misuse by us.
-        return type(error) is asyncpg.InterfaceError and "closed" in str(error)
+        # Said of a connection that went away unnoticed, or of the rollback behind the statement
+        # that it was lost in; all else of this class is misuse by us.
+        behind = error.__context__
+        is_of_loss = "closed" in str(error) or (behind is not None and is_outage(behind))
+        return type(error) is asyncpg.InterfaceError and is_of_loss
     # A connection that was cut inside a message is a protocol error to asyncpg.
     return isinstance(error, OSError | TimeoutError | EOFError | asyncpg.InternalClientError)
 

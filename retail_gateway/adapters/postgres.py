@@ -46,6 +46,27 @@ _SIDE_OF_TRADES = """
  order by t.event_number {direction} limit {limit})
 """
 
+# Stamps, event numbers and trade ids grow together, so a page is bound by events alone: trades of
+# an account are found by its index, and none of those outside of the page is read.
+_FIRST_EVENT_SINCE = """(
+    with recursive halving(low, high) as (
+        select 0::bigint, (select coalesce(max(event_number), 0) + 1 from settlement.trades)
+        union all
+        select case when found.time_ns < {time} then found.event_number else low end,
+            case when found.time_ns < {time} then high else (low + high) / 2 end
+        from halving left join lateral (
+            select event_number, time_ns from settlement.trades
+            where event_number >= (low + high) / 2 order by event_number limit 1
+        ) as found on true
+        where high - low > 1
+    ) select high from halving order by high - low limit 1)"""
+_EVENT_OF_TRADE = """(
+    select event_number from settlement.trades where trade_id >= {trade_id}
+    order by trade_id limit 1)"""
+_EVENTS_OF_ORDER = """ and t.event_number
+    between (select created_event from settlement.orders where order_id = {order_id})
+    and (select updated_event from settlement.orders where order_id = {order_id})"""
+
 _TRADES = """
 select s.trade_id, s.event_number, s.order_id, s.is_maker, s.taker_side, s.time_ns,
        coalesce(c.price_ticks, s.price_ticks) as price_ticks,
@@ -125,7 +146,7 @@ class PostgresHistory:
 
     async def trades(self, account: int, instrument: int, wanted: Range) -> list[Trade]:
         """See ``History.trades``."""
-        conditions, values = _conditions(wanted, number="t.trade_id", time="t.time_ns")
+        conditions, values = _trade_conditions(wanted)
         direction, limit = _direction(wanted), int(wanted.limit)
         sides = {}
         for side, is_maker in (("maker", "true"), ("taker", "false")):
@@ -234,6 +255,24 @@ def _conditions(wanted: Range, *, number: str, time: str) -> tuple[str, list[int
         if value is not None:
             values.append(value)
             found += f" and {column} {comparison} ${len(values) + 2}"
+    return found, values
+
+
+def _trade_conditions(wanted: Range) -> tuple[str, list[int]]:
+    """Return what a page of trades is bound by, its values numbered from $3 on."""
+    found, values = "", []
+    for comparison, first, value in (
+        (">=", _EVENT_OF_TRADE, wanted.from_id),
+        (">=", _FIRST_EVENT_SINCE, wanted.start_ns),
+        ("<", _FIRST_EVENT_SINCE, None if wanted.end_ns is None else wanted.end_ns + 1),
+    ):
+        if value is not None:
+            values.append(value)
+            place = f"${len(values) + 2}::bigint"
+            bound = first.format(time=place, trade_id=place)
+            found += f" and t.event_number {comparison} {bound}"
+    if wanted.order_id is not None:
+        found += _EVENTS_OF_ORDER.format(order_id=int(wanted.order_id))
     return found, values
 
 

@@ -174,6 +174,8 @@ class Market:
         self._unstored_max = unstored_max
         self._unstored = 0
         self._books_at = 0
+        self.whole_from = 0
+        """The event from which on all is told: we begin with pictures of different events."""
         self._numbering = Numbering()
         self._of_command: dict[int, list[Trade]] = {}
         self._books: dict[int, Book] = {}
@@ -214,6 +216,7 @@ class Market:
         }
         self._books_at = books_at
         self.position = min(definitions_at, books_at, pasts_at)
+        self.whole_from = max(definitions_at, books_at, pasts_at)
         self.time_ns = now_ms * NANOSECONDS_PER_MS
         for record in definitions:
             market = self._learn(record)

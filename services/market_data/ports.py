@@ -32,6 +32,11 @@ class EventFeed(Protocol):
         """The venue's UUID: 16 bytes, known at the latest when a batch was yielded."""
         ...
 
+    @property
+    def last_event(self) -> int | None:
+        """The venue's last event when the present link was made; None while there is none."""
+        ...
+
     def read(self, after: int, until: asyncio.Event) -> AsyncIterator[EventBatch]:
         """Yield every event after number ``after``, without gaps, until asked to stop.
 

@@ -9,11 +9,11 @@ needs nothing but its position.
 import asyncio
 import time
 
-import asyncpg
 import structlog
 
 from messages.trading import events as e
-from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
+from runtime.postgres import Connection
+from runtime.sole_writer import Faults, SoleWriter, Terms
 from services.market_data import database, store
 from services.market_data.candles import Gathering
 from services.market_data.errors import (
@@ -33,8 +33,12 @@ log = structlog.get_logger()
 APPLICATION = "market_data recorder"
 """What the server shows of the connection that writes."""
 
-_LOGIN_CLASSES = ("28", "3D")
-"""Refused passwords and rights to connect; databases that do not exist."""
+_FAULTS = Faults(
+    moved=PositionMovedError,
+    refused=DatabaseRefusedError,
+    busy=RecorderBusyError,
+    login=DatabaseError,
+)
 
 
 class Recorder:
@@ -49,7 +53,16 @@ class Recorder:
         self._settings = settings
         self._make_feed = make_feed
         self._metrics = metrics
-        self._connection: Connection | None = None
+        terms = Terms(
+            application=APPLICATION,
+            role=database.ROLE,
+            lock=store.LOCK,
+            check=database.check,
+            faults=_FAULTS,
+            connected=metrics.connected,
+            outages=metrics.outages,
+        )
+        self._writer = SoleWriter(settings, terms)
         self._store = store.Store()
         self._numbering = Numbering()
         self._read = 0
@@ -69,7 +82,7 @@ class Recorder:
     @property
     def is_connected(self) -> bool:
         """Whether the database was there when we last needed it."""
-        return self._connection is not None and not self._connection.is_closed()
+        return self._writer.is_connected
 
     async def wait_stored(self, number: int) -> None:
         """Wait until an event's trades are in the database, however long it takes."""
@@ -100,7 +113,7 @@ class Recorder:
                 await asyncio.gather(reading, return_exceptions=True)
             log.info("recorder_stopped", through=self.stored)
         finally:
-            self._disconnect()
+            self._writer.disconnect()
 
     # --- the feed ---
 
@@ -189,26 +202,26 @@ class Recorder:
         full.cancel()
 
     async def _store_batch(self, batch: store.Batch, feed: EventFeed, stop: asyncio.Event) -> None:
-        """Store a batch, however often it takes; not at all when stopped meanwhile."""
-        pause = self._settings.pause_seconds_first
-        while self.stored < batch.through:
-            try:
-                await self._reach(stop, through=batch.through)
-                if self.stored < batch.through:
-                    await self._transact(batch, feed)
-            except FAILURES as error:
-                self._disconnect()
-                self._judge(error, pause)
-                await _wait(stop, pause)
-                if stop.is_set():
-                    return  # it is read again at the next start
-                pause = min(2 * pause, self._settings.pause_seconds_last)
+        """Store a batch, however often it takes; not at all when stopped meanwhile.
+
+        What is not stored then is read again at the next start.
+        """
+
+        async def act() -> None:
+            stored = await self._writer.resume(
+                _stored_event, stop, left_at=self.stored, through=batch.through
+            )
+            if stored == batch.through:
+                await self._note_stored(stored)
+            else:
+                await self._transact(batch, feed)
+
+        await self._writer.persist(act, stop, through=self.stored)
 
     async def _transact(self, batch: store.Batch, feed: EventFeed) -> None:
-        assert self._connection is not None
         assert feed.venue is not None, "the feed yielded events of no venue"
         rebuilt = await self._store.store(
-            self._connection, batch, venue=feed.venue, after=self.stored
+            self._writer.connection, batch, venue=feed.venue, after=self.stored
         )
         self._metrics.trades.inc(len(batch.trades))
         self._metrics.rebuilt.inc(rebuilt)
@@ -221,79 +234,11 @@ class Recorder:
             self._moved.notify_all()
 
     async def _begin(self, stop: asyncio.Event) -> store.Position | None:
-        pause = self._settings.pause_seconds_first
-        while not stop.is_set():
-            try:
-                return await store.load(await self._open(stop))
-            except FAILURES as error:
-                self._disconnect()
-                self._judge(error, pause)
-                await _wait(stop, pause)
-                pause = min(2 * pause, self._settings.pause_seconds_last)
-        return None
+        async def act() -> store.Position:
+            return await store.load(await self._writer.open(stop))
 
-    async def _reach(self, stop: asyncio.Event, *, through: int) -> None:
-        """Be connected, and know whether the transaction in hand came through before."""
-        if self.is_connected:
-            return
-        if stop.is_set():
-            raise TimeoutError("asked to stop while PostgreSQL is away")
-        stored = (await store.read_position(await self._open(stop))).number
-        if stored not in (self.stored, through):
-            raise PositionMovedError(
-                f"the database stands at event {stored}; we left it at {self.stored},"
-                f" or {through} if our last commit came through"
-            )
-        if stored == through:
-            await self._note_stored(stored)
-
-    async def _open(self, stop: asyncio.Event) -> Connection:
-        settings = self._settings
-        self._connection = connection = await connect(
-            settings.dsn, application=APPLICATION, seconds_max=settings.connect_seconds_max
-        )
-        await database.check(connection)
-        await connection.execute(f"set role {database.ROLE}")
-        deadline = time.monotonic() + settings.takeover_seconds_max
-        while not await store.try_lock(connection):
-            if time.monotonic() > deadline:
-                raise RecorderBusyError("another market data process records into this database")
-            await _wait(stop, settings.pause_seconds_first)
-            if stop.is_set():
-                raise TimeoutError("asked to stop while another process has the lock")
-        self._metrics.connected.set(1)
-        return connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            drop(connection)
-        self._metrics.connected.set(0)
-
-    def _judge(self, error: Exception, pause: float) -> None:
-        """Note an outage; raise what is none."""
-        if is_outage(error):
-            self._metrics.outages.inc()
-            log.warning(
-                "postgres_away",
-                error=f"{type(error).__name__}: {error}",
-                through=self.stored,
-                pause_seconds=pause,
-            )
-            return
-        if not isinstance(error, asyncpg.PostgresError):
-            raise error
-        state = str(getattr(error, "sqlstate", ""))
-        if state[:2] in _LOGIN_CLASSES:
-            raise DatabaseError(f"the database does not let us in: {error}") from error
-        raise DatabaseRefusedError(
-            f"after event {self.stored} the database refused: {error} ({state})"
-        ) from error
+        return await self._writer.persist(act, stop, through=self.stored)
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+async def _stored_event(connection: Connection) -> int:
+    return (await store.read_position(connection)).number

@@ -74,11 +74,15 @@ class MarketDataService:
         """Markets in which a trade was undone or corrected, with the last event of that."""
         self._has_changed = asyncio.Event()
         self._is_serving = False
+        self._feed: EventFeed | None = None
+        """The publisher's, once there is one."""
 
     def health(self) -> dict[str, object]:
-        """Say where it stands; unhealthy while PostgreSQL is away, and until it serves."""
+        """Say where it stands; unhealthy while core or PostgreSQL is away, and until it serves."""
+        is_linked = self._feed is not None and self._feed.last_event is not None
         return {
-            "healthy": self._is_serving and self._recorder.is_connected,
+            "healthy": self._is_serving and is_linked and self._recorder.is_connected,
+            "linked": is_linked,
             "published_event": self._publisher.market.position,
             "stored_event": max(self._recorder.stored, 0),
             "doors": len(self._doors),
@@ -128,10 +132,13 @@ class MarketDataService:
         picture = await self._take_picture(stop)
         if picture is None or not await self._begin(picture, past, stop):
             return
-        caught_up = max(picture.last_event, picture.books.event_number)
+        # Nobody is let in before the last of what we began with: of the trades until then none is
+        # told, and whoever listened would miss them.
+        caught_up = max(picture.last_event, self._publisher.market.whole_from)
         ready = asyncio.Event()
+        self._feed = self._make_feed(picture.venue)
         following = asyncio.create_task(
-            self._follow(self._make_feed(picture.venue), caught_up, ready, stop),
+            self._follow(self._feed, caught_up, ready, stop),
             name="market_data.following",
         )
         serving = asyncio.create_task(

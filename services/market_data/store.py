@@ -63,11 +63,6 @@ class Batch:
         return not self.trades and not self.changes
 
 
-async def try_lock(connection: Connection) -> bool:
-    """Take the lock for as long as the connection lives, if nobody else has it."""
-    return bool(await connection.fetchval("select pg_try_advisory_lock($1, $2)", *LOCK))
-
-
 async def read_position(connection: Connection) -> Position:
     """Return the position; the beginning when there is none."""
     row = await connection.fetchrow("select venue, event_number from market_data.position")

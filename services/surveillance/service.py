@@ -9,11 +9,10 @@ those that are there already, and are left out.
 import asyncio
 import time
 
-import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry
 
-from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
+from runtime.sole_writer import Faults, SoleWriter, Terms
 from services.surveillance import database, store
 from services.surveillance.errors import (
     ConsumerBusyError,
@@ -28,8 +27,12 @@ from services.surveillance.watch import Found, Watch, WatchState
 
 log = structlog.get_logger()
 
-_LOGIN_CLASSES = ("28", "3D")
-"""Refused passwords and rights to connect; databases that do not exist."""
+_FAULTS = Faults(
+    moved=PositionMovedError,
+    refused=DatabaseRefusedError,
+    busy=ConsumerBusyError,
+    login=DatabaseError,
+)
 
 
 class SurveillanceService:
@@ -46,7 +49,16 @@ class SurveillanceService:
         self._settings = settings
         self._make_feed = make_feed
         self._metrics = SurveillanceMetrics(registry)
-        self._connection: Connection | None = None
+        terms = Terms(
+            application=self.name,
+            role=database.SERVICE_ROLE,
+            lock=store.LOCK,
+            check=database.check,
+            faults=_FAULTS,
+            connected=self._metrics.connected,
+            outages=self._metrics.outages,
+        )
+        self._writer = SoleWriter(settings, terms)
         self._watch = Watch(settings.parameters)
         self._pending = Found()
         self._checkpoint = 0
@@ -55,7 +67,7 @@ class SurveillanceService:
     @property
     def is_connected(self) -> bool:
         """Whether the database was there when we last needed it."""
-        return self._connection is not None and not self._connection.is_closed()
+        return self._writer.is_connected
 
     def health(self) -> dict[str, object]:
         """Say where it stands; unhealthy while PostgreSQL is away."""
@@ -87,7 +99,7 @@ class SurveillanceService:
             await self._store(feed, stop, is_last=True)
             log.info("surveillance_stopped", through=self.stored)
         finally:
-            self._disconnect()
+            self._writer.disconnect()
 
     def _see(self, batch: EventBatch) -> None:
         found = self._watch.see(batch.data)
@@ -116,19 +128,20 @@ class SurveillanceService:
         through = self._watch.number
         is_due = is_last or through - self._checkpoint >= self._settings.checkpoint_events
         checkpoint = self._watch.state() if is_due else None
-        pause = self._settings.pause_seconds_first
-        while self.stored < through:
-            try:
-                await self._reach(stop, through=through)
-                if self.stored < through:
-                    await self._transact(feed, through, checkpoint)
-            except FAILURES as error:
-                self._disconnect()
-                self._judge(error, pause)
-                await _wait(stop, pause)
-                if stop.is_set():
-                    return  # it is read again at the next start
-                pause = min(2 * pause, self._settings.pause_seconds_last)
+
+        async def act() -> None:
+            stored = await self._writer.resume(
+                store.read_position, stop, left_at=self.stored, through=through
+            )
+            if stored == through:
+                self.stored = stored
+            else:
+                await self._transact(feed, through, checkpoint)
+
+        if self.stored < through:
+            await self._writer.persist(act, stop, through=self.stored)
+        if self.stored < through:
+            return  # it is read again at the next start
         if checkpoint is not None:
             self._checkpoint = through
         for alert in self._pending.alerts:
@@ -139,10 +152,9 @@ class SurveillanceService:
         self._metrics.stored.set(self.stored)
 
     async def _transact(self, feed: EventFeed, through: int, checkpoint: WatchState | None) -> None:
-        assert self._connection is not None
         assert feed.venue is not None, "the feed yielded events of no venue"
         await store.store(
-            self._connection,
+            self._writer.connection,
             self._pending,
             venue=feed.venue,
             after=self.stored,
@@ -153,77 +165,7 @@ class SurveillanceService:
         self.stored = through
 
     async def _begin(self, stop: asyncio.Event) -> store.Kept | None:
-        pause = self._settings.pause_seconds_first
-        while not stop.is_set():
-            try:
-                connection = await self._open()
-                return await store.load(connection)
-            except FAILURES as error:
-                self._disconnect()
-                self._judge(error, pause)
-                await _wait(stop, pause)
-                pause = min(2 * pause, self._settings.pause_seconds_last)
-        return None
+        async def act() -> store.Kept:
+            return await store.load(await self._writer.open(stop))
 
-    async def _reach(self, stop: asyncio.Event, *, through: int) -> None:
-        """Be connected, and know whether the transaction in hand came through before."""
-        if self.is_connected:
-            return
-        if stop.is_set():
-            raise TimeoutError("asked to stop while PostgreSQL is away")
-        stored = await store.read_position(await self._open())
-        if stored not in (self.stored, through):
-            raise PositionMovedError(
-                f"the database stands at event {stored}; we left it at {self.stored},"
-                f" or {through} if our last commit came through"
-            )
-        self.stored = stored
-
-    async def _open(self) -> Connection:
-        settings = self._settings
-        self._connection = connection = await connect(
-            settings.dsn, application=self.name, seconds_max=settings.connect_seconds_max
-        )
-        await database.check(connection)
-        await connection.execute(f"set role {database.SERVICE_ROLE}")
-        deadline = time.monotonic() + settings.takeover_seconds_max
-        while not await store.try_lock(connection):
-            if time.monotonic() > deadline:
-                raise ConsumerBusyError("another surveillance process watches into this database")
-            await asyncio.sleep(settings.pause_seconds_first)
-        self._metrics.connected.set(1)
-        return connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            drop(connection)
-        self._metrics.connected.set(0)
-
-    def _judge(self, error: Exception, pause: float) -> None:
-        """Note an outage; raise what is none."""
-        if is_outage(error):
-            self._metrics.outages.inc()
-            log.warning(
-                "postgres_away",
-                error=f"{type(error).__name__}: {error}",
-                through=self.stored,
-                pause_seconds=pause,
-            )
-            return
-        if not isinstance(error, asyncpg.PostgresError):
-            raise error
-        state = str(getattr(error, "sqlstate", ""))
-        if state[:2] in _LOGIN_CLASSES:
-            raise DatabaseError(f"the database does not let us in: {error}") from error
-        raise DatabaseRefusedError(
-            f"after event {self.stored} the database refused: {error} ({state})"
-        ) from error
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+        return await self._writer.persist(act, stop, through=self.stored)

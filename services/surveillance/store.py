@@ -27,11 +27,6 @@ class Kept(NamedTuple):
     accounts: list[KnownAccount]
 
 
-async def try_lock(connection: Connection) -> bool:
-    """Take the lock for as long as the connection lives, if nobody else has it."""
-    return bool(await connection.fetchval("select pg_try_advisory_lock($1, $2)", *LOCK))
-
-
 async def load(connection: Connection) -> Kept:
     """Read where surveillance stands, making its row when there is none.
 
