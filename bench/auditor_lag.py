@@ -88,8 +88,8 @@ class Flow:
             and each.instrument == known.instrument("BTC-USD")
         )
         self._market = {"instrument": limits.instrument, "price_ticks": limits.reference_ticks}
-        for account in self._accounts:
-            self._send(commands.OpenSession, account)
+        opening = [self._record(commands.OpenSession, account) for account in self._accounts]
+        assert link.send(b"".join(opening)), "the link is empty"
 
     async def steadily(self, rate: float, seconds: float) -> None:
         """Make so many trades a second."""
@@ -98,7 +98,7 @@ class Flow:
         while (passed := loop.time() - begun) < seconds:
             due = before + int(passed * rate)
             while self.trades < due:
-                self.trade()
+                await self.trade()
             await asyncio.sleep(_TURN_SECONDS)
 
     async def at_once(self, count: int) -> None:
@@ -106,15 +106,15 @@ class Flow:
         end = self.trades + count
         while self.trades < end:
             for _ in range(min(_BURST_PIECE, end - self.trades)):
-                self.trade()
+                await self.trade()
             await asyncio.sleep(_TURN_SECONDS)
 
-    def trade(self) -> None:
-        """Send an offer and what takes it."""
+    async def trade(self) -> None:
+        """Send an offer and what takes it, once the link has room: the core may have stalled."""
         self.trades += 1
         first, second = (Side.SELL, Side.BUY) if self.trades % 2 else (Side.BUY, Side.SELL)
-        for account, side in zip(self._accounts, (first, second), strict=True):
-            self._send(
+        pair = [
+            self._record(
                 commands.PlaceOrder,
                 account,
                 **self._market,
@@ -124,8 +124,12 @@ class Flow:
                 quantity_lots=10 + self.trades % 7,
                 client_order_id=client_id(f"a{self._number}"),
             )
+            for account, side in zip(self._accounts, (first, second), strict=True)
+        ]
+        while not self._link.send(b"".join(pair)):  # noqa: ASYNC110  # no event tells of room
+            await asyncio.sleep(_TURN_SECONDS)
 
-    def _send(self, kind: type[commands.Command], account: int, **fields: int | bytes) -> None:
+    def _record(self, kind: type[commands.Command], account: int, **fields: int | bytes) -> bytes:
         self._number += 1
         record = kind.make(
             source=self._source,
@@ -136,7 +140,7 @@ class Flow:
             connection=1,
             **fields,
         )
-        assert self._link.send(record.pack()), "the link is full"
+        return record.pack()
 
 
 class Watch:

@@ -31,6 +31,7 @@ from settlement.errors import SettlementRefusedError
 from tests.integration.settlement.conftest import until
 from tests.integration.settlement.cycle_model import Model
 from tests.integration.settlement.places import ROOT, arguments_for
+from tests.twins.journals import begin_journal
 
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 ANN = ("--as", "ann", "--reason", "end of day")
@@ -39,8 +40,9 @@ BEN = ("--as", "ben", "--reason", "seen at the bank")
 
 @pytest.fixture
 async def served(tmp_path: Path, ledger_dsn: str) -> AsyncIterator[tuple[State, list[str]]]:
-    """The operators' plane over the database, without a venue."""
+    """The operators' plane over the database, of a venue that began and whose core is away."""
     state, arguments = arguments_for(tmp_path, ledger_dsn)
+    begin_journal(state.venue / "journal", venue=bytes(range(16)))
     Operators(state.operators).found(["ann", "ben"])
     configuration = read_configuration(tmp_path / "config")
     places = Places(state=state, config=tmp_path / "config", sessions=ROOT / "sessions")

@@ -8,6 +8,10 @@ import pytest
 from exchange.commands import admin
 from exchange.errors import CommandError, VenueAwayError
 from exchange.places import places_parser
+from exchange.state import State
+from exchange.venue_identity import venue_identity
+from runtime.log_scan import segment_name
+from tests.twins.journals import begin_journal
 from tests.unit.exchange.plane_desk import VENUE, PlaneDesk
 
 NOBODY = "http://127.0.0.1:1"
@@ -40,3 +44,16 @@ def test_with_a_venue_it_is_asked(asked: list[str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(admin.VENUE_VARIABLE, VENUE)
     with pytest.raises(VenueAwayError, match="does not answer"):
         ask(asked)
+
+
+def test_a_state_directory_says_which_venue_it_is(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    with pytest.raises(VenueAwayError, match="it is begun when the core first starts"):
+        venue_identity(state)
+    begin_journal(state.venue / "journal", venue=bytes.fromhex(VENUE))
+    assert venue_identity(state) == VENUE
+    with (state.venue / "journal" / segment_name(1)).open("r+b") as file:
+        file.seek(20)
+        file.write(b"\xff")
+    with pytest.raises(VenueAwayError):
+        venue_identity(state)
