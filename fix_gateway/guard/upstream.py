@@ -74,7 +74,9 @@ class UpstreamConnection(asyncio.Protocol):
         except BaseException:
             line.close()
             raise
-        await loop.create_unix_connection(lambda: self._sender, sock=other)
+        sender, _ = await loop.create_unix_connection(lambda: self._sender, sock=other)
+        # Not in connection_made, after which uvloop begins to read whatever was said there.
+        sender.pause_reading()
         await loop.create_unix_connection(lambda: self, sock=line)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,7 +124,6 @@ class _Sender(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.pause_reading()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         # Whoever reads finds out by itself, after QuickFIX's last words.
