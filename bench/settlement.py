@@ -209,7 +209,7 @@ async def measure_bare_copy(
     """COPY the same encoded rows into bare tables; returns what it took."""
     projection = LedgerProjection()
     batches = [
-        (ready.trades, ready.entry_rows())
+        ([ready.trades], ready.entry_rows())
         for ready in (projection.decode(part)[0] for part in _parts(frames, batch_events))
     ]
     connection = await connect(dsn)
@@ -223,7 +223,7 @@ async def measure_bare_copy(
                 ("trades", TRADE_COLUMNS, trades),
                 ("entries", ENTRY_COLUMNS, entries),
             ):
-                await copy(connection, table, columns=columns, rows=rows, schema="bare")
+                await copy(connection, f"bare.{table}", columns=columns, rows=rows)
     taken = Taken(time.perf_counter() - started, _server_ns(server_pid) - before)
     await connection.execute("drop schema bare cascade")
     await connection.close()

@@ -1,6 +1,5 @@
 """Rows into a table by PostgreSQL's binary COPY, already encoded."""
 
-import io
 import struct
 from collections.abc import Iterable
 
@@ -23,15 +22,29 @@ def encode_entries(rows: Iterable[tuple[int, int, int, int, int, int, int, int]]
 
 
 async def copy(
-    connection: Connection, table: str, *, columns: Iterable[str], rows: bytes, schema: str
+    connection: Connection,
+    table: str,
+    *,
+    columns: Iterable[str],
+    rows: Iterable[bytes],
+    is_frozen: bool = False,
 ) -> None:
-    """Add encoded rows to a table, in the caller's transaction and in one statement."""
-    # Closed, because what sent it holds it in a cycle: it would stay until a collection finds that.
-    with io.BytesIO(b"".join((_HEADER, rows, _TRAILER))) as source:
-        await connection.copy_to_table(
-            table,
-            source=source,
-            schema_name=schema,
-            columns=list(columns),
-            format="binary",
-        )
+    """Add encoded rows to a table, in the caller's transaction, in one statement and message.
+
+    Args:
+        connection: in a transaction.
+        table: its schema, a dot, and its name.
+        columns: in the order of the rows' fields.
+        rows: any number of parts, whole rows in each.
+        is_frozen: whether this transaction made the table's file, so that nobody else sees it.
+    """
+    schema, name = table.split(".")
+    message = memoryview(b"".join((_HEADER, *rows, _TRAILER)))
+    await connection.copy_to_table(
+        name,
+        source=message,  # type: ignore[arg-type]  # it takes a buffer, which its types do not say
+        schema_name=schema,
+        columns=list(columns),
+        format="binary",
+        freeze=is_frozen or None,
+    )

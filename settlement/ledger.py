@@ -22,6 +22,7 @@ from messages.trading.events import (
 from runtime.postgres import Connection
 from settlement.binary_copy import copy
 from settlement.chart import Consumer, LedgerAccountKind
+from settlement.consumer import Turn, at_once
 from settlement.cycle_terms import SettlementMode
 from settlement.ledger_batch import (
     CORRECTION_COLUMNS,
@@ -73,13 +74,19 @@ class LedgerProjection:
     """Books events: decodes a batch without the database, then writes it in one transaction."""
 
     consumer = Consumer.LEDGER
+    lanes = 2
 
-    def __init__(self, modes: Mapping[int, SettlementMode] | None = None) -> None:
+    def __init__(
+        self, modes: Mapping[int, SettlementMode] | None = None, *, is_alone: bool = False
+    ) -> None:
         """Describe the projection.
 
         Args:
             modes: how accounts are to settle that the ledger has not heard of yet.
+            is_alone: the transaction that all is written in made the tables' files: nobody else
+                sees its rows, and they are written as if they had been there for long.
         """
+        self._is_alone = is_alone
         self._markets: dict[int, Market] = {}
         self._lines: dict[tuple[int, int], int] = {}
         self._modes = modes or {}
@@ -123,12 +130,14 @@ class LedgerProjection:
         self._rows.clear()
         return ready, time_ns
 
-    async def write(self, connection: Connection, ready: LedgerBatch) -> None:
+    async def write(self, connection: Connection, ready: LedgerBatch, turn: Turn = at_once) -> None:
         """Write a batch in the caller's transaction.
 
         Limits come before entries: a balance may go as low as the widest line of the batch
-        allows, whichever of its events came first.
+        allows, whichever of its events came first. Before its turn come trades and entries alone.
         """
+        if not ready.is_independent:
+            await turn()
         for table in _DEFINITIONS:
             if rows := getattr(ready, table):
                 await connection.copy_records_to_table(
@@ -143,9 +152,7 @@ class LedgerProjection:
                 _SETTLE_NET, list(ready.credited), list(ready.credited.values())
             )
         if ready.trades:
-            await copy(
-                connection, "trades", columns=TRADE_COLUMNS, rows=ready.trades, schema=NAMESPACE
-            )
+            await self._copy(connection, "trades", TRADE_COLUMNS, [ready.trades])
         if ready.corrections:
             await connection.copy_records_to_table(
                 "trade_corrections",
@@ -155,16 +162,26 @@ class LedgerProjection:
             )
         if rows := ready.entry_rows():
             # In one statement: the balances of a batch are moved once.
-            await copy(connection, "entries", columns=ENTRY_COLUMNS, rows=rows, schema=NAMESPACE)
+            await self._copy(connection, "entries", ENTRY_COLUMNS, rows)
+        await turn()
         await add_places(connection, ready.mark_places)
         if ready.mark_rows:
-            await copy(
-                connection,
-                "balance_marks",
-                columns=MARK_COLUMNS,
-                rows=ready.mark_rows,
-                schema=NAMESPACE,
-            )
+            await self._copy(connection, "balance_marks", MARK_COLUMNS, [ready.mark_rows])
+
+    async def _copy(
+        self,
+        connection: Connection,
+        table: str,
+        columns: Sequence[str],
+        rows: Sequence[bytes],
+    ) -> None:
+        await copy(
+            connection,
+            f"{NAMESPACE}.{table}",
+            columns=columns,
+            rows=rows,
+            is_frozen=self._is_alone,
+        )
 
 
 def _handlers(ready: LedgerBatch) -> dict[int, Handler]:

@@ -142,9 +142,26 @@ class LedgerBatch:
                 f"event {event.number}: unknown instrument {event.instrument}"
             )
 
-    def entry_rows(self) -> bytes:
-        """Return all entries, encoded."""
-        return self.traded + encode_entries(self.entries)
+    def entry_rows(self) -> list[bytes]:
+        """Return all entries, encoded, in parts."""
+        return [part for part in (self.traded, encode_entries(self.entries)) if part]
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether all rows but balances could be added without the batches before this one.
+
+        Not so are definitions, limits and corrections: they name what was made before them, or are
+        for the statement of the entries to find.
+        """
+        return not (
+            self.corrections
+            or self.assets
+            or self.instruments
+            or self.firms
+            or self.accounts
+            or self.limits
+            or self.credited
+        )
 
     def balance_changed(self, data: bytes, offset: int) -> None:
         """Add a BalanceChanged record: its entries."""

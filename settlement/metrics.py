@@ -37,6 +37,18 @@ class SettlementMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.batches_beside = Counter(
+            "settlement_batches_beside",
+            "Transactions whose rows were added while the one before was on its way",
+            labels,
+            registry=registry,
+        )
+        self.batches_given_up = Counter(
+            "settlement_batches_given_up",
+            "Of those that were tried so: ones that were posted again, alone",
+            labels,
+            registry=registry,
+        )
         self.connected = Gauge(
             "settlement_postgres_connected", "1 while connected", labels, registry=registry
         )

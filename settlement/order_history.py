@@ -34,8 +34,9 @@ from messages.trading.terms import CancelReason, OrderStatus
 from runtime.postgres import Connection, connect, drop
 from settlement import database
 from settlement.chart import Consumer
-from settlement.consumer import read_position, try_lock
+from settlement.consumer import Turn
 from settlement.errors import ConsumerBusyError
+from settlement.locks import read_position, try_lock
 from settlement.order_rows import (
     OPEN_STATUSES,
     CorrectedRow,
@@ -239,6 +240,8 @@ class OrderHistoryProjection:
     """Keeps the order history: decodes a batch without the database, then writes it."""
 
     consumer = Consumer.ORDER_HISTORY
+    # A batch changes the rows of orders that the one before it began.
+    lanes = 1
 
     async def load(self, connection: Connection) -> None:
         """Need nothing: events carry the whole state of an order."""
@@ -251,8 +254,9 @@ class OrderHistoryProjection:
             time_ns = dispatch(batch, handlers)
         return ready, time_ns
 
-    async def write(self, connection: Connection, ready: OrderHistoryBatch) -> None:
+    async def write(self, connection: Connection, ready: OrderHistoryBatch, turn: Turn) -> None:
         """Write a batch in the caller's transaction."""
+        await turn()
         new = [astuple(row) for row in (*ready.begun.values(), *ready.refused)]
         for table, columns, rows in (
             ("orders", _ORDER_COLUMNS, new),

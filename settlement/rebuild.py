@@ -14,10 +14,10 @@ from typing import NamedTuple
 from runtime.postgres import Connection
 from settlement import database
 from settlement.chart import Consumer
-from settlement.consumer import LOCK_SPACE, read_position, try_lock
 from settlement.errors import ConsumerBusyError, LedgerRefusedError, SettlementError
 from settlement.ledger import LedgerProjection
 from settlement.ledger_batch import LedgerBatch
+from settlement.locks import read_position, try_lock, unlock
 from settlement.ports import EventBatch
 from settlement.records import contiguous
 from settlement.schema import NAMESPACE
@@ -28,8 +28,13 @@ BATCH_EVENTS = 100_000
 BULKY = ("entries", "trades", "balance_marks")
 """What grows with trades."""
 
-WORK_MEMORY = "256MB"
-"""For sorting keys and for the sums, of one transaction."""
+_RESOURCES = {
+    "maintenance_work_mem": "256MB",
+    "work_mem": "256MB",
+    "max_parallel_maintenance_workers": "2",
+    "max_parallel_workers_per_gather": "2",
+}
+"""For sorting keys and for the sums, of one transaction that has the ledger to itself."""
 
 
 class LedgerNotEmptyError(SettlementError):
@@ -50,6 +55,9 @@ class _Part(NamedTuple):
 
     drop: str
     restore: str
+
+
+_ANYTHING = " or ".join(f"exists (select from {NAMESPACE}.{each})" for each in BULKY)
 
 
 async def rebuild(
@@ -74,33 +82,36 @@ async def rebuild(
         raise ConsumerBusyError("a poster runs in this database: stop settlement first")
     try:
         stands = await read_position(connection, Consumer.LEDGER)
-        if stands or await connection.fetchval("select exists (select from settlement.entries)"):
+        if stands or await connection.fetchval(f"select {_ANYTHING}"):
             raise LedgerNotEmptyError(f"this ledger stands at event {stands}: it is not empty")
         async with connection.transaction():
             made = await _fill(connection, batches, venue)
-        for table in (*BULKY, "balances"):
-            await connection.execute(f"vacuum analyze {NAMESPACE}.{table}")
+        await connection.execute(f"vacuum analyze {NAMESPACE}.balances")
         return made
     finally:
         if not connection.is_closed():
-            key = list(Consumer).index(Consumer.LEDGER)
-            await connection.execute("select pg_advisory_unlock($1, $2)", LOCK_SPACE, key)
+            await unlock(connection, Consumer.LEDGER)
 
 
 async def _fill(connection: Connection, batches: Iterable[EventBatch], venue: bytes) -> Rebuilt:
-    await connection.execute(f"set local maintenance_work_mem = '{WORK_MEMORY}'")
-    await connection.execute(f"set local work_mem = '{WORK_MEMORY}'")
+    for setting, value in _RESOURCES.items():
+        await connection.execute(f"set local {setting} = '{value}'")
     await database.claim(connection, venue)
     parts = await _parts(connection)
     for part in parts:
         await connection.execute(part.drop)
     for table in BULKY:
         await connection.execute(f"alter table {NAMESPACE}.{table} disable trigger user")
-    projection, last, stamp, trades = LedgerProjection(), 0, 0, 0
+        # They are empty. Files that this transaction began need no write-ahead log of their rows
+        # (``wal_level`` minimal), and no vacuum after it.
+        await connection.execute(f"truncate {NAMESPACE}.{table}")
+    projection, last, stamp, trades = LedgerProjection(is_alone=True), 0, 0, 0
     await projection.load(connection)
     async for ready, last, stamp in _decoded(projection, batches):  # noqa: B007  # used below
         await projection.write(connection, ready)
         trades += ready.trade_count
+    for table in BULKY:
+        await connection.execute(f"analyze {NAMESPACE}.{table}")
     for part in reversed(parts):
         await connection.execute(part.restore)
     await _prove(connection)

@@ -9,9 +9,9 @@ import msgspec
 from runtime.postgres import Connection
 from settlement import cycle_rebuild, database
 from settlement.chart import Consumer
-from settlement.consumer import read_position, try_lock
 from settlement.cycle_rebuild import RecordedDecision
 from settlement.errors import ConsumerBusyError
+from settlement.locks import read_position, try_lock
 from settlement.schema import NAMESPACE
 
 

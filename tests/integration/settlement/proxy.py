@@ -27,6 +27,8 @@ class Cut:
     at_commit: bool
     client_bytes: int
     server_bytes: int = 0
+    bytes_min: int = 0
+    """Cut only what comes with so many more at least: the middle of something large."""
     is_silent: bool = False
     """Forward nothing more of this line and keep it open, as a cut cable does."""
 
@@ -135,7 +137,7 @@ class _Line:
     def _claim(self, data: bytes) -> Cut | None:
         """Take the armed cut if this is its moment; another line then cannot."""
         cut = self._proxy.cut
-        if cut is None or (cut.at_commit and COMMIT_TEXT not in data):
+        if cut is None or (cut.at_commit and COMMIT_TEXT not in data) or len(data) < cut.bytes_min:
             return None
         self._proxy.cut = None
         return cut

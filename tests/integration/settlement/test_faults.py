@@ -16,17 +16,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from bench.settlement import generate
 from runtime.embedded_postgres import EmbeddedPostgres
 from runtime.postgres import Connection, connect
 from settlement import database
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
 from settlement.chart import Consumer
-from settlement.reconcile_loader import reconcile
+from settlement.reconcile_loader import load, reconcile
 from settlement.service import SettlementService
 from tests.integration.settlement.conftest import dump, fast_settings, running, settle, until
 from tests.integration.settlement.proxy import Cut, CuttingProxy
-from tests.unit.settlement.flow import Flow, flow_of
+from tests.unit.settlement.flow import VENUE, Flow, flow_of
 
 # The messages themselves: 'Q', length, "commit\0"; and CommandComplete with ReadyForQuery.
 COMMIT_BYTES = 12
@@ -108,7 +110,8 @@ async def test_cut_connections_lose_and_double_nothing(
     cuts: int,
 ) -> None:
     flow = flow_of(chance, steps=20)
-    settings = fast_settings(through(proxy, ledger_dsn), batch_events_max=20)
+    # A frame or two fill a batch, so that two of the ledger's are often there at once.
+    settings = fast_settings(through(proxy, ledger_dsn), batch_events_max=20, batch_bytes_max=2_000)
     async with running(settings, flow.batches(commands_max=5)) as (service, feeds):
         await all_settled(service, flow.number)
         for index in range(cuts):
@@ -124,6 +127,7 @@ async def test_cut_connections_lose_and_double_nothing(
         assert kinds[True] >= cuts // 2
         # Some commits came through though their answer did not: the hard case was there.
         assert recovered(service) > 0
+        assert service.metrics.batches_beside.labels("ledger")._value.get() > 0
     await assert_as_if_nothing_happened(ledger_dsn, owner, flow)
 
 
@@ -186,11 +190,28 @@ async def test_a_server_that_falls_silent_is_given_up_and_asked_again(
     assert (await reconcile(owner, flow.engine())).is_clean
 
 
+async def test_a_line_cut_within_a_large_batch_costs_an_attempt(
+    ledger_dsn: str, owner: Connection, proxy: CuttingProxy
+) -> None:
+    frames, stop = generate(6_000, accounts=50, seed=1), asyncio.Event()
+    # Its time is up long after the patience of this test.
+    settings = fast_settings(through(proxy, ledger_dsn), post_seconds_max=300.0)
+    feed = MemoryFeed(frames, venue=VENUE)
+    poster = SettlementService(settings, lambda _: feed, CollectorRegistry()).poster
+    proxy.arm(Cut(at_commit=False, client_bytes=100, bytes_min=40_000))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(poster.run(stop))
+        await until(lambda: poster.position == frames[-1].last)
+        stop.set()
+    assert len(proxy.cuts_done) == 1
+    assert (await load(owner, frames[-1].last, deep=False)).findings == []
+
+
 async def test_terminated_sessions_lose_and_double_nothing(
     ledger_dsn: str, owner: Connection, chance: random.Random
 ) -> None:
     flow = flow_of(chance, steps=20)
-    settings = fast_settings(ledger_dsn, batch_events_max=10)
+    settings = fast_settings(ledger_dsn, batch_events_max=10, batch_bytes_max=2_000)
     async with running(settings, flow.batches(commands_max=5)) as (service, feeds):
         for _ in range(15):
             for batch in more(flow, 10):
@@ -235,8 +256,9 @@ async def test_memory_stays_bounded_while_postgres_is_away(
         assert service.health()["healthy"] is False
         largest = max(len(batch.data) for batch in batches)
         for name, amount in handed_out.items():
-            # What is pending, one transaction, and the frames that crossed each bound.
-            assert amount - before[name] <= 5_000 + 3_000 + 3 * largest
+            # What is pending, two transactions and the rows of the next, and the frames that
+            # crossed each bound.
+            assert amount - before[name] <= 5_000 + 3 * 3_000 + 4 * largest
         proxy.open_door()
         await all_settled(service, flow.number)
         assert service.metrics.lag_events.labels("ledger")._value.get() == 0
@@ -268,7 +290,7 @@ async def test_a_killed_server_loses_and_doubles_nothing(
     server, dsn = own_server
     await database.migrate(dsn)
     flow = flow_of(chance, steps=20)
-    settings = fast_settings(dsn, batch_events_max=10)
+    settings = fast_settings(dsn, batch_events_max=10, batch_bytes_max=2_000)
     async with running(settings, flow.batches(commands_max=5)) as (service, feeds):
         for kill in range(kills):
             for batch in more(flow, 60):

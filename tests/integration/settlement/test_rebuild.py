@@ -23,7 +23,6 @@ from runtime.storage import DiskStorage
 from settlement import database, house, ledger, rebuild
 from settlement.adapters.memory import MemoryBatch
 from settlement.chart import Consumer, EntryCause
-from settlement.consumer import try_lock
 from settlement.cycle_decisions import Ask
 from settlement.cycles import close_cycle
 from settlement.errors import (
@@ -32,6 +31,7 @@ from settlement.errors import (
     LedgerRefusedError,
     UnfinishedLedgerError,
 )
+from settlement.locks import try_lock
 from settlement.marks import MarkRules
 from settlement.rebuild import LedgerNotEmptyError
 from settlement.reconcile_loader import load

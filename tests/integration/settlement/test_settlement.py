@@ -14,7 +14,6 @@ from settlement import database, queries
 from settlement.adapters.memory import MemoryFeed
 from settlement.chart import VENUE as VENUES_OWN
 from settlement.chart import Consumer, LedgerAccountKind
-from settlement.consumer import try_lock
 from settlement.errors import (
     ConsumerBusyError,
     EventGapError,
@@ -22,6 +21,7 @@ from settlement.errors import (
     PositionMovedError,
     SettlementError,
 )
+from settlement.locks import try_lock
 from settlement.order_history import rebuild
 from settlement.reconcile_loader import reconcile
 from settlement.service import run

@@ -229,7 +229,7 @@ def test_the_native_rows_are_the_entries_that_the_postings_describe(
 ) -> None:
     ready = natively(trade)
 
-    assert [numbers(row) for row in rows_of(ready.entry_rows())] == [
+    assert [numbers(row) for row in rows_of(b"".join(ready.entry_rows()))] == [
         (trade.number, leg, kind, cause, account, asset, amount, trade.time_ns)
         for leg, kind, cause, account, asset, amount in trade_entries(trade, MARKET)
     ]
@@ -285,7 +285,7 @@ def test_a_decoded_stream_adds_up_to_what_the_model_says(chance) -> None:  # typ
     ready, time_ns = LedgerProjection().decode(flow.batches(commands_max=9))
 
     sums: Counter[tuple[int, int]] = Counter()
-    for row in rows_of(ready.entry_rows()):
+    for row in rows_of(b"".join(ready.entry_rows())):
         _, _, kind, _, account, asset, amount, _ = numbers(row)
         if account != VENUE and kind not in MEMORANDA:
             sums[account, asset] += amount
