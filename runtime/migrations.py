@@ -5,13 +5,20 @@ from dataclasses import dataclass
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from runtime.postgres import Connection, connect
+
+ATTEMPTS_MAX = 3
+"""At a migration whose locks met another session's crosswise."""
+
+_DEADLOCK = "40P01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,19 @@ class Migrations:
             revision: an Alembic revision; ``base`` removes the tables.
             look: refuses what is there by an exception; called under the lock.
         """
+        for attempts_left in reversed(range(ATTEMPTS_MAX)):
+            try:
+                await self._attempt(dsn, revision, look)
+            except DBAPIError as error:
+                # All of a migration is one transaction: nothing of it is left.
+                if getattr(error.orig, "sqlstate", None) != _DEADLOCK or not attempts_left:
+                    raise
+            else:
+                return
 
+    async def _attempt(
+        self, dsn: str, revision: str, look: Callable[[SqlConnection], None]
+    ) -> None:
         async def dial() -> Connection:
             return await connect(dsn)
 
@@ -66,7 +85,17 @@ class Migrations:
         config = self._config()
         config.attributes["connection"] = connection
         is_down = revision == "base" or revision.startswith("-")
+        is_down = is_down or self._is_before(connection, revision)
         (command.downgrade if is_down else command.upgrade)(config, revision)
+
+    def _is_before(self, connection: SqlConnection, revision: str) -> bool:
+        """Say whether a version is older than the database's."""
+        options = {"version_table_schema": self.schema}
+        stands = MigrationContext.configure(connection, opts=options).get_current_revision()
+        if stands is None:
+            return False
+        older = ScriptDirectory.from_config(self._config()).iterate_revisions(stands, "base")
+        return revision in {script.revision for script in older if script.revision != stands}
 
     def _config(self) -> Config:
         config = Config()

@@ -1,17 +1,14 @@
 """The database before it is used: migrate it, check that it is ours, know whose ledger it holds."""
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from functools import partial
+
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 import settlement.cycle_schema
 import settlement.profit_schema  # noqa: F401  # their tables are in the metadata, too
-from runtime.postgres import Connection, connect
+from runtime.migrations import Migrations
+from runtime.postgres import Connection
 from settlement.errors import (
     ForeignSchemaError,
     ForeignVenueError,
@@ -29,17 +26,12 @@ READER_ROLE = "rialto_reader"
 BOOKKEEPER_ROLE = "rialto_bookkeeper"
 """What entries of the house are made as: may add those, and nothing else."""
 
-MIGRATIONS = "settlement:migrations"
-
-# Any number: two programs that migrate one database take turns.
-_MIGRATION_LOCK = 5_201_314
+_MIGRATIONS = Migrations(NAMESPACE, "settlement:migrations", 5_201_314)
 
 
 def head() -> str:
     """Return the schema version that this program works with."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+    return _MIGRATIONS.head()
 
 
 async def migrate(dsn: str, *, revision: str = "head") -> None:
@@ -53,50 +45,17 @@ async def migrate(dsn: str, *, revision: str = "head") -> None:
         ForeignSchemaError: the database has tables that are not Rialto's.
         SchemaVersionError: it was migrated by a newer program.
     """
-
-    async def dial() -> Connection:
-        return await connect(dsn)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=dial, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_migrate, revision)
-            await connection.commit()
-    finally:
-        await engine.dispose()
+    await _MIGRATIONS.run(dsn, revision, look=partial(_look, is_removing=revision == "base"))
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", MIGRATIONS)
-    return config
-
-
-def _migrate(connection: SqlConnection, revision: str) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+def _look(connection: SqlConnection, *, is_removing: bool) -> None:
     found = connection.execute(text(_FIND_TABLES), {"namespace": NAMESPACE}).all()
     _refuse_foreign({(row.schema, row.name) for row in found}, is_installing=True)
     if ("settlement", "alembic_version") in {(row.schema, row.name) for row in found}:
         current = connection.execute(text("select version_num from settlement.alembic_version"))
         _refuse_unknown_version(current.scalar())
-    connection.execute(text(f"create schema if not exists {NAMESPACE}"))
-    config = _config()
-    config.attributes["connection"] = connection
-    if revision == "base":
+    if is_removing:
         connection.execute(text("select set_config('rialto.remove_all', 'on', true)"))
-    is_down = revision == "base" or revision.startswith("-") or _is_before(connection, revision)
-    (command.downgrade if is_down else command.upgrade)(config, revision)
-
-
-def _is_before(connection: SqlConnection, revision: str) -> bool:
-    """Say whether a version is older than the database's."""
-    stands = MigrationContext.configure(
-        connection, opts={"version_table_schema": NAMESPACE}
-    ).get_current_revision()
-    if stands is None:
-        return False
-    older = ScriptDirectory.from_config(_config()).iterate_revisions(stands, "base")
-    return revision in {script.revision for script in older if script.revision != stands}
 
 
 AWAITS_SUCCESSOR = "set aside; its successor is not finished"
@@ -178,8 +137,7 @@ def _refuse_foreign(found: set[tuple[str, str]], *, is_installing: bool) -> None
 
 
 def _refuse_unknown_version(version: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if version is not None and version not in known:
+    if not _MIGRATIONS.is_known(version):
         raise SchemaVersionError(
             f"the database is at schema version {version}, which this program does not know:"
             " it was migrated by a newer one"

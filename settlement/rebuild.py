@@ -31,10 +31,12 @@ BULKY = ("entries", "trades", "balance_marks")
 _RESOURCES = {
     "maintenance_work_mem": "256MB",
     "work_mem": "256MB",
-    "max_parallel_maintenance_workers": "2",
     "max_parallel_workers_per_gather": "2",
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
 }
-"""For sorting keys and for the sums, of one transaction that has the ledger to itself."""
+"""For sorting keys and for the sums, of one transaction that has the ledger to itself; sums are
+made by several processes, however little the server knows of tables that are new."""
 
 
 class LedgerNotEmptyError(SettlementError):
@@ -86,6 +88,9 @@ async def rebuild(
             raise LedgerNotEmptyError(f"this ledger stands at event {stands}: it is not empty")
         async with connection.transaction():
             made = await _fill(connection, batches, venue)
+        # Its rows were written frozen, and a vacuum would find nothing to do.
+        for table in BULKY:
+            await connection.execute(f"analyze {NAMESPACE}.{table}")
         await connection.execute(f"vacuum analyze {NAMESPACE}.balances")
         return made
     finally:
@@ -110,8 +115,6 @@ async def _fill(connection: Connection, batches: Iterable[EventBatch], venue: by
     async for ready, last, stamp in _decoded(projection, batches):  # noqa: B007  # used below
         await projection.write(connection, ready)
         trades += ready.trade_count
-    for table in BULKY:
-        await connection.execute(f"analyze {NAMESPACE}.{table}")
     for part in reversed(parts):
         await connection.execute(part.restore)
     await _prove(connection)

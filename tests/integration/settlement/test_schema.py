@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -189,6 +190,19 @@ async def test_two_writers_may_open_the_same_ledger_account(
     await other.close()
 
 
+async def is_blocking(connection: Connection, pid: int) -> bool:
+    """Say whether somebody waits for what another session holds.
+
+    Within a transaction the server would go on showing the sessions that there were at first.
+    """
+    return bool(
+        await connection.fetchval(
+            "select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))",
+            pid,
+        )
+    )
+
+
 async def is_waiting(connection: Connection) -> bool:
     """Say whether somebody waits for what this connection's transaction holds."""
     return bool(
@@ -197,6 +211,29 @@ async def is_waiting(connection: Connection) -> bool:
             " where pg_backend_pid() = any(pg_blocking_pids(pid)))"
         )
     )
+
+
+async def test_a_migration_that_meets_anothers_locks_crosswise_is_made_all_the_same(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    other = await connect(ledger_dsn)
+    # The server looks for a deadlock once, so long after a wait began: first in the migration's.
+    await owner.execute("alter role rialto set deadlock_timeout = '2s'")
+    await other.execute("set deadlock_timeout = '20s'")
+    try:
+        async with other.transaction():
+            await other.execute("lock table settlement.balance_marks in access share mode")
+            migrating = asyncio.create_task(database.migrate(ledger_dsn, revision="base"))
+            await until(lambda: is_blocking(owner, other.get_server_pid()))
+            # Dropped before those, in the same transaction; or it was too late, and this one is
+            # the one to be refused.
+            with contextlib.suppress(asyncpg.DeadlockDetectedError):
+                await other.execute("lock table settlement.profit_marks in access share mode")
+    finally:
+        await owner.execute("alter role rialto reset deadlock_timeout")
+        await other.close()
+    await migrating
+    assert not any((await shape(owner)).values())
 
 
 async def test_migrating_twice_is_harmless(ledger_dsn: str) -> None:
