@@ -300,9 +300,10 @@ def _to_field(records: list[Record], place: int, field: Field) -> Iterator[Damag
         values = {each for each in values if low <= each < low + span}
     if name in COUNTERS:
         values -= {(1 << 62) - 1}
+    whole = b"".join(each.pack() for each in records)
+    at = sum(each.LENGTH for each in records[:place]) + field.offset
     for value in sorted(values - {present}):
-        data = bytearray(b"".join(each.pack() for each in records))
-        at = sum(each.LENGTH for each in records[:place]) + field.offset
+        data = bytearray(whole)
         struct.pack_into("<" + code, data, at, value)
         yield Damage(f"{type(record).__name__} {place}: {name} = {value!r}", bytes(data))
 
