@@ -15,14 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.fix_gateway.fix_client import FixClient, Pairs, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    ROOT,
-    Process,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.places import ROOT
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 PAGE = ROOT / "docs" / "protocols" / "fix-orders.md"
 BLOCK = re.compile(r"(<!-- recorded: ([a-z-]+) -->\n```\n)(.*?)(\n```\n)", re.DOTALL)

@@ -13,7 +13,7 @@ from exchange.__main__ import main
 from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_venue import temporary_venue
 from tests.integration.fix_gateway.fix_client import FixClient
-from tests.integration.fix_gateway.processes import CONFIG, ROOT, SESSIONS
+from tests.integration.fix_gateway.places import CONFIG, ROOT, SESSIONS
 
 DESK = re.compile(r"connect (\S+) .* to 127\.0\.0\.1:(\d+), TargetCompID (\S+); .* of (\S+)")
 

@@ -12,7 +12,7 @@ from exchange.certify.scenarios import play_scenarios, scenarios
 from exchange.certify.stage import certification_venue
 from fix_gateway.conformance.cases import DIALECTS, KINDS
 from fix_gateway.conformance.verdicts import Outcome, Verdict
-from tests.integration.fix_gateway.processes import CONFIG, SESSIONS
+from tests.integration.fix_gateway.places import CONFIG, SESSIONS
 
 PLAYED = [
     (dialect, case.id) for dialect in DIALECTS for case in scenarios() if dialect in case.dialects

@@ -15,14 +15,9 @@ import simplefix
 from fix_gateway.translation.times import timestamp_ns
 from messages.trading.codes import RejectCode
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    ROOT,
-    Process,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.places import ROOT
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 Fields = dict[int, str | int]
 # INST1 and MM1 speak FIX 4.4, as their files say.

@@ -26,15 +26,9 @@ from tests.integration.fix_gateway.fix_client import (
     now_text,
     text,
 )
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    ROOT,
-    Process,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.places import ROOT
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 
 Fields = dict[int, str | int]
 GATEWAY = '{"checkpoint_seconds": 0.5}'

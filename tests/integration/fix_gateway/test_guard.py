@@ -26,14 +26,9 @@ from tests.integration.fix_gateway.fix_client import (
     now_text,
     text,
 )
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    PATIENT,
-    Process,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.guard_child import PATIENT
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 LIMITS: dict[str, Any] = {
     "gap_messages_max": 50,

@@ -16,14 +16,8 @@ from messages.layout import plain_text
 from messages.trading import events
 from tests.conftest import SEED
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 
 KILLS = int(os.environ.get("RIALTO_KILLS", "6"))
 ORDERS_A_SECOND = 500

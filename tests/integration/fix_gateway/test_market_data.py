@@ -27,16 +27,9 @@ from messages.trading.answers import Book, read_books
 from messages.trading.terms import Side
 from runtime.link import Link
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, text
-from tests.integration.fix_gateway.processes import (
-    _TOKEN,
-    KEY,
-    ROOT,
-    Process,
-    address,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.places import ROOT, TOKEN, address
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 from tests.unit.fix_gateway.market_data_client import ClientBook
 
 WAIT = 120.0
@@ -114,7 +107,7 @@ class Floor:
 
     def book(self) -> Book:
         async def ask() -> Book:
-            link = await Link.connect(address(self.directory), "admin", _TOKEN)
+            link = await Link.connect(address(self.directory), "admin", TOKEN)
             try:
                 answer = await link.query("books")
             finally:

@@ -10,13 +10,8 @@ import simplefix
 
 from messages.trading.codes import RejectCode
 from tests.integration.fix_gateway.fix_client import FixClient, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 GATEWAY = '{"checkpoint_seconds": 0.5, "dialects": {"MM2": "FIX.5.0SP2"}}'
 BEGIN = {"MM2": "FIXT.1.1"}

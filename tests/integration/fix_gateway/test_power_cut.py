@@ -13,14 +13,8 @@ from exchange.demo.logon_proof import LogonKey
 from messages.layout import plain_text
 from messages.trading import events
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 
 # No checkpoint of the gateway's own comes between what the tests do to its files.
 RARELY = '{"checkpoint_seconds": 60}'

@@ -14,15 +14,8 @@ from fix_gateway.settings import Doors
 from messages.trading import events
 from messages.trading.terms import CancelOnDisconnect
 from tests.integration.fix_gateway.fix_client import FixClient, FixClientError, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    doors,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import doors, session_files
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 
 GATEWAY = '{"checkpoint_seconds": 0.5, "files": {"MM2": {"disconnect_grace_seconds_max": 1}}}'
 IN_FLIGHT = 1000

@@ -13,14 +13,8 @@ from fix_gateway.settings import ProtectionTable
 from messages.layout import plain_text
 from messages.trading import events
 from tests.integration.fix_gateway.fix_client import FixClient, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 from tests.integration.fix_gateway.test_rfq import Message, name_of, told
 
 # INST1 and MM1 speak FIX 4.4, as their files say.

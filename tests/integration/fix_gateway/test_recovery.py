@@ -16,14 +16,8 @@ import simplefix
 from messages.trading import events
 from tests.conftest import SEED
 from tests.integration.fix_gateway.fix_client import FixClient, now_text, text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    history,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, history, prepare, seed
 from tests.integration.fix_gateway.recovering import Pairs, Recovering
 from tests.integration.fix_gateway.test_kills import expected_by, place
 

@@ -10,7 +10,8 @@ import simplefix
 
 from fix_gateway.translation.times import timestamp_text
 from tests.integration.fix_gateway.fix_client import FixClient, now_text, text
-from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed, session_files
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 # INST1 and MM1 speak FIX 4.4, as their files say.
 GATEWAY = '{"checkpoint_seconds": 0.5, "dialects": {"MM2": "FIX.5.0SP2", "INST1-DC": "FIX.5.0SP2"}}'

@@ -15,13 +15,8 @@ import pytest
 
 from exchange.demo.logon_proof import LogonKey
 from tests.integration.fix_gateway.fix_client import now_text
-from tests.integration.fix_gateway.processes import (
-    KEY,
-    Process,
-    prepare,
-    seed,
-    session_files,
-)
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 
 SOH = "\x01"
 SECONDS_MAX = 60.0

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.process import EXIT_CONFIGURATION
-from tests.integration.fix_gateway.processes import Process, prepare, seed, session_files
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import Process, prepare, seed
 
 
 @pytest.fixture

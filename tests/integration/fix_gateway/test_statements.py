@@ -16,7 +16,8 @@ from exchange.demo.state_digest import HEADER_TAGS, TRAILER_TAGS
 from exchange.digest_explanation import explain, read_log, read_messages
 from fix_gateway.statements.signing import read_signer
 from tests.integration.fix_gateway.fix_client import FixClient, text
-from tests.integration.fix_gateway.processes import Process, prepare, seed, session_files
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import Process, prepare, seed
 from tests.integration.fix_gateway.test_presence import Venue, answer_of, order
 
 GATEWAY = (

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.fix_gateway.fix_client import FixClient, text
-from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed, session_files
+from tests.integration.fix_gateway.front_places import session_files
+from tests.integration.fix_gateway.processes import KEY, Process, prepare, seed
 from tests.integration.fix_gateway.test_guard import eventually, name_of, order
 
 KEPT = 40
