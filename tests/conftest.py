@@ -8,7 +8,8 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -116,16 +117,55 @@ def postgres() -> Iterator[Dsn]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-async def database(postgres: Dsn) -> AsyncIterator[str]:
-    """A fresh, empty database: its address for asyncpg."""
+@asynccontextmanager
+async def fresh_database(postgres: Dsn, *, template: str = "template1") -> AsyncIterator[str]:
+    """A copy of a database for the block: its address for asyncpg."""
     name = f"test_{secrets.token_hex(8)}"
     connection = await asyncpg.connect(postgres.url())
     try:
-        await connection.execute(f'create database "{name}"')
+        await connection.execute(f'create database "{name}" template "{template}"')
         try:
             yield postgres.url(database=name)
         finally:
             await connection.execute(f'drop database "{name}" with (force)')
     finally:
         await connection.close()
+
+
+class Templates:
+    """Databases that were migrated once: to copy one takes a quarter of the time."""
+
+    def __init__(self, postgres: Dsn) -> None:
+        self._postgres = postgres
+        self._made: set[str] = set()
+
+    @asynccontextmanager
+    async def migrated(
+        self, schema: str, migrate: Callable[[str], Awaitable[None]]
+    ) -> AsyncIterator[str]:
+        """A fresh database with a schema in it: its address for asyncpg."""
+        name = f"template_{schema}"
+        if name not in self._made:
+            connection = await asyncpg.connect(self._postgres.url())
+            try:
+                await connection.execute(f'drop database if exists "{name}" with (force)')
+                await connection.execute(f'create database "{name}"')
+                await migrate(self._postgres.url(database=name))
+            finally:
+                await connection.close()
+            self._made.add(name)
+        async with fresh_database(self._postgres, template=name) as dsn:
+            yield dsn
+
+
+@pytest.fixture(scope="session")
+def templates(postgres: Dsn) -> Templates:
+    """Migrated databases, made when they are first asked for."""
+    return Templates(postgres)
+
+
+@pytest.fixture
+async def database(postgres: Dsn) -> AsyncIterator[str]:
+    """A fresh, empty database: its address for asyncpg."""
+    async with fresh_database(postgres) as dsn:
+        yield dsn

@@ -19,6 +19,7 @@ from services.accounts.secrets_at_rest import Vault
 from services.accounts.sign_in import Tokens
 from services.accounts.terms import Purpose
 from settlement import database as settlement_database
+from tests.conftest import Templates
 from tests.unit.accounts.office import PASSWORD, VISITOR, make_office
 from tests.unit.accounts.store_promises import StorePromises, letter, somebody
 
@@ -26,9 +27,9 @@ VAULT = Vault(bytes(32))
 
 
 @pytest.fixture
-async def dsn(database: str) -> str:
-    await migrated(database)
-    return database
+async def dsn(templates: Templates) -> AsyncIterator[str]:
+    async with templates.migrated("accounts", migrated) as dsn:
+        yield dsn
 
 
 async def migrated(dsn: str) -> None:

@@ -26,6 +26,7 @@ from services.market_data.recorder import APPLICATION, Recorder
 from services.market_data.settings import RecorderSettings
 from services.market_data.store import span_of
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
+from tests.conftest import Templates
 from tests.integration.market_data.day import VENUE, Day, PlainCandle
 
 PATIENCE_SECONDS = 180.0
@@ -44,9 +45,9 @@ def settings(dsn: str, **changes: float) -> RecorderSettings:
 
 
 @pytest.fixture
-async def dsn(database: str) -> str:
-    await schema.migrate(database)
-    return database
+async def dsn(templates: Templates) -> AsyncIterator[str]:
+    async with templates.migrated("market_data", schema.migrate) as dsn:
+        yield dsn
 
 
 @pytest.fixture

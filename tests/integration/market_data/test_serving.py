@@ -31,6 +31,7 @@ from services.market_data.ports import CorePicture
 from services.market_data.service import MarketDataService
 from services.market_data.settings import MarketDataLimits, MarketDataSettings, RecorderSettings
 from settlement.adapters.memory import MemoryFeed
+from tests.conftest import Templates
 from tests.integration.market_data.day import VENUE, Day, openings
 
 PATIENCE_SECONDS = 180.0
@@ -180,9 +181,9 @@ class Rig:
 
 
 @pytest.fixture
-async def dsn(database: str) -> str:
-    await schema.migrate(database)
-    return database
+async def dsn(templates: Templates) -> AsyncIterator[str]:
+    async with templates.migrated("market_data", schema.migrate) as dsn:
+        yield dsn
 
 
 def rig_after(dsn: str, folder: Path, chance: random.Random, commands: int, **limits: Any) -> Rig:

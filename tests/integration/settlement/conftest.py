@@ -1,12 +1,10 @@
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from runtime.embedded_postgres import Dsn
 from runtime.postgres import Connection, connect
 from settlement import database
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
@@ -14,16 +12,17 @@ from settlement.chart import Consumer
 from settlement.schema import metadata
 from settlement.service import SettlementService
 from settlement.settings import SettlementSettings
+from tests.conftest import Templates
 from tests.unit.settlement.flow import VENUE
 
 PATIENCE_SECONDS = 180.0
 
 
 @pytest.fixture
-async def ledger_dsn(database: str) -> str:
+async def ledger_dsn(templates: Templates) -> AsyncIterator[str]:
     """A database with our schema in it."""
-    await migrated(database)
-    return database
+    async with templates.migrated("ledger", migrated) as dsn:
+        yield dsn
 
 
 async def migrated(dsn: str) -> None:
@@ -31,15 +30,10 @@ async def migrated(dsn: str) -> None:
 
 
 @pytest.fixture
-async def other_dsn(postgres: Dsn) -> AsyncIterator[str]:
+async def other_dsn(templates: Templates) -> AsyncIterator[str]:
     """Another database, with a schema and nothing in it."""
-    name = f"test_{secrets.token_hex(8)}"
-    connection = await connect(postgres.url())
-    await connection.execute(f'create database "{name}"')
-    await migrated(postgres.url(database=name))
-    yield postgres.url(database=name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
+    async with templates.migrated("ledger", migrated) as dsn:
+        yield dsn
 
 
 @pytest.fixture

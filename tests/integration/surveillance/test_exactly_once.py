@@ -18,6 +18,7 @@ from services.surveillance.errors import DatabaseError, PositionMovedError, Unkn
 from services.surveillance.service import SurveillanceService
 from services.surveillance.settings import SurveillanceSettings
 from settlement.adapters.memory import MemoryBatch, MemoryFeed
+from tests.conftest import Templates
 from tests.unit.surveillance.planted import PARAMETERS, day
 
 VENUE = bytes(range(16))
@@ -39,9 +40,9 @@ def settings(dsn: str, **changes: float) -> SurveillanceSettings:
 
 
 @pytest.fixture
-async def dsn(database: str) -> str:
-    await schema.migrate(database)
-    return database
+async def dsn(templates: Templates) -> AsyncIterator[str]:
+    async with templates.migrated("surveillance", schema.migrate) as dsn:
+        yield dsn
 
 
 @pytest.fixture
