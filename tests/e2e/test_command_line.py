@@ -5,9 +5,12 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.venue_run import VenueRun
 
 
+@pytest.mark.timeout(2_700)  # a hundred commands, each a process of its own
 def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> None:
     run.start()
     status = run.wait_healthy()

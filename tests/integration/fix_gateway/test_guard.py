@@ -678,13 +678,18 @@ def test_the_throttle_says_its_limit_and_lets_cancels_through(
 
 def test_the_gateways_door_opens_to_nobody_without_its_word(front: Front) -> None:
     inst = FixClient(sender="INST1", target="RIALTO", key=None)
-    for password in ("", "guess", "guess.0"):
+
+    def answer_to(password: str) -> bytes:
+        pairs: list[tuple[int, str | int]] = [(98, 0), (108, 30), (553, "INST1")]
+        pairs += [(554, password)] if password else []
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(front.directory / "fix.sock"))
-            pairs: list[tuple[int, str | int]] = [(98, 0), (108, 30), (553, "INST1")]
-            pairs += [(554, password)] if password else []
             line.sendall(inst.encoded("A", pairs, number=10**6))
-            assert b"logon refused" in said_at_the_end(line)
+            return said_at_the_end(line)
+
+    for password in ("", "guess", "guess.0"):
+        # QuickFIX hangs up unread while it has not noticed that the one before is gone.
+        eventually(lambda password=password: b"logon refused" in answer_to(password))  # type: ignore[misc]
 
 
 def test_without_the_gateway_clients_are_told_and_come_back(tmp_path: Path) -> None:
