@@ -6,7 +6,8 @@
 fresh embedded PostgreSQL: trades, candles of all intervals and the position. ``copy`` is the
 least that must be done, in the same run: the rows of the same trades by one COPY into a table
 without an index. ``history``: with so many trades of a year in the tables (made by the server
-itself), each question asked again and again for random places, through what answers doors.
+itself), each question asked again and again for random places, through what answers doors; and
+somebody's own trades among as many (``bench/own_trades.py``).
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from bench.own_trades import own_trades
 from bench.processor_time import process_times_ns
 from messages import market_data as asks
 from messages.layout import padded_text
@@ -90,6 +92,7 @@ async def measure(server: EmbeddedPostgres, options: argparse.Namespace) -> dict
         await fill(owner, options.history)
         figures["history_trades"] = options.history
         figures |= await ask(dsn, chance, options.history, options.questions)
+        figures |= await own_trades(dsn, chance, options.history, options.questions)
     await owner.close()
     return figures
 

@@ -20,22 +20,15 @@ from rialto_client.keys import read_api_key
 OFFERED_NOT = (
     "fetchAccounts",
     "fetchBorrowInterest",
-    "fetchCurrencies",
     "fetchDepositAddress",
     "fetchDepositAddresses",
     "fetchDepositAddressesByNetwork",
-    "fetchDeposits",
     "fetchLedger",
     "fetchLedgerEntry",
     "fetchLeverageTiers",
     "fetchMarginModes",
-    "fetchStatus",
-    "fetchTradingFee",
-    "fetchTradingFees",
-    "fetchTransactionFees",
     "fetchTransactions",
     "fetchTransfers",
-    "fetchWithdrawals",
 )
 
 
@@ -60,8 +53,9 @@ def terms(rest: str, streams: str, socket: str) -> dict[str, Any]:
                 "ws": {"spot": f"{streams}/ws", "ws-api": {"spot": socket}},
             }
         },
-        "options": {"fetchCurrencies": False},
-        "has": dict.fromkeys(OFFERED_NOT, False),
+        # There is one ledger: money of states has no endpoint of its own.
+        "options": {"fetchCurrencies": True, "legalMoney": None},
+        "has": dict.fromkeys(OFFERED_NOT, False) | {"cancelAllOrdersAfter": True},
     }
 
 
@@ -72,8 +66,15 @@ class Rialto(ccxt.binanceus):
         """Describe it as ccxt wants it."""
         return self.deep_extend(super().describe(), terms(REST, STREAMS, SOCKET))
 
+    def cancel_all_orders_after(
+        self, timeout: int, params: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Have all orders cancelled in ``timeout`` milliseconds, unless told again; 0: not."""
+        wanted = self.extend({"countdownTime": timeout}, params or {})
+        return dict(self.request("countdownCancelAll", ["private"], "POST", wanted))
 
-def live(exchange: ccxt.binanceus, symbol: str, price: float, amount: float) -> None:
+
+def live(exchange: Rialto, symbol: str, price: float, amount: float) -> None:
     """Place an order, look at it, cancel it, be refused, and trade."""
     name = f"life-{time.time_ns()}"
     named = {"newClientOrderId": name}
@@ -98,6 +99,11 @@ def live(exchange: ccxt.binanceus, symbol: str, price: float, amount: float) -> 
         if trade["order"] == taken["id"]:
             say(f"trade {trade['id']}: {trade['amount']} at {trade['price']}")
     say(f"BTC: {exchange.fetch_balance()['BTC']['free']} free")
+    for deposit in exchange.fetch_deposits("USD"):
+        say(f"deposit {deposit['id']}: {deposit['amount']} {deposit['currency']}")
+    for timeout in (60_000, 0):
+        timer = exchange.cancel_all_orders_after(timeout)
+        say(f"timer: {timer['countdownTime']} ms")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -37,6 +37,8 @@ def test_an_order_lives_through_ccxt(quoted: OpenMarket, ada: Path) -> None:
     assert lines[5].endswith("closed, 0.01 at 60010.0")
     assert lines[6].endswith("0.01 at 60010.0")
     assert float(lines[7].split()[1]) >= 0.01
+    assert lines[8].endswith(": 500000.0 USD")
+    assert lines[9:] == ["timer: 60000 ms", "timer: 0 ms"]
 
 
 def test_an_order_lives_through_python_binance(quoted: OpenMarket, ada: Path) -> None:
