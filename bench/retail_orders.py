@@ -6,8 +6,9 @@ A venue is started in a temporary directory, with limits that no load meets. Eve
 signed beforehand (HMAC-SHA256) and sent over keep-alive connections by a process of its own; each
 is a limit order of one of 32 people, and rests. The answer is what a client gets: the order is in
 the journal, synced to disk, and its events have come back. Then, at half the rate, by a clock,
-latency is counted from when a request was due. The yardstick is a Litestar application on uvicorn
-that answers the same requests with two bytes, in the same run.
+latency is counted from when a request was due. The yardsticks are servers that answer the same
+requests with two bytes, in the same run: the least that reads HTTP in Python, the server that the
+API runs on, an ASGI application on uvicorn, and Litestar on uvicorn (``bench/retail_echo.py``).
 """
 
 import argparse
@@ -36,6 +37,7 @@ import psutil
 import uvloop
 from msgspec.structs import replace
 
+from bench.retail_echo import KINDS
 from bench.retail_load import Figures, Load
 from exchange.accounts import sealing_vault
 from exchange.configuration import read_configuration
@@ -73,9 +75,10 @@ def main() -> int:
     print(f"orders     {report['rate']:8,.0f} a second of one process, durable")
     print(f"           {report['cpu_us']:8,.1f} us of its processor time each")
     print(f"at half    p50 {report['p50_ms']:.2f} ms, p99 {report['p99_ms']:.2f} ms")
-    print(
-        f"yardstick  {report['echo']:8,.0f} a second, a bare Litestar echo: {report['ratio']:.2f}"
-    )
+    for kind in KINDS:
+        print(
+            f"{kind:10} {report[kind]:8,.0f} a second, {report[f'{kind}_us']:.1f} us each: an echo"
+        )
     print(f"refused    {report['refused']:8,.0f}")
     return 0
 
@@ -96,16 +99,18 @@ async def _measured(seconds: float, connections: int) -> dict[str, float]:
             whole = await _run(url, people, seconds, connections)
             spent = sum(process.cpu_times()[:2]) - before
             half = await _run(url, people, seconds, connections, rate=whole.rate / 2)
-    echo = await _echo(people, seconds, connections)
+    echoes: dict[str, float] = {}
+    for kind in KINDS:
+        figures, cpu_us = await _echo(kind, people, seconds / 2, connections)
+        echoes |= {kind: figures.rate, f"{kind}_us": cpu_us}
     return {
+        **echoes,
         "load": load,
         "rate": whole.rate,
         "cpu_us": spent / len(whole.latencies) * 1e6,
         "p50_ms": half.percentile(50) * 1e3,
         "p99_ms": half.percentile(99) * 1e3,
         "refused": float(whole.refused + half.refused),
-        "echo": echo.rate,
-        "ratio": whole.rate / echo.rate,
     }
 
 
@@ -242,15 +247,20 @@ def _generate(
     return uvloop.run(run())
 
 
-async def _echo(people: list[tuple[str, bytes]], seconds: float, connections: int) -> Figures:
-    """Measure the yardstick."""
+async def _echo(
+    kind: str, people: list[tuple[str, bytes]], seconds: float, connections: int
+) -> tuple[Figures, float]:
+    """Measure a yardstick: what it answers, and its processor time for each request, in us."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.retail_echo", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.retail_echo", kind, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
         url = (await process.stdout.readline()).decode().strip()
-        return await _run(url, people, seconds, connections)
+        times = psutil.Process(process.pid).cpu_times
+        before = sum(times()[:2])
+        figures = await _run(url, people, seconds, connections)
+        return figures, (sum(times()[:2]) - before) / len(figures.latencies) * 1e6
     finally:
         process.kill()
         await process.wait()

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 CHANNEL: Final = "accounts_people"
 _SECOND_NS: Final = 1_000_000_000
+_PERMISSIONS: Final = {each.value: each for each in Permission}
 _PAUSE_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 5.0
 
@@ -94,7 +95,7 @@ class AccountSigners:
             payload=signed.payload,
             signature=signed.signature,
             address=signed.address,
-            permission=Permission(signed.permission),
+            permission=_PERMISSIONS[signed.permission],
         )
         try:
             found = await self._signatures.signer(request)

@@ -85,6 +85,20 @@ class Record(msgspec.Struct, frozen=True, gc=False):
             filled[name] = filled[name].ljust(size, b"\0")
         return cls(**filled)
 
+    @classmethod
+    def packed(cls, values: dict[str, int | bytes]) -> bytes:
+        """Return the bytes of the record that ``make`` would build, without building it.
+
+        Raises:
+            TypeError: a name that is not a field of this record.
+            struct.error: a value that its field cannot hold.
+        """
+        filled = cls.ZEROS | values
+        if len(filled) > len(cls.ZEROS):
+            unknown = values.keys() - cls.ZEROS.keys()
+            raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}")
+        return cls.CODEC.pack(*filled.values())
+
     def pack(self) -> bytes:
         """Return the record's bytes.
 
@@ -174,10 +188,9 @@ def padded_text(text: str, size: int) -> bytes:
     Raises:
         ValueError: text that is not printable ASCII or does not fit ``size`` bytes.
     """
-    data = text.encode("ascii", errors="strict")
-    if len(data) > size or not all(32 <= byte < 127 for byte in data):
+    if len(text) > size or not (text.isascii() and text.isprintable()):
         raise ValueError(f"not printable ASCII of at most {size} bytes: {text!r}")
-    return data.ljust(size, b"\0")
+    return text.encode("ascii").ljust(size, b"\0")
 
 
 def plain_text(data: bytes) -> str:

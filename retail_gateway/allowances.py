@@ -62,7 +62,7 @@ class MemoryCounters:
 
     def __init__(self, subjects_max: int) -> None:
         self._subjects_max = subjects_max
-        self._counts: dict[str, tuple[int, dict[str, int]]] = {}
+        self._counts: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
         self._bans: dict[str, tuple[int, int]] = {}
 
     async def add(self, window: Window, subject: str, amount: int, now_ns: int) -> int:
@@ -79,7 +79,7 @@ class MemoryCounters:
 
     def _present(self, window: Window, now_ns: int) -> dict[str, int]:
         number = now_ns // (window.seconds * _SECOND_NS)
-        key = f"{window.kind}-{window.letter}"
+        key = window.kind, window.letter
         at, counts = self._counts.get(key, (-1, {}))
         if at != number:
             counts = {}

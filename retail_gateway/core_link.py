@@ -53,12 +53,15 @@ _PAUSE_SECONDS_LAST: Final = 2.0
 class _Waiting:
     """A command on its way."""
 
-    __slots__ = ("account", "answer", "events", "sequence")
+    __slots__ = ("account", "answer", "events", "sequence", "until")
 
-    def __init__(self, account: int, sequence: int, answer: "asyncio.Future[Any]") -> None:
+    def __init__(
+        self, account: int, sequence: int, answer: "asyncio.Future[Any]", until: float
+    ) -> None:
         self.account = account
         self.sequence = sequence
         self.answer = answer
+        self.until = until
         self.events: Outcome = []
 
 
@@ -86,6 +89,7 @@ class CoreLink:
         self._stamp = 0
         self._connection = self._last_connection = 0
         self._waiting: dict[int, _Waiting] = {}
+        self._expiring: asyncio.TimerHandle | None = None
         self._stamps: dict[int, int] = {}
         self._outgoing: list[bytes] = []
         self.is_caught_up = asyncio.Event()
@@ -236,7 +240,8 @@ class CoreLink:
         """Make the next record of our source, received at a time of its own."""
         self._stamp = max(self._clock(), self._stamp + 1)
         self._sequence += 1
-        said = {
+        said: dict[str, int | bytes] = {
+            **fields,
             "source": self._source,
             "epoch": self._epoch,
             "source_sequence": self._sequence,
@@ -244,23 +249,35 @@ class CoreLink:
             "account": account,
         }
         if with_session:
-            said |= {"session": self._settings.session, "connection": self._connection}
-        return kind.make(**said, **fields).pack()
+            said["session"] = self._settings.session
+            said["connection"] = self._connection
+        return kind.packed(said)
 
     async def _answered(self, stamp: int, account: int, record: bytes) -> Outcome | Refusal:
-        answer: asyncio.Future[Outcome | Refusal]
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[stamp] = _Waiting(account, self._sequence, answer)
+        loop, seconds = asyncio.get_running_loop(), self._settings.limits.answer_seconds_max
+        answer: asyncio.Future[Outcome | Refusal] = loop.create_future()
+        waiting = _Waiting(account, self._sequence, answer, loop.time() + seconds)
+        self._waiting[stamp] = waiting
         self._stamps[self._sequence] = stamp
+        if self._expiring is None:
+            self._expiring = loop.call_at(waiting.until, self._expire)
         self._send(record)
         try:
-            async with asyncio.timeout(self._settings.limits.answer_seconds_max):
-                return await answer
-        except TimeoutError:
-            return OUTCOME_UNKNOWN
+            return await answer
         finally:
-            waiting = self._waiting.pop(stamp)
+            del self._waiting[stamp]
             self._stamps.pop(waiting.sequence, None)
+
+    def _expire(self) -> None:
+        """Answer who has waited for too long: one timer for all, who wait equally long."""
+        loop, self._expiring = asyncio.get_running_loop(), None
+        now = loop.time()
+        for waiting in self._waiting.values():
+            if waiting.until > now:
+                self._expiring = loop.call_at(waiting.until, self._expire)
+                return
+            if not waiting.answer.done():
+                waiting.answer.set_result(OUTCOME_UNKNOWN)
 
     def tell(
         self, kind: type[commands.Command], account: int, fields: Mapping[str, int | bytes]
@@ -331,8 +348,11 @@ _RECEIPT_AT: Final = next(
 _RECEIPT: Final = struct.Struct("<q")
 
 
+_TRADES: Final = (events.TradeExecuted, events.TradeChanged)
+
+
 def _is_about(event: Record, account: int) -> bool:
-    if isinstance(event, events.TradeExecuted | events.TradeChanged):
+    if isinstance(event, _TRADES):
         return account in (event.maker_account, event.taker_account)
     return account in (0, getattr(event, "account", 0))
 

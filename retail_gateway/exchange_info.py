@@ -10,7 +10,7 @@ from messages.trading.terms import PPM, Phase
 from retail_gateway.allowances import Allowances
 from retail_gateway.answers import Empty, RateLimitAnswer, ServerTime
 from retail_gateway.market import Instrument
-from retail_gateway.parameters import Parameters, Symbols, malformed
+from retail_gateway.parameters import SYMBOL_DOUBLED, Parameters, Symbols, malformed
 from retail_gateway.ports import Clock
 from retail_gateway.refusals import INVALID_SYMBOL, DoorCode, Refusal, door_refusal
 from retail_gateway.state import RetailState
@@ -79,6 +79,8 @@ class GeneralDesk:
             if _SYMBOL_LIST.fullmatch(wanted.symbols) is None:
                 return malformed("symbols")
             names = msgspec.json.decode(wanted.symbols, type=list[str])
+            if len(set(names)) < len(names):
+                return SYMBOL_DOUBLED
         found = [market.instrument(name or "") for name in names]
         known = [instrument for instrument in found if instrument is not None]
         return known if len(known) == len(found) else INVALID_SYMBOL

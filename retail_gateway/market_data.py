@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from messages import market_data as contract
-from retail_gateway.parameters import malformed
+from retail_gateway.parameters import SYMBOL_DOUBLED, malformed
 from retail_gateway.refusals import DoorCode, Refusal, door_refusal
 from runtime.shelf import Shelf
 
@@ -25,7 +25,8 @@ _QUESTIONS_MAX: Final = 1000
 _SECONDS_MAX: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5
 _READ_BYTES: Final = 1 << 18
-_LIMIT_DIGITS_MAX: Final = 18
+LIMIT_DIGITS_MAX: Final = 18
+"""Of a ``limit`` that is read at all."""
 
 _AWAY: Final = door_refusal(
     DoorCode.MARKET_DATA_AWAY,
@@ -123,7 +124,7 @@ def question_of(values: Mapping[str, str], takes: type[Any]) -> dict[str, Any] |
     """
     values = dict(values)
     limit = values.get("limit", "")
-    if limit.isascii() and limit.isdigit() and len(limit) <= _LIMIT_DIGITS_MAX:
+    if limit.isascii() and limit.isdigit() and len(limit) <= LIMIT_DIGITS_MAX:
         most = contract.LEVELS_MAX if takes is contract.AskDepth else contract.ROWS_MAX
         values["limit"] = str(min(int(limit), most))
     if "symbols" not in values:
@@ -132,6 +133,8 @@ def question_of(values: Mapping[str, str], takes: type[Any]) -> dict[str, Any] |
         names = msgspec.json.decode(values["symbols"], type=list[str])
     except msgspec.DecodeError:
         return malformed("symbols")
+    if len(set(names)) < len(names):
+        return SYMBOL_DOUBLED
     return {**values, "symbols": names}
 
 

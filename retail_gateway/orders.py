@@ -11,7 +11,7 @@ from messages.trading.terms import OrderStatus, Side
 OPEN = frozenset({OrderStatus.PENDING_TRIGGER, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, gc=False):
     """Where an order stands; units are the venue's own."""
 
     order_id: int
@@ -44,7 +44,7 @@ class Order(msgspec.Struct, kw_only=True):
         return self.status in OPEN
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A person's side of a trade, as it stands now: a bust takes it away."""
 
     trade_id: int
@@ -91,7 +91,7 @@ def order_of(event: events.OrderEvent, known: Order | None) -> Order:
     )
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """One side of a trade, or of its bust or correction: what became of the order."""
 
     order_id: int

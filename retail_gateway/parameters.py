@@ -133,6 +133,11 @@ class Symbols(Parameters, frozen=True, kw_only=True):
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_ORDINARY = re.compile(
+    rb"[A-Za-z][A-Za-z0-9]{0,63}=[!-$'-*,-<>-~]{1,8192}"
+    rb"(?:&[A-Za-z][A-Za-z0-9]{0,63}=[!-$'-*,-<>-~]{1,8192})*"
+)
+"""Parameters that say what they are: nothing escaped, nothing empty, nothing odd."""
 _VALUE = re.compile(rb"[ -~]{0,8192}")
 _PERCENT_FAULT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FIELD_OF_ERROR = re.compile(r"`\$\.([A-Za-z]+)")
@@ -167,6 +172,12 @@ def malformed(name: str) -> Refusal:
     )
 
 
+SYMBOL_DOUBLED: Final = door_refusal(
+    DoorCode.PARAMETER_REPEATED, -1151, "Symbol is present multiple times in the list."
+)
+"""What is named twice would weigh as much as once and be made twice."""
+
+
 def not_allowed(name: str) -> Refusal:
     """Refuse a parameter that does not go with the others."""
     return door_refusal(
@@ -180,6 +191,25 @@ def read(*parts: bytes) -> dict[str, str] | Refusal:
     A name may come once in all parts together: a request that says two things is refused, rather
     than read as one of them.
     """
+    return _read_ordinary(parts) or read_anything(*parts)
+
+
+def _read_ordinary(parts: tuple[bytes, ...]) -> dict[str, str] | None:
+    """Read what most requests are, five times as fast; None for what needs to be looked at."""
+    pairs: list[list[str]] = []
+    for part in parts:
+        if part:
+            if _ORDINARY.fullmatch(part) is None:
+                return None
+            pairs += [pair.split("=") for pair in part.decode("ascii").split("&")]
+    if len(pairs) > PARAMETERS_MAX:
+        return None
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None
+
+
+def read_anything(*parts: bytes) -> dict[str, str] | Refusal:
+    """Read as ``read`` does, one parameter after the other: it says what is wrong with which."""
     found: dict[str, str] = {}
     for part in parts:
         if not part:

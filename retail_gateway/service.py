@@ -31,7 +31,7 @@ from retail_gateway.ports import (
     Signers,
 )
 from retail_gateway.rest import openapi
-from retail_gateway.rest.application import Application, Page
+from retail_gateway.rest.application import Application, page
 from retail_gateway.routes import Desks, endpoints
 from retail_gateway.settings import RetailSettings
 from retail_gateway.signing import Notary, Replays
@@ -40,8 +40,8 @@ from retail_gateway.state import RetailState
 from retail_gateway.trading import TradingDesk
 from retail_gateway.user_data import UserData
 from retail_gateway.wallet import WalletDesk
-from runtime import http_server
-from runtime.http_server import HttpBounds
+from runtime import quick_server
+from runtime.quick_http import QuickBounds
 from runtime.shelf import Shelf
 
 log = structlog.get_logger()
@@ -147,11 +147,11 @@ class RetailService:
             self._table,
             body_bytes_max=self._settings.http.body_bytes_max,
             pages={
-                openapi.DOCUMENT_PATH: Page(
-                    b"application/json", msgspec.json.encode(openapi.document(self._table))
+                openapi.DOCUMENT_PATH: page(
+                    "application/json", msgspec.json.encode(openapi.document(self._table))
                 ),
-                openapi.PAGE_PATH: Page(
-                    b"text/html;charset=UTF-8", openapi.page(self._table).encode()
+                openapi.PAGE_PATH: page(
+                    "text/html;charset=UTF-8", openapi.page(self._table).encode()
                 ),
             },
         )
@@ -220,15 +220,16 @@ class RetailService:
         listening: Callable[[str], None],
     ) -> None:
         http = self._settings.http
-        bounds = HttpBounds(
+        bounds = QuickBounds(
             connections_max=http.connections_max,
             connections_per_network_max=http.connections_per_network_max,
             exchange_seconds_max=http.request_seconds_max,
+            handshake_seconds_max=http.handshake_seconds_max,
             header_bytes_max=http.header_bytes_max,
+            body_bytes_max=http.body_bytes_max,
             stop_seconds_max=_STOP_SECONDS_MAX,
-            is_quick=True,
         )
-        await http_server.serve(
+        await quick_server.serve(
             application,
             (self._settings.host, self._settings.port),
             bounds,

@@ -54,6 +54,10 @@ class Credentials(NamedTuple):
 
 def signed_part(*parts: bytes) -> bytes:
     """Return what a REST request's signature is over: query and body, joined, without itself."""
+    whole = b"".join(parts)
+    head, found, last = whole.rpartition(b"&signature=")
+    if found and b"&" not in last and b"signature=" not in head and whole in parts:
+        return head  # all of it in one part, and the signature behind it: the usual way
     return b"".join([_SIGNATURE.sub(b"", part) for part in parts])
 
 

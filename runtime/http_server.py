@@ -6,15 +6,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 
+from runtime.connection_room import SPARE_CONNECTIONS
 from runtime.http_connections import bounded_protocol
 from runtime.toml import SettingsError
-
-SPARE_CONNECTIONS: Final = 4
-"""Above the bound, and answered all the same: for when every connection has a request in hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +26,6 @@ class HttpBounds:
     header_bytes_max: int
     stop_seconds_max: int
     """For the requests in hand, once the server is to stop."""
-    is_quick: bool = False
-    """Whether HTTP is read by httptools: three times as quick, for a door of thousands a second."""
 
 
 class _Server(uvicorn.Server):
@@ -93,7 +89,6 @@ def _configured(
             seconds_max=bounds.exchange_seconds_max,
             connections_max=bounds.connections_max,
             per_network_max=bounds.connections_per_network_max,
-            quick_head_bytes_max=bounds.header_bytes_max if bounds.is_quick else 0,
         ),
         ws="none",
         lifespan="off",

@@ -1,8 +1,13 @@
 """What one client can have at will, by its address: what to count by when clients are bounded."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Final
+
+_REMEMBERED_MAX: Final = 4096
 
 
+@lru_cache(_REMEMBERED_MAX)
 def network_of(address: str) -> str:
     """Return an IPv4 address as it is, and of an IPv6 address its network of 64 bits."""
     try:

@@ -9,6 +9,7 @@ from litestar import Litestar
 
 from exchange.configuration import AdminApiTable
 from runtime import http_server
+from runtime.connection_room import SPARE_CONNECTIONS
 from runtime.http_server import HttpBounds
 
 _TABLE: Final = "config/venue.toml: [admin_api]"
@@ -42,7 +43,7 @@ async def serve(
         connections_max=table.connections_max,
         # Operators may all come through one host, so one network may have all there are: whoever
         # says nothing makes room.
-        connections_per_network_max=table.connections_max + http_server.SPARE_CONNECTIONS,
+        connections_per_network_max=table.connections_max + SPARE_CONNECTIONS,
         exchange_seconds_max=_TIMES_PER_EXCHANGE * table.request_seconds_max,
         header_bytes_max=_HEADER_BYTES_MAX,
         stop_seconds_max=int(table.request_seconds_max),

@@ -49,9 +49,8 @@ def decimal_text(value: int, decimals: int) -> str:
     """Write an integer of 10**-``decimals`` as decimal text with all its digits."""
     if decimals == 0:
         return str(value)
-    sign = "-" if value < 0 else ""
-    whole, fraction = divmod(abs(value), 10**decimals)
-    return f"{sign}{whole}.{fraction:0{decimals}d}"
+    digits = str(value).zfill(decimals + 1 + (value < 0))
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def short_decimal_text(value: int, decimals: int) -> str:

@@ -5,6 +5,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
+from retail_gateway.market_data import LIMIT_DIGITS_MAX
+from retail_gateway.parameters import Parameters
 from retail_gateway.routes import Endpoint, Security
 
 DOCUMENT_PATH: Final = "/api/v3/openapi.json"
@@ -73,7 +75,11 @@ def document(table: list[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, schema: Any, refused: Any) -> dict[str, Any]:
     is_signed = endpoint.security is not Security.NONE
-    parameters = [_parameter(field) for field in msgspec.structs.fields(endpoint.takes)]
+    is_question = not issubclass(endpoint.takes, Parameters)
+    parameters = [
+        _parameter(field, is_question=is_question)
+        for field in msgspec.structs.fields(endpoint.takes)
+    ]
     if is_signed:
         parameters += [
             {"name": name, "in": "query", "required": needed, "schema": kind, "description": said}
@@ -100,8 +106,11 @@ def _operation(endpoint: Endpoint, schema: Any, refused: Any) -> dict[str, Any]:
     return operation
 
 
-def _parameter(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
+def _parameter(field: msgspec.structs.FieldInfo, *, is_question: bool) -> dict[str, Any]:
     kind = msgspec.json.schema(_given(field.type))
+    if is_question and field.encode_name == "limit":
+        most = f"Above {kind['maximum']} it is {kind['maximum']}."
+        kind = {**kind, "maximum": 10**LIMIT_DIGITS_MAX - 1, "description": most}
     if field.encode_name == "symbols":
         kind = {"type": "string", "description": 'A JSON array such as ["BTCUSD"].'}
     parameter: dict[str, Any] = {

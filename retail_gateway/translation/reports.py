@@ -27,7 +27,8 @@ from retail_gateway.orders import Order, Trade
 
 MILLISECOND: Final = 1_000_000
 
-_STATUS: Final = {
+# By numbers too: each is its enumeration's member.
+_STATUS: Final[dict[int, str]] = {
     OrderStatus.PENDING_TRIGGER: "NEW",
     OrderStatus.NEW: "NEW",
     OrderStatus.PARTIALLY_FILLED: "PARTIALLY_FILLED",
@@ -36,21 +37,21 @@ _STATUS: Final = {
     OrderStatus.EXPIRED: "EXPIRED",
     OrderStatus.REJECTED: "REJECTED",
 }
-SIDE: Final = {Side.BUY: "BUY", Side.SELL: "SELL"}
-TYPE: Final = {
+SIDE: Final[dict[int, str]] = {Side.BUY: "BUY", Side.SELL: "SELL"}
+TYPE: Final[dict[int, str]] = {
     OrderType.LIMIT: "LIMIT",
     OrderType.MARKET: "MARKET",
     OrderType.STOP: "STOP_LOSS",
     OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
 }
-TIME_IN_FORCE: Final = {
+TIME_IN_FORCE: Final[dict[int, str]] = {
     TimeInForce.DAY: "DAY",
     TimeInForce.GOOD_TILL_CANCEL: "GTC",
     TimeInForce.IMMEDIATE_OR_CANCEL: "IOC",
     TimeInForce.FILL_OR_KILL: "FOK",
     TimeInForce.GOOD_TILL_DATE: "GTD",
 }
-SELF_TRADE: Final = {
+SELF_TRADE: Final[dict[int, str]] = {
     SelfTradePrevention.ACCOUNT_DEFAULT: "EXPIRE_MAKER",
     SelfTradePrevention.CANCEL_RESTING: "EXPIRE_MAKER",
     SelfTradePrevention.CANCEL_INCOMING: "EXPIRE_TAKER",
@@ -65,7 +66,7 @@ def status_text(status: int, reason: int) -> str:
         return "EXPIRED_IN_MATCH"
     if status == OrderStatus.CANCELLED and reason in _BY_THE_VENUE:
         return "EXPIRED"
-    return _STATUS[OrderStatus(status)]
+    return _STATUS[status]
 
 
 _BY_THE_VENUE: Final = frozenset(
@@ -85,7 +86,7 @@ def type_text(order: Order) -> str:
     """Say an order's type in Binance's words."""
     if order.order_type == OrderType.LIMIT and order.order_flags & OrderFlag.POST_ONLY:
         return "LIMIT_MAKER"
-    return TYPE[OrderType(order.order_type)]
+    return TYPE[order.order_type]
 
 
 def limit_price(order: Order, instrument: Instrument) -> str:
@@ -109,16 +110,16 @@ def order_answer(order: Order, instrument: Instrument) -> OrderAnswer:
         orig_quote_order_qty=instrument.quote.text(order.cash_atoms),
         cumulative_quote_qty=instrument.value(order.filled_value),
         status=status_text(order.status, order.reason),
-        time_in_force=TIME_IN_FORCE[TimeInForce(order.time_in_force)],
+        time_in_force=TIME_IN_FORCE[order.time_in_force],
         type=type_text(order),
-        side=SIDE[Side(order.side)],
+        side=SIDE[order.side],
         stop_price=instrument.price(order.stop_price_ticks),
         iceberg_qty=instrument.quantity(order.display_lots if is_iceberg else 0),
         time=created,
         update_time=updated,
         is_working=is_working,
         working_time=created if is_working else -1,
-        self_trade_prevention_mode=SELF_TRADE[SelfTradePrevention(order.self_trade_prevention)],
+        self_trade_prevention_mode=SELF_TRADE[order.self_trade_prevention],
     )
 
 
@@ -153,24 +154,25 @@ def placed_answer(
             client_order_id=order.client_order_id,
             transact_time=at,
         )
-    full = order_answer(order, instrument)
+    is_working = order.status != OrderStatus.PENDING_TRIGGER
+    stop_price_ticks = order.stop_price_ticks
     return PlacedAnswer(
-        symbol=full.symbol,
-        order_id=full.order_id,
-        client_order_id=full.client_order_id,
+        symbol=instrument.symbol,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
         transact_time=at,
-        price=full.price,
-        orig_qty=full.orig_qty,
-        executed_qty=full.executed_qty,
-        orig_quote_order_qty=full.orig_quote_order_qty,
-        cumulative_quote_qty=full.cumulative_quote_qty,
-        status=full.status,
-        time_in_force=full.time_in_force,
-        type=full.type,
-        side=full.side,
-        stop_price=full.stop_price if order.stop_price_ticks else None,
-        working_time=full.working_time,
-        self_trade_prevention_mode=full.self_trade_prevention_mode,
+        price=limit_price(order, instrument),
+        orig_qty=instrument.quantity(order.quantity_lots),
+        executed_qty=instrument.quantity(order.filled_lots),
+        orig_quote_order_qty=instrument.quote.text(order.cash_atoms),
+        cumulative_quote_qty=instrument.value(order.filled_value),
+        status=status_text(order.status, order.reason),
+        time_in_force=TIME_IN_FORCE[order.time_in_force],
+        type=type_text(order),
+        side=SIDE[order.side],
+        stop_price=instrument.price(stop_price_ticks) if stop_price_ticks else None,
+        working_time=order.created_at_ns // MILLISECOND if is_working else -1,
+        self_trade_prevention_mode=SELF_TRADE[order.self_trade_prevention],
         fills=fills if response == "FULL" else None,
     )
 

@@ -1,5 +1,6 @@
 """From a request's words to the fields of a command: decimals to ticks, lots and atoms, exactly."""
 
+from functools import cache
 from typing import Final
 
 from messages.trading.decimals import DecimalFault, steps
@@ -37,6 +38,7 @@ ORDER_TYPES: Final = {
     "STOP_LOSS_LIMIT": OrderType.STOP_LIMIT,
 }
 
+_SENT: Final = ("timeInForce", "quantity", "quoteOrderQty", "price", "stopPrice", "icebergQty")
 _NEEDED: Final = {
     "LIMIT": ("timeInForce", "quantity", "price"),
     "LIMIT_MAKER": ("quantity", "price"),
@@ -61,7 +63,15 @@ def order_fields(terms: Terms, instrument: Instrument, name: str) -> Fields | Re
         instrument: of the terms' symbol.
         name: the client's id for the order, or the one that it was given.
     """
-    refused = _unfit(terms)
+    sent = (
+        terms.time_in_force is not None,
+        terms.quantity is not None,
+        terms.quote_order_qty is not None,
+        terms.price is not None,
+        terms.stop_price is not None,
+        terms.iceberg_qty is not None,
+    )
+    refused = _unfit(terms.type, sent)
     if refused is not None:
         return refused
     fields: Fields = {
@@ -76,15 +86,14 @@ def order_fields(terms: Terms, instrument: Instrument, name: str) -> Fields | Re
     }
     if terms.type == "LIMIT_MAKER":
         fields["order_flags"] = OrderFlag.POST_ONLY
-    for name_sent, text, field in (
-        ("price", terms.price, "price_ticks"),
-        ("stopPrice", terms.stop_price, "stop_price_ticks"),
-        ("quantity", terms.quantity, "quantity_lots"),
-        ("icebergQty", terms.iceberg_qty, "display_lots"),
+    for text, reads, name_sent, field in (
+        (terms.price, ticks, "price", "price_ticks"),
+        (terms.stop_price, ticks, "stopPrice", "stop_price_ticks"),
+        (terms.quantity, lots, "quantity", "quantity_lots"),
+        (terms.iceberg_qty, lots, "icebergQty", "display_lots"),
     ):
         if text is None:
             continue
-        reads = ticks if field.endswith("ticks") else lots
         number = reads(text, instrument, name_sent)
         if isinstance(number, Refusal):
             return number
@@ -97,24 +106,18 @@ def order_fields(terms: Terms, instrument: Instrument, name: str) -> Fields | Re
     return fields
 
 
-def _unfit(terms: Terms) -> Refusal | None:
-    """Say which parameter is missing for the order's type, or is one too many."""
-    sent = {
-        "timeInForce": terms.time_in_force,
-        "quantity": terms.quantity,
-        "quoteOrderQty": terms.quote_order_qty,
-        "price": terms.price,
-        "stopPrice": terms.stop_price,
-        "icebergQty": terms.iceberg_qty,
-    }
-    for name in _NEEDED[terms.type]:
-        if sent[name] is None:
+@cache
+def _unfit(kind: str, is_sent: tuple[bool, ...]) -> Refusal | None:
+    """Say which parameter is missing for an order's type, or is one too many."""
+    sent = dict(zip(_SENT, is_sent, strict=True))
+    for name in _NEEDED[kind]:
+        if not sent[name]:
             return missing(name)
-    for name, value in sent.items():
-        if value is not None and name not in _ALLOWED[terms.type]:
+    for name in _SENT:
+        if sent[name] and name not in _ALLOWED[kind]:
             return not_allowed(name)
-    if terms.type == "MARKET" and (terms.quantity is None) is (terms.quote_order_qty is None):
-        return missing("quantity") if terms.quantity is None else not_allowed("quoteOrderQty")
+    if kind == "MARKET" and sent["quantity"] is sent["quoteOrderQty"]:
+        return not_allowed("quoteOrderQty") if sent["quantity"] else missing("quantity")
     return None
 
 

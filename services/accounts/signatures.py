@@ -1,11 +1,11 @@
 """Whose signature it is: for the doors that take signed requests, in whatever process they are."""
 
-import hashlib
 import hmac
-from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Protocol
+from typing import Final, Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -16,13 +16,15 @@ from services.accounts.secrets_at_rest import Vault
 from services.accounts.sessions import SECOND_NS
 from services.accounts.terms import KeyKind, Permission, Status
 
+_OPENED_MAX: Final = 4096
+"""Secrets that are not opened again for each request; whoever reads them in this process's memory
+could read there what opens all of them."""
 _SIGNATURE_INVALID = Refused(
     RefusalCode.SIGNATURE_INVALID, "no such key, or the signature is not its own"
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignedRequest:
+class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a program sent: the signature is over every byte of ``payload``."""
 
     key_id: str
@@ -45,8 +47,10 @@ class Signatures:
 
     def __init__(self, keys: Keys, vault: Vault, clock: Clock) -> None:
         self._keys = keys
-        self._vault = vault
         self._clock = clock
+        self._secret = lru_cache(_OPENED_MAX)(
+            lambda key_id, sealed: vault.open(sealed, place=place_of(key_id))
+        )
 
     async def signer(self, request: SignedRequest) -> Person | Refused:
         """Return who signed a request, if the key may do this, from there, now.
@@ -74,8 +78,8 @@ class Signatures:
 
     def _is_signed(self, key: ApiKey, request: SignedRequest) -> bool:
         if key.kind is KeyKind.HMAC:
-            secret = self._vault.open(key.material, place=place_of(key.key_id))
-            expected = hmac.new(secret, request.payload, hashlib.sha256).digest()
+            secret = self._secret(key.key_id, key.material)
+            expected = hmac.digest(secret, request.payload, "sha256")
             return hmac.compare_digest(expected, request.signature)
         try:
             Ed25519PublicKey.from_public_bytes(key.material).verify(
@@ -103,7 +107,10 @@ def place_of(key_id: str) -> str:
 def _key(person: Person | None, key_id: str) -> ApiKey | None:
     if person is None:
         return None
-    return next((each for each in person.api_keys if each.key_id == key_id), None)
+    for each in person.api_keys:
+        if each.key_id == key_id:
+            return each
+    return None
 
 
 def _is_among(address: str, networks: tuple[str, ...]) -> bool:

@@ -24,13 +24,14 @@ def test_every_field_stands_on_its_natural_alignment(record: type[Record]) -> No
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_a_record_survives_its_own_bytes(record: type[Record]) -> None:
-    filled = record.make(
-        **{
-            field.name: b"x" * field.size if field.code.endswith("s") else number + 1
-            for number, field in enumerate(record.FIELDS[3:])
-        }
-    )
+    values: dict[str, int | bytes] = {
+        field.name: b"x" * field.size if field.code.endswith("s") else number + 1
+        for number, field in reversed(list(enumerate(record.FIELDS[3:])))
+    }
+    filled = record.make(**values)
     assert record.unpack(filled.pack()) == filled
+    assert record.packed(values) == filled.pack()
+    assert record.packed({}) == record.make().pack()
 
 
 @given(st.binary(max_size=400))
@@ -68,6 +69,8 @@ def test_a_kind_is_given_once() -> None:
 def test_a_name_that_is_no_field_is_refused() -> None:
     with pytest.raises(TypeError, match="no field prise"):
         PlaceOrder.make(prise=1)
+    with pytest.raises(TypeError, match="no field prise"):
+        PlaceOrder.packed({"prise": 1})
 
 
 def test_a_value_out_of_its_field_is_refused() -> None:

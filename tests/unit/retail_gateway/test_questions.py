@@ -6,6 +6,7 @@ import pytest
 
 from messages import market_data as contract
 from retail_gateway.market_data import question_of
+from retail_gateway.parameters import SYMBOL_DOUBLED
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,10 @@ def test_a_limit_above_the_most_is_the_most(takes: type[Any], limit: str, asked:
         "symbol": "BTCUSD",
         "limit": asked,
     }
+
+
+def test_a_symbol_is_named_once() -> None:
+    twice = {"symbols": '["BTCUSD","ETHUSD","BTCUSD"]'}
+    assert question_of(twice, contract.AskTicker) is SYMBOL_DOUBLED
+    once = {"symbols": '["BTCUSD","ETHUSD"]'}
+    assert question_of(once, contract.AskTicker) == {"symbols": ["BTCUSD", "ETHUSD"]}

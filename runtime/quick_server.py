@@ -1,0 +1,95 @@
+"""Serves HTTP by ``runtime.quick_http``: listens, accepts, and stops when it is asked to."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from runtime.quick_http import Answers, House, QuickBounds
+from runtime.toml import SettingsError
+
+log = structlog.get_logger()
+
+_ACCEPT_PAUSE_SECONDS: Final = 0.1
+
+
+async def serve(
+    answer: Answers,
+    where: tuple[str, int],
+    bounds: QuickBounds,
+    context: ssl.SSLContext | None,
+    stop: asyncio.Event,
+    *,
+    table: str,
+    listening: Callable[[str], None],
+) -> None:
+    """Serve until asked to stop, and answer what is in hand.
+
+    Args:
+        answer: what answers.
+        where: host and port to listen on; port 0 for any.
+        bounds: how much to take.
+        context: for TLS; None for plain HTTP.
+        stop: ends it.
+        table: where the address is configured, for the words of an error.
+        listening: told the address.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    host, port = where
+    try:
+        listener = socket.create_server(where, backlog=bounds.connections_max)
+    except OSError as error:
+        raise SettingsError(f"{table} {host}:{port}: {error}") from error
+    # Connections inherit it: an answer goes when it is written.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    host, port = listener.getsockname()[:2]
+    house = House(answer, bounds)
+    sweeping = asyncio.create_task(house.sweep(), name="http.sweep")
+    try:
+        async with _accepting(house, listener, context):
+            listening(f"{'http' if context is None else 'https'}://{host}:{port}")
+            await stop.wait()
+        await house.empty()
+    finally:
+        sweeping.cancel()
+        listener.close()
+
+
+@asynccontextmanager
+async def _accepting(
+    house: House, listener: socket.socket, context: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    """Accept connections while the block runs."""
+    if context is None:
+        server = await house.loop.create_server(house.connection, sock=listener)
+        try:
+            yield
+        finally:
+            server.close()
+        return
+    listener.setblocking(False)
+    accepting = asyncio.create_task(_accept(house, listener, context), name="http.accept")
+    try:
+        yield
+    finally:
+        accepting.cancel()
+        with suppress(asyncio.CancelledError):
+            await accepting
+
+
+async def _accept(house: House, listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Accept connections that begin with a handshake, which a loop's server does not count."""
+    while True:
+        try:
+            accepted, peer = await house.loop.sock_accept(listener)
+        except OSError as error:  # the client is gone already, or we have too many files open
+            log.warning("accept_failed", reason=str(error))
+            await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
+            continue
+        house.accept_tls(accepted, str(peer[0]), context)
