@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from bootstrap.environment import Environment
 
 SOURCE_ONLY = "quickfix"
-CLIENTS = "clients"
-"""People's own clients, for tests: in an environment of their own, for they pin what we use."""
+APART = ("clients", "schemathesis")
+"""For tests, each in an environment of its own, for they pin what we use: people's own clients,
+and what makes up requests."""
 HEADING = "# Made by `./rialto lock` from {source}; not edited by hand.\n"
 
 
@@ -31,13 +32,13 @@ def write(environment: Environment) -> int:
             environment, "--group", "build", "--group", "dev", "--no-emit-package", SOURCE_ONLY
         ),
         SOURCE_ONLY: _entry(_export(environment), SOURCE_ONLY),
-        CLIENTS: _compiled(environment, CLIENTS),
+        **{name: _compiled(environment, name) for name in APART},
     }
     for name, text in exports.items():
         if "://" in text:
             raise SetupError(f"the export for {name}.txt holds an address; nothing was written")
     for name, text in exports.items():
-        heading = HEADING.format(source=f"{name}.in" if name == CLIENTS else "pyproject.toml")
+        heading = HEADING.format(source=f"{name}.in" if name in APART else "pyproject.toml")
         (environment.requirements / f"{name}.txt").write_text(heading + text, encoding="utf-8")
         say(f"wrote requirements/{name}.txt")
     return 0

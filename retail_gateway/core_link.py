@@ -259,8 +259,7 @@ class CoreLink:
         waiting = _Waiting(account, self._sequence, answer, loop.time() + seconds)
         self._waiting[stamp] = waiting
         self._stamps[self._sequence] = stamp
-        if self._expiring is None:
-            self._expiring = loop.call_at(waiting.until, self._expire)
+        self._expire_at(waiting.until)
         self._send(record)
         try:
             return await answer
@@ -268,16 +267,23 @@ class CoreLink:
             del self._waiting[stamp]
             self._stamps.pop(waiting.sequence, None)
 
-    def _expire(self) -> None:
-        """Answer who has waited for too long: one timer for all, who wait equally long."""
-        loop, self._expiring = asyncio.get_running_loop(), None
-        now = loop.time()
-        for waiting in self._waiting.values():
-            if waiting.until > now:
-                self._expiring = loop.call_at(waiting.until, self._expire)
+    def _expire_at(self, until: float) -> None:
+        """Look no later than this at who has waited for too long: one timer is for all."""
+        if self._expiring is not None:
+            if self._expiring.when() <= until:
                 return
-            if not waiting.answer.done():
+            self._expiring.cancel()
+        self._expiring = asyncio.get_running_loop().call_at(until, self._expire)
+
+    def _expire(self) -> None:
+        """Answer who has waited for too long."""
+        self._expiring, now = None, asyncio.get_running_loop().time()
+        for waiting in self._waiting.values():
+            if waiting.until <= now and not waiting.answer.done():
                 waiting.answer.set_result(OUTCOME_UNKNOWN)
+        left = [waiting.until for waiting in self._waiting.values() if waiting.until > now]
+        if left:
+            self._expire_at(min(left))
 
     def tell(
         self, kind: type[commands.Command], account: int, fields: Mapping[str, int | bytes]
@@ -359,9 +365,8 @@ def _is_about(event: Record, account: int) -> bool:
 
 def _refusal_in(outcome: Outcome) -> Refusal | None:
     for event in outcome:
-        code = getattr(event, "code", RejectCode.NONE)
-        if isinstance(event, _REJECTIONS) and code:
-            return venue_refusal(code, limit=event.limit, usage=event.usage)
+        if isinstance(event, _REJECTIONS) and event.code:
+            return venue_refusal(event.code, limit=event.limit, usage=event.usage)
     return None
 
 

@@ -95,7 +95,11 @@ class TradingDesk:
     ) -> PlacedAnswer:
         accepted = outcome[0]
         assert isinstance(accepted, events.OrderAccepted), accepted
-        order = order_after(outcome, accepted.order_id, None)
+        last, order = outcome[-1], self._state.order(asked.account, accepted.order_id)
+        assert isinstance(last, events.Event), last
+        if order is None or order.updated_event > last.number:
+            # Others have changed it since: the answer is of what its own command did.
+            order = order_after(outcome, accepted.order_id, None)
         assert order is not None, "it begins with its acceptance"
         response = terms.new_order_resp_type or _RESPONSES.get(terms.type, "ACK")
         fills = [

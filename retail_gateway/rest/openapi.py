@@ -47,14 +47,24 @@ class Refused(msgspec.Struct):
     details: Details
 
 
+class RefusedQuestion(msgspec.Struct):
+    """A question that was refused: by market data itself, without details."""
+
+    code: int
+    msg: str
+    details: Details | msgspec.UnsetType = msgspec.UNSET
+
+
 def document(table: list[Endpoint]) -> dict[str, Any]:
     """Return the document."""
     types = [endpoint.answers for endpoint in table]
-    schemas, components = msgspec.json.schema_components((*types, Refused), ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(
+        (*types, Refused, RefusedQuestion), ref_template=_REF
+    )
     paths: dict[str, dict[str, Any]] = {}
     for endpoint, schema in zip(table, schemas, strict=False):
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(
-            endpoint, schema, schemas[-1]
+            endpoint, schema, schemas[-1 if _is_question(endpoint) else -2]
         )
     return {
         "openapi": "3.1.0",
@@ -75,9 +85,8 @@ def document(table: list[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, schema: Any, refused: Any) -> dict[str, Any]:
     is_signed = endpoint.security is not Security.NONE
-    is_question = not issubclass(endpoint.takes, Parameters)
     parameters = [
-        _parameter(field, is_question=is_question)
+        _parameter(field, is_question=_is_question(endpoint))
         for field in msgspec.structs.fields(endpoint.takes)
     ]
     if is_signed:
@@ -99,11 +108,17 @@ def _operation(endpoint: Endpoint, schema: Any, refused: Any) -> dict[str, Any]:
         "responses": {
             "200": {"description": "Done", "content": {"application/json": {"schema": schema}}},
             **{code: {"description": text, "content": said} for code, text in statuses.items()},
+            "431": {"description": "The request's head is too large"},
         },
     }
     if is_signed:
         operation["security"] = [{"key": []}]
     return operation
+
+
+def _is_question(endpoint: Endpoint) -> bool:
+    """Say whether market data answers."""
+    return not issubclass(endpoint.takes, Parameters)
 
 
 def _parameter(field: msgspec.structs.FieldInfo, *, is_question: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from retail_gateway.market import Instrument
 from retail_gateway.orders import Order, Trade
 
 MILLISECOND: Final = 1_000_000
+_POST_ONLY: Final = int(OrderFlag.POST_ONLY)
 
 # By numbers too: each is its enumeration's member.
 _STATUS: Final[dict[int, str]] = {
@@ -84,7 +85,7 @@ _BY_THE_VENUE: Final = frozenset(
 
 def type_text(order: Order) -> str:
     """Say an order's type in Binance's words."""
-    if order.order_type == OrderType.LIMIT and order.order_flags & OrderFlag.POST_ONLY:
+    if order.order_type == OrderType.LIMIT and order.order_flags & _POST_ONLY:
         return "LIMIT_MAKER"
     return TYPE[order.order_type]
 

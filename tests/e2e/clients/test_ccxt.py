@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients.open_market import EXAMPLES, OpenMarket
-from tests.e2e.clients.packages import client_packages
+from tests.locked_packages import locked_packages
 
 SUITE = Path(__file__).with_name("ccxt_suite.py")
 SUITE_SECONDS_MAX = 600
@@ -83,7 +83,7 @@ def busy(market: OpenMarket, cleo: Path) -> Iterator[OpenMarket]:
 
 def suite(market: OpenMarket, key: Path, *flags: str) -> str:
     """Run the suite, and return what it printed."""
-    packages, document = client_packages(), json.loads(key.read_text())
+    packages, document = locked_packages("clients"), json.loads(key.read_text())
     secret = base64.b64decode(document["secret"]).decode()
     keys = {"rialto": {"apiKey": document["key_id"], "secret": secret}}
     (packages.parent / "keys.json").write_text(json.dumps(keys))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients.open_market import OpenMarket
-from tests.e2e.clients.packages import client_packages
+from tests.locked_packages import locked_packages
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def quoted(market: OpenMarket) -> Iterator[OpenMarket]:
 
 
 def lived(market: OpenMarket, script: str, key: Path) -> list[str]:
-    environment = {"PYTHONPATH": str(client_packages())}
+    environment = {"PYTHONPATH": str(locked_packages("clients"))}
     return market.finished(script, *market.rest, "--key", str(key), environment=environment)
 
 
