@@ -41,7 +41,7 @@ async def test_a_timer_goes_off_though_api_and_core_are_killed(
             break
     assert answer.json()["status"] == "CANCELED"
     assert answer.json()["updateTime"] >= said["triggerTime"]
-    after = venue.wait_healthy()
+    after = await asyncio.to_thread(venue.wait_healthy)
     assert after
     now = venue.pids()
     assert all(now[name] != before[name] for name in ("retail_api", "core"))
