@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterable
 
+import asyncpg
+
 from runtime.postgres import Connection
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -37,7 +39,13 @@ async def copy(
         columns: in the order of the rows' fields.
         rows: any number of parts, whole rows in each.
         is_frozen: whether this transaction made the table's file, so that nobody else sees it.
+
+    Raises:
+        asyncpg.InterfaceError: the connection was given up meanwhile, by another batch's failure.
+            What the driver would raise then is no error that anybody expects of it.
     """
+    if connection.is_closed():
+        raise asyncpg.InterfaceError("connection is closed")
     schema, name = table.split(".")
     message = memoryview(b"".join((_HEADER, *rows, _TRAILER)))
     await connection.copy_to_table(

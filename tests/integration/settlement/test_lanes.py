@@ -6,15 +6,18 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
 from messages.trading.terms import BalanceCause
-from runtime.postgres import Connection, connect
+from runtime.postgres import Connection, connect, drop, is_outage
 from settlement import database
 from settlement.adapters.memory import MemoryBatch
+from settlement.binary_copy import copy
 from settlement.chart import Consumer
 from settlement.errors import ConsumerBusyError, LedgerRefusedError
 from settlement.ledger import LedgerProjection
+from settlement.ledger_batch import TRADE_COLUMNS
 from settlement.locks import AFTER_BATCH, TURN_SPACE, try_lane, try_lock, turn_key
 from settlement.reconcile_loader import reconcile
 from settlement.service import SettlementService
@@ -151,6 +154,13 @@ async def test_a_key_that_both_batches_have_is_refused_and_not_waited_for(
         await post_all(ledger_dsn, batches, batch_events_max=1, post_seconds_max=2.0)
 
     assert isinstance(leaf(caught.value), LedgerRefusedError)
+
+
+async def test_a_session_that_another_batch_gave_up_is_an_outage(application: Connection) -> None:
+    drop(application)
+    with pytest.raises(asyncpg.InterfaceError) as caught:
+        await copy(application, "settlement.trades", columns=TRADE_COLUMNS, rows=[b""])
+    assert is_outage(caught.value)
 
 
 async def sessions(owner: Connection) -> list[int]:
