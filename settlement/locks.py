@@ -11,8 +11,8 @@ from runtime.postgres import Connection
 from settlement.chart import Consumer
 
 LOCK_SPACE: Final = 0x52494C54
-"""The first key of our advisory locks; the second is the consumer's place in ``Consumer``, and a
-hundred for each lane before."""
+"""The first key of our advisory locks; the second is the consumer's place in ``Consumer``, and
+ten for each lane before. From 100 on they are others' (``services``, ``settlement``'s decisions)."""
 
 LANES_MAX: Final = 2
 
@@ -41,7 +41,7 @@ async def try_lock(connection: Connection, consumer: Consumer) -> bool:
 
 async def try_lane(connection: Connection, consumer: Consumer, lane: int) -> bool:
     """Take the lock of one lane for as long as the session lives, if nobody else has it."""
-    key = _key(consumer, lane)
+    key = lane_key(consumer, lane)
     return bool(await connection.fetchval(f"select pg_try_advisory_lock({LOCK_SPACE}, $1)", key))
 
 
@@ -52,13 +52,14 @@ async def unlock(connection: Connection, consumer: Consumer) -> None:
 
 
 async def _unlock_lane(connection: Connection, consumer: Consumer, lane: int) -> None:
-    key = _key(consumer, lane)
+    key = lane_key(consumer, lane)
     await connection.execute("select pg_advisory_unlock($1, $2)", LOCK_SPACE, key)
 
 
-def _key(consumer: Consumer, lane: int) -> int:
+def lane_key(consumer: Consumer, lane: int) -> int:
+    """Return the second key of a lane's lock."""
     assert lane < LANES_MAX, lane
-    return list(Consumer).index(consumer) + 100 * lane
+    return list(Consumer).index(consumer) + 10 * lane
 
 
 async def read_position(connection: Connection, consumer: Consumer) -> int:
