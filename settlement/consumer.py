@@ -269,6 +269,7 @@ class FeedConsumer(Generic[Ready]):
             async with asyncio.timeout(self._settings.post_seconds_max):
                 await self._transact(session, posting, before)
         except (*FAILURES, _OutOfTurnError) as error:
+            posting.is_placed.clear()  # the one after it waits for our second attempt
             drop(session)
             self._metrics.batches_given_up.labels(self._label).inc()
             log.info(

@@ -12,7 +12,7 @@ from settlement.chart import Consumer
 
 LOCK_SPACE: Final = 0x52494C54
 """The first key of our advisory locks; the second is the consumer's place in ``Consumer``, and
-ten for each lane before. From 100 on they are others' (``services``, ``settlement``'s decisions)."""
+ten for each lane before. From 100 on they are others' (decisions of cycles, ``services``)."""
 
 LANES_MAX: Final = 2
 

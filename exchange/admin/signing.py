@@ -137,7 +137,12 @@ class Doorkeeper:
         Raises:
             AdminRefusedError: nobody did, one whose key was taken away, or not for this venue.
         """
-        self._require_venue(request)
+        if not request.venue:
+            raise AdminRefusedError(
+                AdminCode.VENUE_NOT_SIGNED,
+                "the request names no venue, so it would hold at every one: sign version 2, with"
+                " Rialto-Venue",
+            )
         try:
             operator = self._operators.named(request.operator)
         except CommandError:
@@ -150,15 +155,11 @@ class Doorkeeper:
             raise AdminRefusedError(
                 AdminCode.SIGNATURE_INVALID, "not signed by an operator of this venue"
             )
+        self._require_venue(request)
         return operator
 
     def _require_venue(self, request: SignedRequest) -> None:
-        if not request.venue:
-            raise AdminRefusedError(
-                AdminCode.VENUE_NOT_SIGNED,
-                "the request names no venue, so it would hold at every one: sign version 2, with"
-                " Rialto-Venue",
-            )
+        """Only of an operator's request: our name is nobody else's to learn."""
         if request.venue != (ours := self._venue()):
             raise AdminRefusedError(
                 AdminCode.VENUE_FOREIGN,
