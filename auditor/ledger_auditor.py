@@ -204,8 +204,9 @@ class LedgerAuditor:
             )
             self._metrics.comparisons.labels("ledger").inc()
         await self._look_back(connection)
-        pause = min(WHOLE_SHARE * (time.monotonic() - began), WHOLE_SECONDS_MAX)
-        self._whole_from = began + max(pause, self._settings.ledger_seconds)
+        ended = time.monotonic()
+        pause = min(WHOLE_SHARE * (ended - began), WHOLE_SECONDS_MAX)
+        self._whole_from = ended + max(pause, self._settings.ledger_seconds)
 
     async def _take_over(self, connection: Connection, position: int) -> None:
         """Believe a ledger that was carried over from older books, whose entries were others."""

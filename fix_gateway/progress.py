@@ -21,6 +21,9 @@ _LOOK_SECONDS = 0.005
 _MEASURED_SECONDS = 0.05
 _MEASURED_MESSAGES = 32
 """A cost is measured over so much time and so many messages at least."""
+_STALE_SECONDS = 1.0
+"""What was measured over longer is about a quiet time, in which messages bear what the process
+takes without any."""
 
 
 class _Wait(NamedTuple):
@@ -43,7 +46,7 @@ class MessageCost:
         self._microseconds = 0
 
     def microseconds(self) -> int:
-        """Return the cost as it was last measured; zero before the first time."""
+        """Return the cost as it was last measured; zero when it has to be measured anew."""
         now = time.monotonic()
         if now - self._at < _MEASURED_SECONDS:
             return self._microseconds
@@ -52,7 +55,9 @@ class MessageCost:
         if 0 <= taken < _MEASURED_MESSAGES:
             return self._microseconds
         cpu_ns = time.process_time_ns()
-        if taken > 0:
+        if now - self._at > _STALE_SECONDS:
+            self._microseconds = 0
+        elif taken > 0:
             self._microseconds = (cpu_ns - self._cpu_ns) // (1000 * taken)
         self._messages, self._cpu_ns, self._at = messages, cpu_ns, now
         return self._microseconds

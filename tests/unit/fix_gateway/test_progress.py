@@ -209,12 +209,14 @@ def test_what_a_message_costs_is_measured_over_enough_of_them(
         clock.taken += taken
         return cost.microseconds()
 
-    assert later(1.0, 500, 31) == 0, "too few messages"
+    assert later(0.5, 500, 31) == 0, "too few messages"
     assert later(0.1, 100, 1) == 600 // 32
     assert later(0.04, 9000, 500) == 600 // 32, "too little time"
     assert later(0.02, 1000, 500) == 10
-    assert later(1.0, 5000, -900) == 10, "numbers began anew"
+    assert later(0.9, 5000, -900) == 10, "numbers began anew"
     assert later(0.06, 320, 32) == 10
+    assert later(0.06, 640, 32) == 20
+    assert later(1.01, 9000, 32) == 0, "that was a quiet time"
     assert later(0.06, 640, 32) == 20
 
 
