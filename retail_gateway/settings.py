@@ -59,7 +59,8 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     body_bytes_max: Count = 16_384
     header_bytes_max: Count = 16_384
     request_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
-    """From a connection's beginning, or an answer, to the end of the next answer."""
+    """From a connection's beginning, or an answer, to the next request, whole; and from there to
+    the end of its answer."""
     handshake_seconds_max: Annotated[int, msgspec.Meta(ge=1, le=60)] = 10
     """For a TLS handshake, which counts as a connection of its network."""
 

@@ -30,7 +30,7 @@ class Room:
         """Begin empty.
 
         Args:
-            seconds_max: from a connection's beginning, or an answer, to the end of the next answer.
+            seconds_max: for a connection since it was taken in, or put last.
             connections_max: connections at a time; a further one takes the place of one that keeps
                 the server waiting, if there is one.
             per_network_max: connections of one network at a time; a further one is cut.
@@ -50,7 +50,7 @@ class Room:
         """Return the open connections."""
         return tuple(self._open)
 
-    def take(self, connection: Occupant, now: float = 0.0) -> bool:
+    def take(self, connection: Occupant, now: float) -> bool:
         """Take a connection in, for another's place if need be; False if it has to go."""
         if self._by_network[connection.network] >= self._per_network_max:
             return False
@@ -60,8 +60,8 @@ class Room:
         self._open[connection] = now
         return True
 
-    def put_last(self, connection: Occupant, now: float = 0.0) -> None:
-        """Note that a connection begins another request."""
+    def put_last(self, connection: Occupant, now: float) -> None:
+        """Note that a connection's time begins again."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = now
@@ -75,7 +75,7 @@ class Room:
                 del self._by_network[connection.network]
 
     def cut_overdue(self, now: float) -> None:
-        """Cut whose time is over, of those that were put last with a time."""
+        """Cut whose time is over."""
         while self._open:
             connection, began = next(iter(self._open.items()))
             if now - began < self.seconds_max:

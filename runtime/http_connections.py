@@ -47,14 +47,14 @@ class BoundedProtocol(asyncio.Protocol):
         """Begin the first request's time, if there is room."""
         super().connection_made(transport)
         self.network = network_of(self.client[0] if self.client is not None else "")
-        if self.room.take(self):
+        if self.room.take(self, self.loop.time()):
             self._begin()
         else:
             self.cut()
 
     def on_response_complete(self) -> None:
         """Begin the next request's time."""
-        self.room.put_last(self)
+        self.room.put_last(self, self.loop.time())
         self._begin()
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's have it
 

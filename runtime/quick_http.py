@@ -36,6 +36,9 @@ log = structlog.get_logger()
 PIPELINED_MAX: Final = 64
 """Requests of one connection that came before the one in hand was answered; more are cut."""
 _SWEEP_SECONDS: Final = 0.5
+_LINGER_SECONDS: Final = 2.0
+"""How long the rest of a body that is too large may still come, once it is answered."""
+_VERSIONS: Final = ("1.1", "1.0")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -52,7 +55,8 @@ class QuickBounds:
     connections_per_network_max: int
     """Of one network, TLS handshakes among them."""
     exchange_seconds_max: float
-    """From a connection's beginning, or an answer, to the end of the next answer."""
+    """From a connection's beginning, or an answer, to the next request, whole; and from there to
+    the end of its answer."""
     handshake_seconds_max: float
     """For TLS."""
     header_bytes_max: int
@@ -89,7 +93,7 @@ class HttpAnswer(NamedTuple):
 
 
 Answers = Callable[[HttpRequest], Awaitable[HttpAnswer]]
-"""What answers; it raises nothing."""
+"""What answers; if it raises, that is answered with 500 and the connection ends."""
 
 
 class House:
@@ -177,6 +181,8 @@ class _Connection(asyncio.Protocol):
         self._head_bytes = 0
         """Of a head; or since there was any of a body: trailers, and lengths of chunks."""
         self._is_in_head = True
+        self._lines_bytes = 0
+        """Of the head's lines but the first."""
         self._owes_continue = False
         self._is_busy = False
         self._is_blocked = False
@@ -272,6 +278,12 @@ class _Connection(asyncio.Protocol):
             self._is_paused = True
             self._open_transport().pause_reading()
 
+    def eof_received(self) -> bool:
+        """Answer one who has said all before we close; behind TLS a loop's transport cannot."""
+        self._has_ended = True
+        is_plain = self._open_transport().get_extra_info("sslcontext") is None
+        return is_plain and (self._is_busy or bool(self._arrived))
+
     def connection_lost(self, _exc: Exception | None) -> None:
         self._house.leave(self)
         self._has_ended = True
@@ -291,6 +303,7 @@ class _Connection(asyncio.Protocol):
         self._request = HttpRequest(self._address)
         self._parts = []
         self._is_in_head = True
+        self._lines_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         self._request.target += url
@@ -298,19 +311,23 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_in_head:
             self._request.headers[name.lower()] = value
+            self._lines_bytes += len(name) + len(value) + 4
         else:
             self._end_with(400)  # a trailer, which is of no use to anybody here
 
     def on_headers_complete(self) -> None:
         request, headers = self._request, self._request.headers
-        head_bytes_max = self._house.bounds.header_bytes_max
         request.method = self._parser.get_method().decode()
-        if self._head_bytes > head_bytes_max and _size(request) > head_bytes_max:
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            self._end_with(400)
+        first_line = len(request.method) + len(request.target) + 12
+        if first_line + self._lines_bytes + 2 > self._house.bounds.header_bytes_max:
             self._end_with(431)  # what came at once may be more than a head
         self._is_in_head, self._head_bytes = False, 0
         request.path, request.query = _path_and_query(request.target)
         request.keeps_alive = self._parser.should_keep_alive() and (
-            b"connection" not in headers or self._parser.get_http_version() == "1.1"
+            b"connection" not in headers or version == "1.1"
         )
         length = headers.get(b"content-length")
         if self._has_ended:
@@ -362,15 +379,23 @@ class _Connection(asyncio.Protocol):
             return
         if self._arrived:
             self._is_busy = True
+            # Its time begins here: what is in hand is not cut for how late it came.
+            self._house.room.put_last(self, self._house.loop.time())
             self._house.spawn(self._serve(self._arrived.popleft()))
-        elif self._is_paused:
+            return
+        if self._is_paused:
             self._read_on()
-        elif self._owes_continue:
+        if self._owes_continue:
             self._owes_continue = False
             self._open_transport().write(_CONTINUE)
 
     async def _serve(self, request: HttpRequest) -> None:
-        answer = await self._house.answer(request)
+        try:
+            answer = await self._house.answer(request)
+        except Exception:  # the request's edge: others go on
+            log.exception("answer_failed", path=request.path)
+            answer = HttpAnswer(500, b"", b"")
+            self._has_ended = True
         self._is_busy = False
         transport = self._open_transport()
         if transport.is_closing():
@@ -393,9 +418,11 @@ class _Connection(asyncio.Protocol):
             self._next()
         elif not self._lingers:
             transport.close()
-        elif self._is_paused:
+        else:
             # Of one who still sends: to close now would make the kernel take the answer back.
-            self._read_on()
+            self._house.loop.call_later(_LINGER_SECONDS, transport.close)
+            if self._is_paused:
+                self._read_on()
 
     def _read_on(self) -> None:
         self._is_paused = False
@@ -415,12 +442,6 @@ class _Connection(asyncio.Protocol):
     def _open_transport(self) -> asyncio.Transport:
         assert self._transport is not None, "nothing is written before there is a connection"
         return self._transport
-
-
-def _size(request: HttpRequest) -> int:
-    """Return how many bytes a head is; of lines with one name, the last is counted."""
-    lines = sum(len(name) + len(value) + 4 for name, value in request.headers.items())
-    return len(request.method) + len(request.target) + 12 + lines + 2
 
 
 def _path_and_query(target: bytes) -> tuple[str, bytes]:

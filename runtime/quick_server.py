@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -50,37 +50,41 @@ async def serve(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port = listener.getsockname()[:2]
     house = House(answer, bounds)
-    sweeping = asyncio.create_task(house.sweep(), name="http.sweep")
-    try:
-        async with _accepting(house, listener, context):
-            listening(f"{'http' if context is None else 'https'}://{host}:{port}")
-            await stop.wait()
-        await house.empty()
-    finally:
-        sweeping.cancel()
-        listener.close()
+    with listener:
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(house.sweep(), name="http.sweep")
+            async with _accepting(house, listener, context, group):
+                listening(f"{'http' if context is None else 'https'}://{host}:{port}")
+                await stop.wait()
+            await house.empty()
+            sweeping.cancel()
 
 
 @asynccontextmanager
 async def _accepting(
-    house: House, listener: socket.socket, context: ssl.SSLContext | None
+    house: House,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    group: asyncio.TaskGroup,
 ) -> AsyncIterator[None]:
     """Accept connections while the block runs."""
     if context is None:
-        server = await house.loop.create_server(house.connection, sock=listener)
+        # The loop listens again, with a backlog of its own if it is not told.
+        server = await house.loop.create_server(
+            house.connection, sock=listener, backlog=house.bounds.connections_max
+        )
         try:
             yield
         finally:
             server.close()
         return
     listener.setblocking(False)
-    accepting = asyncio.create_task(_accept(house, listener, context), name="http.accept")
+    accepting = group.create_task(_accept(house, listener, context), name="http.accept")
     try:
         yield
     finally:
         accepting.cancel()
-        with suppress(asyncio.CancelledError):
-            await accepting
+        await asyncio.wait((accepting,))
 
 
 async def _accept(house: House, listener: socket.socket, context: ssl.SSLContext) -> None:

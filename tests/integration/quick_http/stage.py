@@ -50,8 +50,10 @@ class Stage:
                 await asyncio.sleep(0.001)
 
     async def answer(self, request: HttpRequest) -> HttpAnswer:
-        """Say what was asked; ``/gated`` once the gate is open."""
+        """Say what was asked; ``/gated`` once the gate is open, and ``/fault`` never."""
         self.asked += 1
+        if request.path == "/fault":
+            raise RuntimeError("a fault of the answerer")
         if request.path == "/gated":
             await self.gate.wait()
         self.answered.append(request.path)
@@ -75,6 +77,10 @@ class Client:
 
     def say(self, data: bytes) -> None:
         self._writer.write(data)
+
+    def says_no_more(self) -> None:
+        """Close this direction."""
+        self._writer.write_eof()
 
     async def hears(self, *, has_body: bool = True) -> tuple[int, dict[str, str], Any]:
         """Return an answer: status, headers, and what its body says."""

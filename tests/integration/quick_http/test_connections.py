@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from runtime import quick_server
 from runtime.connection_room import SPARE_CONNECTIONS
+from runtime.quick_http import House
 from tests.integration.quick_http.stage import (
     BOUNDS,
     PATIENCE_SECONDS,
@@ -173,3 +176,94 @@ async def test_a_stop_ends_handshakes(tmp_path: Path) -> None:
         stage.stop.set()
         for one in silent:
             assert await one.is_left()
+
+
+class Line(asyncio.Transport):
+    """A connection that says nothing, and how often it was cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: list[str] = []
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("127.0.0.1", 1) if name == "peername" else default
+
+    def abort(self) -> None:
+        self.cuts.append("abort")
+
+    def is_closing(self) -> bool:
+        return bool(self.cuts)
+
+
+async def test_the_time_of_a_request_in_hand_begins_when_it_is_taken() -> None:
+    loop, stage, line = asyncio.get_running_loop(), Stage(), Line()
+    house = House(stage.answer, BOUNDS)
+    connection = house.connection()
+    assert isinstance(connection, asyncio.Protocol)
+    connection.connection_made(line)
+    connected_by = loop.time()
+    while loop.time() <= connected_by + 0.001:  # noqa: ASYNC110  # time is all that it waits for
+        await asyncio.sleep(0.001)
+    connection.data_received(GATED)
+    taken_by = loop.time()
+    house.room.cut_overdue(connected_by + BOUNDS.exchange_seconds_max)
+    assert line.cuts == []
+    house.room.cut_overdue(taken_by + BOUNDS.exchange_seconds_max)
+    assert line.cuts == ["abort"]
+    stage.gate.set()
+    await stage.is_asked(1)
+
+
+def connect(port: int, count: int) -> list[socket.socket]:
+    """Connect, while the server's loop, which is the caller's, does nothing."""
+    return [
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+        for _ in range(count)
+    ]
+
+
+async def test_as_many_connections_may_wait_for_the_loop_as_may_be_open() -> None:
+    # 100, a loop's own backlog, would not do; nor need a kernel allow more than 128.
+    bounds = replace(BOUNDS, connections_max=125, connections_per_network_max=125)
+    async with staged(bounds) as stage:
+        for each in connect(stage.port, 120):
+            each.close()
+
+
+async def failing(_house: House) -> None:
+    raise RuntimeError("a fault of the server")
+
+
+async def test_the_server_ends_if_nobody_looks_at_the_time_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(House, "sweep", failing)
+    with pytest.RaisesGroup(RuntimeError):
+        await served_alone(None)
+
+
+async def test_the_server_ends_if_nobody_accepts_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, _ = contexts(tmp_path)
+
+    async def fail(house: House, _listener: object, _context: object) -> None:
+        await failing(house)
+
+    monkeypatch.setattr(quick_server, "_accept", fail)
+    with pytest.RaisesGroup(RuntimeError):
+        await served_alone(served)
+
+
+async def served_alone(context: ssl.SSLContext | None) -> None:
+    """Serve, and nobody says stop."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await quick_server.serve(
+            Stage().answer,
+            ("127.0.0.1", 0),
+            BOUNDS,
+            context,
+            asyncio.Event(),
+            table="[test]",
+            listening=lambda _address: None,
+        )

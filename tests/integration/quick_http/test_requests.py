@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
+from runtime import quick_http
 from runtime.quick_http import PIPELINED_MAX
 from tests.integration.quick_http.stage import BOUNDS, client, staged
 
@@ -99,6 +101,17 @@ async def test_a_body_in_chunks_that_grows_too_large_is_answered_while_it_comes(
         assert headers["connection"] == "close"
 
 
+async def test_the_rest_of_a_body_too_large_may_not_come_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quick_http, "_LINGER_SECONDS", 0.1)
+    size = BOUNDS.body_bytes_max + 1
+    async with staged() as stage, client(stage) as one:
+        one.say(b"PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (size, b"x" * size))
+        assert (await one.hears())[2]["body_bytes"] == size
+        assert await one.is_left()
+
+
 async def test_chunks_are_one_body() -> None:
     async with staged() as stage, client(stage) as one:
         one.say(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -120,6 +133,17 @@ async def test_a_head_may_be_as_large_as_the_bound(cut: int, more: int) -> None:
         assert status == (431 if more else 200)
 
 
+@pytest.mark.parametrize("before", [b"", GET])
+async def test_lines_of_one_name_are_all_counted(before: bytes) -> None:
+    lines = b"x: y\r\n" * (BOUNDS.header_bytes_max // 6)
+    async with staged() as stage, client(stage) as one:
+        one.say(before + b"GET / HTTP/1.1\r\n" + lines + b"\r\n")
+        status, headers, _ = await one.hears()
+        assert (status, headers["connection"]) == (200 if before else 431, "close")
+        assert await one.is_left()
+        assert "/" not in stage.answered
+
+
 async def test_a_head_without_end_is_refused() -> None:
     async with staged() as stage, client(stage) as one:
         one.say(GET[:-2] + b"x: " + b"y" * 2 * BOUNDS.header_bytes_max)
@@ -137,6 +161,8 @@ async def test_a_head_without_end_is_refused() -> None:
     [
         b"GARBAGE\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/2.0\r\n\r\n",
+        b"GET /\r\n\r\n",
         b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
@@ -211,6 +237,11 @@ async def test_who_waits_to_send_a_body_is_told_to_go_on() -> None:
         assert (await one.hears())[0] == 100
         one.say(b"abc")
         assert (await one.hears())[2]["body"] == "abc"
+        one.say(GET + GET + GET + head)  # of which the last are read with reading paused
+        assert [(await one.hears())[2]["path"] for _ in range(3)] == ["/a"] * 3
+        assert (await one.hears())[0] == 100
+        one.say(b"abc")
+        assert (await one.hears())[2]["body"] == "abc"
         one.say(head.replace(b"3", b"300"))
         assert (await one.hears())[2]["body_bytes"] == 300  # at once, without a 100
 
@@ -224,3 +255,52 @@ async def test_answers_that_a_client_is_slow_to_read_all_come() -> None:
         answers = [await one.hears() for _ in range(200)]
         assert {len(said["path"]) for _, _, said in answers} == {50_001}
         assert len(stage.answered) == 200
+
+
+async def test_who_has_said_all_and_closes_one_direction_is_answered() -> None:
+    async with staged() as stage, client(stage) as one, client(stage) as other:
+        one.say(GATED + GET)
+        await stage.is_asked(1)
+        one.says_no_more()
+        other.say(GET)
+        await other.hears()  # so that the end has been read, too
+        stage.gate.set()
+        assert (await one.hears())[2]["path"] == "/gated"
+        assert (await one.hears())[2]["path"] == "/a"
+        assert await one.is_left()
+
+
+async def test_the_last_request_in_hand_is_answered_to_who_closes_one_direction() -> None:
+    async with staged() as stage, client(stage) as one, client(stage) as other:
+        one.say(GATED)
+        await stage.is_asked(1)
+        one.says_no_more()
+        other.say(GET)
+        await other.hears()
+        stage.gate.set()
+        _, headers, said = await one.hears()
+        assert (said["path"], headers["connection"]) == ("/gated", "close")
+        assert await one.is_left()
+
+
+@pytest.mark.parametrize("said", [b"", GET[:-2], POST[:-1]])
+async def test_who_closes_one_direction_before_a_request_is_whole_is_left(said: bytes) -> None:
+    async with staged() as stage, client(stage) as one:
+        one.say(said)
+        one.says_no_more()
+        assert await one.is_left()
+        assert stage.answered == []
+
+
+async def test_an_answerer_that_fails_is_answered_for_and_said() -> None:
+    with capture_logs() as logs:
+        async with staged() as stage, client(stage) as one:
+            one.say(b"GET /fault?secret HTTP/1.1\r\n\r\n")
+            status, headers, said = await one.hears()
+            assert (status, headers["connection"], said) == (500, "close", None)
+            assert await one.is_left()
+            async with client(stage) as other:
+                other.say(GET)
+                assert (await other.hears())[0] == 200
+    (failed,) = (each for each in logs if each["log_level"] == "error")
+    assert (failed["event"], failed["path"]) == ("answer_failed", "/fault")
