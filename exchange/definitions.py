@@ -120,7 +120,9 @@ def _without_orphans(differences: list[Difference]) -> list[Difference]:
     ]
 
 
-def grants_too_many(wanted: Iterable[Record], definitions: Iterable[Record]) -> list[Record]:
+def grants_too_many(
+    wanted: Iterable[Record], definitions: Iterable[Record]
+) -> list[events.SessionGranted]:
     """Return the session rights that the venue knows and the configuration no longer names.
 
     Taking a right away is an operator's own act (``admin revoke``), never a side effect.

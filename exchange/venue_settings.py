@@ -78,9 +78,29 @@ def read_and_check(
     accounts_context(configuration, state)
     streams_context(configuration, state)
     if guard.tls_host:
-        files = guard_settings(configuration, sessions, state)
-        server_context(files.certificate_file, files.key_file, trusted_pem="")
-    return configuration, read_sessions(sessions)
+        told = guard_settings(configuration, sessions, state)
+        server_context(told.certificate_file, told.key_file, trusted_pem="")
+    files = read_sessions(sessions)
+    check_numbers(configuration, sessions, files)
+    return configuration, files
+
+
+def check_numbers(
+    configuration: Configuration, directory: Path, files: dict[str, SessionFile]
+) -> None:
+    """Refuse a FIX session under a number of people's: their timers would end its connection.
+
+    Raises:
+        SettingsError: naming file, key and reason.
+    """
+    retail = configuration.venue.retail_api
+    for name, file in files.items():
+        if retail.enabled and retail.has_session(file.id):
+            raise SettingsError(
+                f"{directory / name}.toml: $.id: {file.id} is the retail API's: its session is"
+                f" {retail.session}, and its accounts' timers are sessions"
+                f" {retail.first_timer_session} to {retail.last_timer_session}"
+            )
 
 
 def fix_doors(state: State) -> Doors:

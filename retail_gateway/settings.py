@@ -103,12 +103,22 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Raises:
             ValueError: saying which.
         """
-        last_session = self.first_timer_session + self.last_account - self.first_account
+        last_session = self.last_timer_session
         if last_session >= 1 << SOURCE_BITS:
             raise ValueError(
                 f"first_timer_session: the last account's timer would be session {last_session};"
                 f" sessions end before {1 << SOURCE_BITS}"
             )
+
+    @property
+    def last_timer_session(self) -> int:
+        """Return the session that is the last account's timer."""
+        return self.first_timer_session + self.last_account - self.first_account
+
+    def has_session(self, number: int) -> bool:
+        """Whether a session is people's own or the timer of one of them, and so nobody else's."""
+        is_timer = self.first_timer_session <= number <= self.last_timer_session
+        return is_timer or number == self.session
 
 
 class RedisTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

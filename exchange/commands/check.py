@@ -5,6 +5,7 @@ import asyncio
 
 from rich.console import Console
 
+from exchange.configuration import Configuration
 from exchange.definitions import Difference, compare, grants_too_many
 from exchange.directory import describe
 from exchange.errors import VenueAwayError
@@ -33,9 +34,17 @@ def run(options: argparse.Namespace) -> int:
         console.print("no venue runs, so there is nothing to compare it with")
         return EXIT_OK
     differences = compare(wanted, known)
-    report(console, differences, grants_too_many(wanted, known))
+    report(console, differences, unnamed_grants(configuration, wanted, known))
     conflicts = any(difference.is_conflict for difference in differences)
     return EXIT_CONFIGURATION if conflicts else EXIT_OK
+
+
+def unnamed_grants(
+    configuration: Configuration, wanted: list[Record], known: list[Record]
+) -> list[Record]:
+    """Return the rights that only the venue knows, but for people's, which come and go by them."""
+    retail = configuration.venue.retail_api
+    return [each for each in grants_too_many(wanted, known) if not retail.has_session(each.session)]
 
 
 def report(

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from exchange.configuration import read_configuration, scaled
+from exchange.state import State
+from exchange.venue_settings import read_and_check
 from fix_gateway.guard.settings import Limits
 from runtime.toml import SettingsError
 
@@ -100,3 +102,24 @@ def test_decimals_are_read_exactly_or_not_at_all(
     text: str, decimals: int, expected: int | None
 ) -> None:
     assert scaled(text, decimals) == expected
+
+
+@pytest.mark.parametrize("number", [900, 10_001, 524_287])
+def test_a_fix_session_under_a_number_of_peoples_is_refused(directory: Path, number: int) -> None:
+    sessions = Path(shutil.copytree(SHIPPED.parent / "sessions", directory.parent / "sessions"))
+    edit(sessions, "MM1.toml", "id = 1\n", f"id = {number}\n")
+    with pytest.raises(SettingsError, match=rf"MM1\.toml: \$\.id: {number} is the retail API's"):
+        read_and_check(directory, sessions, State(directory.parent / "state"))
+    edit(directory, "venue.toml", "[retail_api]\nenabled = true", "[retail_api]\nenabled = false")
+    read_and_check(directory, sessions, State(directory.parent / "state"))
+
+
+def test_a_fix_session_beside_those_of_people_is_taken(directory: Path) -> None:
+    sessions = Path(shutil.copytree(SHIPPED.parent / "sessions", directory.parent / "sessions"))
+    edit(sessions, "MM1.toml", "id = 1\n", "id = 10_000\n")
+    read_and_check(directory, sessions, State(directory.parent / "state"))
+
+
+def test_every_account_may_have_a_timer_and_fix_its_sessions_besides() -> None:
+    bounds = read_configuration(SHIPPED).venue.bounds
+    assert bounds.sessions_max >= bounds.accounts_max + 10_000

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from exchange.admin.limits import DefineProtection
+from exchange.commands.check import unnamed_grants
 from exchange.configuration import read_configuration
 from exchange.definitions import compare, grants_too_many, outcome_of
 from exchange.directory import Directory
@@ -121,6 +122,18 @@ def test_rights_that_only_the_venue_knows_are_named(directory: Path) -> None:
     (grant,) = grants_too_many(kept, known)
     assert isinstance(grant, events.SessionGranted)
     assert (grant.session, grant.account) == (4, 1003)
+
+
+def test_rights_of_people_are_not_named_as_too_many(directory: Path) -> None:
+    asked = wanted(directory)
+    known: list[Record] = [
+        events.SessionGranted.make(
+            session=session, account=1_000_001, rights=SessionRight.DROP_COPY
+        )
+        for session in (900, 10_000, 10_001, 1_009_999, 1_010_000)
+    ]
+    unnamed = unnamed_grants(read_configuration(directory), asked, known)
+    assert [getattr(grant, "session", 0) for grant in unnamed] == [10_000, 1_010_000]
 
 
 def test_an_outcome_is_recognised_by_what_names_the_thing() -> None:

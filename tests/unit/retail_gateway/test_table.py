@@ -57,6 +57,17 @@ def test_every_endpoint_is_in_the_document() -> None:
     assert all(endpoint.path in page for endpoint in TABLE)
 
 
+@pytest.mark.parametrize(
+    ("number", "is_ours"),
+    [
+        *((899, False), (900, True), (901, False)),
+        *((10_000, False), (10_001, True), (1_009_999, True), (1_010_000, False)),
+    ],
+)
+def test_sessions_of_people_are_their_own_and_the_timers(number: int, *, is_ours: bool) -> None:
+    assert RetailApiTable().has_session(number) is is_ours
+
+
 def test_the_last_accounts_timer_is_a_session_that_fits_its_source() -> None:
     assert RetailApiTable(first_timer_session=48_577).first_timer_session == 48_577
     with pytest.raises(ValueError, match="would be session 1048576; sessions end before 1048576"):
