@@ -19,7 +19,13 @@ from retail_gateway.answers import Answer
 from retail_gateway.core_link import CoreLink, Outcome
 from retail_gateway.parameters import Parameters
 from retail_gateway.ports import Clock
-from retail_gateway.refusals import OUTCOME_UNKNOWN, DoorCode, Refusal, door_refusal
+from retail_gateway.refusals import (
+    OUTCOME_UNKNOWN,
+    OVERLOADED,
+    DoorCode,
+    Refusal,
+    door_refusal,
+)
 from retail_gateway.settings import RetailSettings
 from retail_gateway.trading import Asked
 from retail_gateway.translation.reports import MILLISECOND
@@ -28,7 +34,9 @@ COUNTDOWN_MS_MIN: Final = 1_000
 COUNTDOWN_MS_MAX: Final = 86_400_000
 _SECOND_NS: Final = 1_000_000_000
 _TRIES_MAX: Final = 4
-"""To name the session's next connection, and to make the session before that."""
+"""To name the session's next connection, to make the session before that, and to close it."""
+_PAUSE_SECONDS: Final = 0.05
+"""After a try that left the session open: whoever was too busy then may not be now."""
 
 
 class Countdown(Parameters, frozen=True, kw_only=True):
@@ -56,16 +64,28 @@ class CountdownDesk:
         """The last connection that we named, by session."""
 
     async def set(self, asked: Asked, wanted: Countdown) -> CountdownAnswer | Refusal:
-        """Set, move or stop an account's timer."""
+        """Set, move or stop an account's timer.
+
+        Once an opening was taken the timer that ran is stopped. What refuses us after that is no
+        "not sent, trying again is safe": the outcome is unknown.
+        """
         countdown_ms = wanted.countdown_time
         if countdown_ms and not COUNTDOWN_MS_MIN <= countdown_ms <= COUNTDOWN_MS_MAX:
             return _out_of_range(countdown_ms)
         session = self._settings.first_timer_session + asked.account - self._settings.first_account
+        if self._link.waiting_count + 2 > self._settings.limits.commands_waiting_max:
+            return OVERLOADED  # there is no room for both halves of it
+        is_open = False
         for _ in range(_TRIES_MAX):
             opened, closed = await self._move(session, countdown_ms)
+            if OUTCOME_UNKNOWN in (opened, closed):
+                break
             if isinstance(opened, Refusal):
                 if opened.details.code == RejectCode.IDENTIFIER_INVALID:
                     self._connections[session] = opened.details.limit - 1
+                    continue
+                if is_open:
+                    await asyncio.sleep(_PAUSE_SECONDS)
                     continue
                 if opened.details.code != RejectCode.SESSION_UNKNOWN:
                     return opened
@@ -75,8 +95,10 @@ class CountdownDesk:
                 if granted is not None:
                     return granted
                 continue
-            if isinstance(closed, Refusal):
-                continue  # it is open, and so without a timer: again
+            is_open = True
+            if isinstance(closed, Refusal):  # and so it is without a timer: again
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
             fenced = next(each for each in closed if isinstance(each, events.SessionFenced))
             return self._answer(countdown_ms, fenced.grace_until_ns)
         return OUTCOME_UNKNOWN

@@ -12,10 +12,13 @@ from msgspec.structs import replace
 
 from exchange.wanted import wanted_definitions
 from messages.trading import commands
+from retail_gateway.core_link import CoreLink, Outcome
 from retail_gateway.countdown import COUNTDOWN_MS_MAX, COUNTDOWN_MS_MIN
+from retail_gateway.refusals import OVERLOADED, Refusal
 from services.accounts.terms import Permission
 from tests.integration.retail_gateway.small_venue import (
     CONFIGURATION,
+    GENEROUS,
     AsyncTrader,
     SmallVenue,
     small_venue,
@@ -141,6 +144,50 @@ async def test_who_may_only_read_sets_none(venue: SmallVenue) -> None:
     reader = venue.trader(permissions=(Permission.READ,))
     refused = await reader.may_not("POST", TIMER, countdownTime=0)
     assert refused["details"]["name"] == "PERMISSION_MISSING"
+
+
+async def test_what_is_refused_after_the_timer_was_stopped_is_no_request_that_was_not_sent(
+    venue: SmallVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await venue.funded(usd=10_000)
+    await ada.does("POST", TIMER, countdownTime=COUNTDOWN_MS_MAX)
+    ask = CoreLink.ask
+    opened: list[Outcome | Refusal] = []
+    refused: list[type[commands.Command]] = []
+
+    async def overloaded(link: CoreLink, kind: Any, *rest: Any, **more: Any) -> Any:
+        """Let one opening through, and nothing else of the timer."""
+        if kind not in (commands.OpenSessionOnTerms, commands.CloseSession):
+            return await ask(link, kind, *rest, **more)
+        if kind is commands.OpenSessionOnTerms and not opened:
+            opened.append(await ask(link, kind, *rest, **more))
+            return opened[0]
+        refused.append(kind)
+        return OVERLOADED
+
+    query = ada.signed({"countdownTime": COUNTDOWN_MS_MAX})
+    with monkeypatch.context() as patched:
+        patched.setattr(CoreLink, "ask", overloaded)
+        answer = await ada.sends("POST", TIMER, query)
+    assert not isinstance(opened[0], Refusal)
+    assert {commands.OpenSessionOnTerms, commands.CloseSession} == set(refused)
+    assert (answer.status_code, answer.json()["code"]) == (504, -1007)
+    assert answer.json()["details"]["name"] == "OUTCOME_UNKNOWN"
+    again = await ada.sends("POST", TIMER, query)
+    assert again.json()["details"]["name"] == "REQUEST_REPLAYED"
+    await rests(ada, "left")
+    await ada.does("POST", TIMER, countdownTime=COUNTDOWN_MS_MIN)
+    await gone(ada)
+
+
+async def test_a_timer_runs_on_when_only_half_of_its_change_could_be_sent(tmp_path: Path) -> None:
+    async with small_venue(tmp_path, limits=replace(GENEROUS, commands_waiting_max=1)) as venue:
+        ada = venue.trader()
+        query = ada.signed({"countdownTime": COUNTDOWN_MS_MAX})
+        for _ in range(2):  # not sent, and so the same request may come again
+            answer = await ada.sends("POST", TIMER, query)
+            assert (answer.status_code, answer.json()["code"]) == (503, -1008)
+            assert answer.json()["details"]["name"] == "OVERLOADED"
 
 
 async def test_when_the_venue_has_no_session_left_it_says_so(venue: SmallVenue) -> None:
