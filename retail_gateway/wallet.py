@@ -59,6 +59,7 @@ _WITHDRAWAL_STATUS: Final = {
 _STATES: Final = {status: state for state, status in _WITHDRAWAL_STATUS.items()}
 _EVENT_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _INVALID_COIN: Final = door_refusal(DoorCode.COIN_UNKNOWN, -1121, "Invalid coin.")
+_BACKWARDS: Final = door_refusal(DoorCode.RANGE_INVALID, -1127, "startTime after endTime.")
 _KEY_GONE: Final = door_refusal(
     DoorCode.SIGNATURE_REFUSED, -1022, "Signature for this request is not valid.", status=401
 )
@@ -195,7 +196,9 @@ class WalletDesk:
             end_ms = now_ms if start_ms is None else start_ms + RANGE_MS_MAX
         if start_ms is None:
             start_ms = max(end_ms - RANGE_MS_MAX, 0)
-        if not 0 <= end_ms - start_ms <= RANGE_MS_MAX:
+        if start_ms > end_ms:
+            return _BACKWARDS
+        if end_ms - start_ms > RANGE_MS_MAX:
             return door_refusal(
                 DoorCode.RANGE_INVALID,
                 -1127,

@@ -144,6 +144,7 @@ async def test_ranges_and_pages_are_bounded(ada: AsyncTrader, path: str) -> None
         "code": 1246, "name": "RANGE_INVALID", "limit": RANGE_MS_MAX, "usage": RANGE_MS_MAX + 1,
     }  # fmt: skip
     backwards = await ada.may_not("GET", path, startTime=end, endTime=end - 1)
+    assert (backwards["code"], backwards["msg"]) == (-1127, "startTime after endTime.")
     assert backwards["details"]["name"] == "RANGE_INVALID"
     assert await ada.does("GET", path, limit=MOVEMENTS_MAX)
     assert await ada.does("GET", path, offset=OFFSET_MAX) == []
