@@ -385,10 +385,14 @@ class _Depth(msgspec.Struct, frozen=True):
 
 
 def shortened_depth(answer: bytes, limit: int) -> bytes:
-    """Return a shelved answer with the best levels only; the checksum is of ten, as always."""
+    """Return a shelved answer with the best levels only; the checksum is of ten, as always.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    depth = msgspec.json.decode(answer, type=_Depth)
     if limit >= SHELVED_LEVELS:
         return answer
-    depth = msgspec.json.decode(answer, type=_Depth)
     return msgspec.json.encode(
         msgspec.structs.replace(depth, bids=depth.bids[:limit], asks=depth.asks[:limit])
     )

@@ -97,12 +97,10 @@ class MarketDataLink:
 
     async def ask(self, question: contract.Ask) -> Passed | Refusal:
         """Ask, and pass the answer on; a book that lies on the shelf need not be asked for."""
-        if self._shelf is not None and isinstance(question, contract.AskDepth):
-            name = contract.shelved_depth(question.symbol)
-            is_there = question.limit <= contract.SHELVED_LEVELS
-            found = await self._shelf.find(name) if is_there else None
+        if isinstance(question, contract.AskDepth) and question.limit <= contract.SHELVED_LEVELS:
+            found = await self._shelved(question)
             if found is not None:
-                return Passed(200, contract.shortened_depth(found, question.limit))
+                return found
         writer = self._writer
         if writer is None or len(self._waiting) >= _QUESTIONS_MAX:
             return _AWAY
@@ -115,6 +113,19 @@ class MarketDataLink:
             return answer.result() if done and not answer.cancelled() else _AWAY
         finally:
             del self._waiting[number]
+
+    async def _shelved(self, question: contract.AskDepth) -> Passed | None:
+        """Return a book from the shelf; what lies there and is none is not there."""
+        if self._shelf is None:
+            return None
+        answer = await self._shelf.find(contract.shelved_depth(question.symbol))
+        if answer is None:
+            return None
+        try:
+            return Passed(200, contract.shortened_depth(answer, question.limit))
+        except (msgspec.DecodeError, RecursionError) as error:
+            log.warning("shelved_book_malformed", symbol=question.symbol, error=str(error))
+            return None
 
 
 def question_of(values: Mapping[str, str], takes: type[Any]) -> dict[str, Any] | Refusal:

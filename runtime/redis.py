@@ -7,6 +7,8 @@ absence costs one wait and not one for each question; what is done instead is th
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from itertools import islice
 from typing import Final, TypeVar, cast
 
 import structlog
@@ -22,6 +24,12 @@ _CONNECTIONS_MAX: Final = 16
 
 
 _SHELF: Final = "shelf:"
+_VALUES_PER_ANSWER: Final = 64
+"""The most that one answer is waited for: its time is bounded, whatever a shelf has to take."""
+
+# Not there in time, or not what was asked for: a count that is no number, an answer of a form
+# that the question has none of.
+_AWAY: Final = (TimeoutError, RedisError, OSError, ValueError, TypeError, RecursionError)
 
 
 class RedisAwayError(Exception):
@@ -58,13 +66,14 @@ class RedisDoor:
         """Ask, in time.
 
         Raises:
-            RedisAwayError: no answer; what was asked may have been done all the same.
+            RedisAwayError: no answer that can be read; what was asked may have been done all
+                the same.
         """
         if self._monotonic() < self._away_until:
             raise RedisAwayError
         try:
             value = await ask()
-        except (TimeoutError, RedisError, OSError) as error:
+        except _AWAY as error:
             self._away_until = self._monotonic() + self._away_seconds
             if not self._is_away:
                 self._is_away = True
@@ -77,7 +86,10 @@ class RedisDoor:
 
     async def get(self, key: str) -> bytes | None:
         """Return a value."""
-        return cast(bytes | None, await self.client.get(self.prefix + key))
+        value = await self.client.get(self.prefix + key)
+        if value is not None and not isinstance(value, bytes):
+            raise TypeError(f"{key}: not a value but {type(value).__name__}")
+        return value
 
     async def run(self, script: str, key: str, *arguments: int | str) -> object:
         """Run a script on one key; nothing comes in between."""
@@ -129,21 +141,20 @@ class RedisShelf:
 
     async def put(self, values: Mapping[str, bytes], *, seconds: float) -> None:
         """See ``Shelf.put``."""
-        if not values:
-            return
         life_ms = int(seconds * 1000)
+        left = iter(values.items())
+        while some := list(islice(left, _VALUES_PER_ANSWER)):
+            try:
+                await self._door.ask(partial(self._put, some, life_ms))
+            except RedisAwayError:
+                return
 
-        async def ask() -> Sequence[object]:
-            # No transaction: each value stands for itself.
-            pipeline = self._door.client.pipeline(transaction=False)
-            for name, value in values.items():
-                pipeline.set(f"{self._door.prefix}{_SHELF}{name}", value, px=life_ms)
-            return await pipeline.execute()
-
-        try:
-            await self._door.ask(ask)
-        except RedisAwayError:
-            return
+    async def _put(self, values: Sequence[tuple[str, bytes]], life_ms: int) -> Sequence[object]:
+        # No transaction: each value stands for itself.
+        pipeline = self._door.client.pipeline(transaction=False)
+        for name, value in values:
+            pipeline.set(f"{self._door.prefix}{_SHELF}{name}", value, px=life_ms)
+        return await pipeline.execute()
 
     async def find(self, name: str) -> bytes | None:
         """See ``Shelf.find``."""

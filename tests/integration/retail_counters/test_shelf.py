@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from runtime.redis import RedisShelf
 from runtime.shelf import MemoryShelf, Shelf
@@ -66,6 +68,25 @@ async def test_processes_share_a_shelf_and_venues_do_not(server: RedisRun) -> No
         await RedisShelf(one).put({"a": b"1"}, seconds=LONG)
         assert await RedisShelf(other).find("a") == b"1"
         assert await RedisShelf(stranger).find("a") is None
+
+
+async def test_no_answer_is_waited_for_that_many_values_make_late(
+    server: RedisRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    execute = Pipeline.execute
+
+    async def counted(pipeline: Pipeline, *rest: Any) -> Any:
+        sizes.append(len(pipeline))
+        return await execute(pipeline, *rest)
+
+    monkeypatch.setattr(Pipeline, "execute", counted)
+    values = {str(number): bytes([number]) for number in range(129)}
+    async with a_door(server) as door:
+        shelf = RedisShelf(door)
+        await shelf.put(values, seconds=LONG)
+        assert sizes == [64, 64, 1]
+        assert {name: await shelf.find(name) for name in values} == values
 
 
 async def test_redis_forgets_by_itself(server: RedisRun) -> None:
