@@ -10,6 +10,7 @@ from exchange.places import Places
 from exchange.processes.serving import page
 from exchange.retail import retail_service
 from retail_gateway.adapters.picows_server import serve
+from runtime.open_files import allow_connections
 from runtime.process import EXIT_OK
 
 
@@ -17,6 +18,8 @@ async def run(configuration: Configuration, places: Places, stop: asyncio.Event)
     """Run it until it is asked to stop; returns the exit code."""
     registry, table = CollectorRegistry(), configuration.venue.retail_api
     context = tls_context(table, places.state.secrets, where="config/venue.toml: [retail_api]")
+    sockets = table.sockets
+    allow_connections(table.http.connections_max + sockets.connections_max + sockets.handshakes_max)
     async with (
         retail_service(configuration, places.state, registry) as service,
         page(
