@@ -13,9 +13,10 @@ from fix_gateway.guard.tls import check_plain_host, server_context
 from fix_gateway.settings import Doors, SessionFile, networks, read_sessions
 from runtime.toml import SettingsError
 from venue.errors import ConfigurationError
-from venue.settings import Principal, VenueSettings, check_settings
+from venue.settings import Principal, Realm, VenueSettings, check_settings
 
 CRASH_POINTS_VARIABLE = "RIALTO_ALLOW_CRASH_POINTS"
+RETAIL_GATEWAY = "retail_gateway"
 REQUIRED_PRINCIPALS = (
     "admin",
     "fix_gateway",
@@ -23,7 +24,7 @@ REQUIRED_PRINCIPALS = (
     "settlement",
     "auditor",
     "surveillance",
-    "retail_gateway",
+    RETAIL_GATEWAY,
     "market_data",
 )
 
@@ -31,6 +32,13 @@ REQUIRED_PRINCIPALS = (
 def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
     """Return what the core and its follower are told."""
     table = configuration.venue
+    people = table.retail_api
+    realm = Realm(
+        first_account=people.first_account,
+        last_account=people.last_account,
+        session=people.session,
+        firm=people.firm,
+    )
     return VenueSettings(
         directory=str(state.venue),
         listen=(f"unix:{state.core_socket}", f"tcp:{table.core.host}:{table.core.port}"),
@@ -40,6 +48,7 @@ def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
                 token_file=str(state.secrets / f"{name}.token"),
                 may_send=principal.may_send,
                 links_max=principal.links_max,
+                realm=realm if name == RETAIL_GATEWAY else None,
             )
             for name, principal in table.principals.items()
         },

@@ -203,6 +203,9 @@ ANSWERS: Final[dict[RejectCode, tuple[int, str]]] = {
     RejectCode.QUEUE_FULL: _OVERLOADED,
     RejectCode.VENUE_STOPPING: _INTERNAL,
     RejectCode.STORAGE_FULL: _OVERLOADED,
+    RejectCode.ACCOUNT_OUTSIDE_REALM: _INTERNAL,
+    RejectCode.SESSION_OUTSIDE_REALM: _INTERNAL,
+    RejectCode.FIRM_OUTSIDE_REALM: _INTERNAL,
 }
 """What a refusal of the venue is called here. The others cannot meet a command of this door:
 

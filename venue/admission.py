@@ -1,12 +1,15 @@
 """Which commands may wait to be sequenced, and in which order they are taken.
 
-Nothing of a record but its head is looked at. What is refused here never happened. Python sees
-frames and batches; single records are walked in ``core/native/src/admission.cpp``, which
-``tests/twins/admission.py`` says again, slowly.
+Nothing of a record but its head is looked at, and of a principal that is bound to a realm the firm
+that it names. What is refused here never happened. Python sees frames and batches; single records
+are walked in ``core/native/src/admission.cpp``, which ``tests/twins/admission.py`` says again,
+slowly.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from core import _native
 from messages.trading.codes import RejectCode
@@ -54,7 +57,9 @@ class Inbox:
         self.name = name
         self.principal = principal.number
         kinds = [COMMANDS_BY_NAME[command].KIND for command in principal.may_send]
-        self.records = _native.Inbox(principal.number, kinds)
+        realm = principal.realm
+        bounds = None if realm is None else msgspec.structs.astuple(realm)
+        self.records = _native.Inbox(principal.number, kinds, bounds)
 
     @property
     def queued(self) -> int:

@@ -24,8 +24,29 @@ COMMANDS_BY_NAME = {
 }
 
 
+WITHIN_A_REALM = frozenset(
+    {
+        *("PlaceOrder", "CheckOrder", "CancelOrder", "AmendOrder", "MassCancel", "QueryOrder"),
+        *("RecordRefusal", "OpenSession", "CloseSession"),
+        *("CreateFirm", "CreateAccount", "SetAccountLimits", "GrantSession"),
+    }
+)
+"""Commands that name accounts and sessions in their head, and a firm where admission looks."""
+
 COMMAND_BYTES_MAX = max(record.LENGTH for record in COMMANDS.by_kind.values())
 EVENTS_IN_FLIGHT_BYTES_MAX = 1 << 30
+
+
+class Realm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a principal may speak of: accounts from one to another, a session, and a firm.
+
+    Whoever takes its process over can do nothing about accounts of others (docs/risk.md).
+    """
+
+    first_account: int
+    last_account: int
+    session: int
+    firm: int
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +56,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_file: str
     may_send: tuple[str, ...] = ()
     links_max: int = 4
+    realm: Realm | None = None
+    """What it is bound to; None: it may speak of everybody."""
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -171,6 +194,11 @@ def check_settings(settings: VenueSettings) -> None:
         for command in principal.may_send:
             if command not in COMMANDS_BY_NAME:
                 raise ConfigurationError(f"{key}.may_send: {command!r} is no command for links")
+        if principal.realm is not None and (more := set(principal.may_send) - WITHIN_A_REALM):
+            raise ConfigurationError(
+                f"{key}.may_send: {', '.join(sorted(more))} may be about others, and {name} is"
+                " bound to accounts of its own"
+            )
     for address in settings.listen:
         try:
             parse_address(address)

@@ -148,6 +148,9 @@ class RejectCode(IntEnum):
     QUEUE_FULL = 404
     VENUE_STOPPING = 405
     STORAGE_FULL = 406
+    ACCOUNT_OUTSIDE_REALM = 407
+    SESSION_OUTSIDE_REALM = 408
+    FIRM_OUTSIDE_REALM = 409
 
     # Gateways: authenticated, decodable, and refused before they could become a command.
     GATEWAY_PRICE_MALFORMED = 1001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import struct
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,13 +25,18 @@ from messages.trading.identity import source_number
 from runtime.link_frames import Refusal, parse_refusals
 from tests.twins.admission import SlowAdmission, SlowInbox
 from venue.admission import OWN_SOURCE, Admission, Inbox, MalformedCommandsError
-from venue.settings import BatchSettings, Principal
+from venue.settings import BatchSettings, Principal, Realm
 
 KINDS = sorted(COMMANDS.by_kind)
 STRANGE_KINDS = (0, 10, 16, 45, 49, 50, 63, 64, 255, 256, 0xFFFF)
-SINGLE = ("PlaceOrder", "CancelOrder", "RecordRefusal", "OpenSession", "CloseSession", "Credit")
+OF_FIRMS = ("CreateFirm", "CreateAccount", "GrantSession")
+SINGLE = (
+    *("PlaceOrder", "CancelOrder", "RecordRefusal", "OpenSession", "CloseSession", "Credit"),
+    *OF_FIRMS,
+)
 MAY_SEND = (*SINGLE, "GroupHeader", "EnterQuote")
 PRINCIPALS = (2, 3, 4095)
+REALMS = {3: Realm(first_account=5, last_account=9, session=1, firm=1)}
 STEPS = 60
 
 
@@ -43,6 +49,11 @@ def a_record(chance: random.Random) -> bytes:
     principal = chance.choice(PRINCIPALS)
     made = cls.make(source=source_number(principal, chance.randrange(3)), epoch=1).pack()
     data[:8], data[32:40] = made[:8], made[32:40]
+    account, session = chance.choice((0, 4, 5, 9, 10)), chance.choice((0, 1, 1, 2))
+    data[48:56] = struct.pack("<II", account, session)
+    if cls.__name__ in OF_FIRMS:
+        (at,) = (field.offset for field in cls.FIELDS if field.name == "firm")
+        data[at : at + 4] = struct.pack("<I", chance.choice((0, 1, 1, 2)))
     if chance.random() < 0.1:
         at = chance.choice((2, 4, 5, 6, 7, 32, 34, 35))
         data[at] = chance.randrange(256)
@@ -100,7 +111,9 @@ class Pair:
         """How often each code, and each way of not being records, came up."""
 
     def open(self, number: int) -> None:
-        principal = Principal(number=number, token_file="", may_send=MAY_SEND)
+        principal = Principal(
+            number=number, token_file="", may_send=MAY_SEND, realm=REALMS.get(number)
+        )
         self.links.append((SlowInbox(principal), Inbox("link", principal)))
 
     def admit(self, index: int, frame: bytes) -> None:
@@ -209,6 +222,9 @@ def test_what_the_twins_are_compared_on_reaches_everything() -> None:
         "RECORD_WRONG_LENGTH",
         "RECORD_WRONG_VERSION",
         "SOURCE_NOT_AUTHORISED",
+        "ACCOUNT_OUTSIDE_REALM",
+        "SESSION_OUTSIDE_REALM",
+        "FIRM_OUTSIDE_REALM",
         "GROUP_MALFORMED",
         "STORAGE_FULL",
         "QUEUE_FULL",

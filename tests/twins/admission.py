@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, deque
+from typing import Any
 
 from messages.trading.codes import RejectCode
 from messages.trading.commands import (
@@ -21,7 +22,7 @@ from messages.trading.commands import (
 from messages.trading.identity import SOURCE_BITS
 from runtime.link_frames import Refusal
 from venue.admission import OWN_SOURCE, SESSION_RECORDS_KEPT, MalformedCommandsError
-from venue.settings import COMMANDS_BY_NAME, BatchSettings, Principal
+from venue.settings import COMMANDS_BY_NAME, BatchSettings, Principal, Realm
 
 HEAD = struct.Struct("<HHBBH24xIIQ")
 """Length, kind, version, flags, group_left; source, epoch, source_sequence."""
@@ -34,6 +35,7 @@ class SlowInbox:
 
     def __init__(self, principal: Principal) -> None:
         self.principal = principal.number
+        self.realm = principal.realm
         kinds = (COMMANDS_BY_NAME[command] for command in principal.may_send)
         self.allowed = {kind.KIND: (kind.LENGTH, kind.VERSION) for kind in kinds}
         self.records: deque[bytes] = deque()
@@ -142,6 +144,18 @@ def judge_head(inbox: SlowInbox, record: bytes) -> RejectCode:
         return RejectCode.RECORD_WRONG_VERSION
     if source >> SOURCE_BITS != inbox.principal:
         return RejectCode.SOURCE_NOT_AUTHORISED
+    return judge_realm(inbox.realm, COMMANDS.by_kind[kind].unpack(record))
+
+
+def judge_realm(realm: Realm | None, command: Any) -> RejectCode:
+    if realm is None:
+        return RejectCode.NONE
+    if command.account and not realm.first_account <= command.account <= realm.last_account:
+        return RejectCode.ACCOUNT_OUTSIDE_REALM
+    if command.session and command.session != realm.session:
+        return RejectCode.SESSION_OUTSIDE_REALM
+    if getattr(command, "firm", 0) not in (0, realm.firm):
+        return RejectCode.FIRM_OUTSIDE_REALM
     return RejectCode.NONE
 
 

@@ -1,5 +1,6 @@
 // The core in Python. Only the files in this folder know Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/tuple.h>
@@ -7,8 +8,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "bindings.hpp"
@@ -120,8 +123,11 @@ void restore(core::Engine& engine, nb::handle snapshot) {
 
 // Admission.
 
+// First and last account, session and firm.
+using Realm = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
+
 void make_inbox(ingress::Inbox* inbox, std::uint32_t principal,
-                const std::vector<std::size_t>& may_send) {
+                const std::vector<std::size_t>& may_send, const std::optional<Realm>& realm) {
   ingress::Inbox::Kinds kinds;
   for (const std::size_t kind : may_send) {
     if (kind >= kinds.size() || core::commands::SHAPES[kind].length == 0) {
@@ -129,7 +135,11 @@ void make_inbox(ingress::Inbox* inbox, std::uint32_t principal,
     }
     kinds.set(kind);
   }
-  new (inbox) ingress::Inbox(principal, kinds);
+  std::optional<ingress::Realm> bound_to;
+  if (realm) {
+    bound_to = std::make_from_tuple<ingress::Realm>(*realm);
+  }
+  new (inbox) ingress::Inbox(principal, kinds, bound_to);
 }
 
 // None, or the refusals' bytes and how many have each code.
@@ -186,7 +196,8 @@ nb::tuple take(ingress::Admission& admission, std::size_t limit, nb::handle firs
 
 void bind_admission(nb::module_& module) {
   nb::class_<ingress::Inbox>(module, "Inbox")
-      .def("__init__", &make_inbox, nb::arg("principal"), nb::arg("may_send"))
+      .def("__init__", &make_inbox, nb::arg("principal"), nb::arg("may_send"),
+           nb::arg("realm").none())
       .def_rw("is_closed", &ingress::Inbox::is_closed)
       .def_prop_ro("queued", [](const ingress::Inbox& inbox) { return inbox.records.count(); });
   nb::class_<ingress::Admission>(module, "Admission")

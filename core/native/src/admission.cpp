@@ -28,6 +28,32 @@ std::uint16_t judge_unallowed(const commands::Header& command) noexcept {
                                                        : code::SOURCE_NOT_AUTHORISED;
 }
 
+// The firm that a command of whole length names, and zero where its kind names none.
+std::uint32_t firm_of(const commands::Header& command) noexcept {
+  switch (command.kind) {
+    case commands::CreateFirm::KIND:
+      return reinterpret_cast<const commands::CreateFirm&>(command).firm;
+    case commands::CreateAccount::KIND:
+      return reinterpret_cast<const commands::CreateAccount&>(command).firm;
+    case commands::GrantSession::KIND:
+      return reinterpret_cast<const commands::GrantSession&>(command).firm;
+    default:
+      return 0;
+  }
+}
+
+std::uint16_t judge_realm(const Realm& realm, const commands::Header& command) noexcept {
+  if (command.account != 0 &&
+      (command.account < realm.first_account || command.account > realm.last_account)) {
+    return code::ACCOUNT_OUTSIDE_REALM;
+  }
+  if (command.session != 0 && command.session != realm.session) {
+    return code::SESSION_OUTSIDE_REALM;
+  }
+  const std::uint32_t firm = firm_of(command);
+  return firm != 0 && firm != realm.firm ? code::FIRM_OUTSIDE_REALM : code::NONE;
+}
+
 }  // namespace
 
 bool is_one_command(std::span<const std::byte> record) noexcept {
@@ -195,7 +221,7 @@ Admission::Found Admission::find_command(std::span<const std::byte> records) noe
   return found;
 }
 
-// Whether a link may send a record, by its head alone.
+// Whether a link may send a record, by its head, and where it is bound by the firm.
 std::uint16_t Admission::judge_head(const Inbox& inbox,
                                     const commands::Header& command) noexcept {
   const std::uint16_t kind = command.kind;
@@ -208,8 +234,10 @@ std::uint16_t Admission::judge_head(const Inbox& inbox,
   if (command.version != SHAPES[kind].version) {
     return code::RECORD_WRONG_VERSION;
   }
-  return command.source >> SOURCE_BITS != inbox.principal ? code::SOURCE_NOT_AUTHORISED
-                                                          : code::NONE;
+  if (command.source >> SOURCE_BITS != inbox.principal) {
+    return code::SOURCE_NOT_AUTHORISED;
+  }
+  return inbox.realm ? judge_realm(*inbox.realm, command) : code::NONE;
 }
 
 // A command at the begin of `records`, and a group as a whole; `before` records of the same frame

@@ -196,7 +196,11 @@ class AdmissionFuzz {
       kinds[kind] = core::commands::SHAPES[kind].length != 0 && below(chance, 8) != 0;
     }
     for (std::uint32_t principal = 2; principal < 6; ++principal) {
-      links_.push_back({std::make_shared<core::ingress::Inbox>(principal, kinds), {}});
+      std::optional<core::ingress::Realm> realm;
+      if (below(chance, 2) != 0) {
+        realm = core::ingress::Realm{1, static_cast<std::uint32_t>(below(chance, 20)), 1, 1};
+      }
+      links_.push_back({std::make_shared<core::ingress::Inbox>(principal, kinds, realm), {}});
     }
   }
 

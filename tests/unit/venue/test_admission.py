@@ -13,10 +13,16 @@ from messages.trading.commands import (
     AdvanceTime,
     CancelOrder,
     CloseSession,
+    Command,
+    CreateAccount,
+    CreateFirm,
     Credit,
     EnterQuote,
+    GrantSession,
     GroupHeader,
     LinkLost,
+    OpenSession,
+    PlaceOrder,
 )
 from messages.trading.identity import source_number
 from runtime.link_frames import Refusal, parse_refusals
@@ -28,7 +34,7 @@ from venue.admission import (
     Inbox,
     MalformedCommandsError,
 )
-from venue.settings import BatchSettings, Principal
+from venue.settings import BatchSettings, Principal, Realm
 
 SETTINGS = BatchSettings(
     commands_max=10, commands_per_link_max=3, queued_per_link_max=8, queued_max=12
@@ -332,3 +338,39 @@ def test_a_link_that_is_gone_is_kept_until_its_commands_are_taken() -> None:
     del link
     assert take(admission, 10) == [command(n) for n in range(3)]
     assert take(admission, 10) == [command(3), command(4)]
+
+
+PEOPLE = Realm(first_account=100, last_account=199, session=9, firm=7)
+OF_PEOPLE = ("PlaceOrder", "OpenSession", "CreateFirm", "CreateAccount", "GrantSession")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "code"),
+    [
+        (PlaceOrder, {"account": 100, "session": 9}, RejectCode.NONE),
+        (PlaceOrder, {"account": 199, "session": 9}, RejectCode.NONE),
+        (PlaceOrder, {"account": 99, "session": 9}, RejectCode.ACCOUNT_OUTSIDE_REALM),
+        (PlaceOrder, {"account": 200, "session": 9}, RejectCode.ACCOUNT_OUTSIDE_REALM),
+        (PlaceOrder, {"account": 100, "session": 8}, RejectCode.SESSION_OUTSIDE_REALM),
+        (OpenSession, {"session": 9}, RejectCode.NONE),
+        (OpenSession, {"session": 10}, RejectCode.SESSION_OUTSIDE_REALM),
+        (CreateFirm, {"firm": 7}, RejectCode.NONE),
+        (CreateFirm, {"firm": 8}, RejectCode.FIRM_OUTSIDE_REALM),
+        (CreateAccount, {"account": 150, "firm": 7}, RejectCode.NONE),
+        (CreateAccount, {"account": 150, "firm": 6}, RejectCode.FIRM_OUTSIDE_REALM),
+        (CreateAccount, {"account": 7, "firm": 7}, RejectCode.ACCOUNT_OUTSIDE_REALM),
+        (GrantSession, {"account": 150, "session": 9, "firm": 7}, RejectCode.NONE),
+        (GrantSession, {"account": 1, "session": 9, "firm": 7}, RejectCode.ACCOUNT_OUTSIDE_REALM),
+        (GrantSession, {"account": 150, "session": 1}, RejectCode.SESSION_OUTSIDE_REALM),
+        (GrantSession, {"account": 150, "session": 9, "firm": 1}, RejectCode.FIRM_OUTSIDE_REALM),
+    ],
+)
+def test_a_bound_link_speaks_of_its_own_accounts_session_and_firm_alone(
+    kind: type[Command], fields: dict[str, int], code: RejectCode
+) -> None:
+    made = kind.make(source=source_number(GATEWAY, 1), source_sequence=1, **fields)
+    bound = Principal(number=GATEWAY, token_file="", may_send=OF_PEOPLE, realm=PEOPLE)
+    free = Principal(number=GATEWAY, token_file="", may_send=OF_PEOPLE)
+    refusals = admit(Admission(SETTINGS), Inbox("people", bound), made.pack())
+    assert [refusal.code for refusal in refusals] == ([code] if code else [])
+    assert admit(Admission(SETTINGS), Inbox("anybody", free), made.pack()) == []

@@ -1,6 +1,7 @@
 // Which commands may wait to be sequenced, and in which order they are taken.
 //
-// Nothing of a record but its head is looked at. What is refused here never happened.
+// Nothing of a record but its head is looked at, and of a link that is bound to a realm the firm.
+// What is refused here never happened.
 #pragma once
 
 #include <array>
@@ -46,15 +47,26 @@ class RecordQueue {
   std::size_t count_ = 0;
 };
 
+// All that a link may speak of, where it is bound: whoever takes its process over cannot touch
+// what is not its own. Zero names nothing and may always stand.
+struct Realm {
+  std::uint32_t first_account;
+  std::uint32_t last_account;
+  std::uint32_t session;
+  std::uint32_t firm;
+};
+
 // What one link has sent and the sequencer has not taken.
 struct Inbox {
   using Kinds = std::bitset<commands::SHAPES.size()>;
 
-  Inbox(std::uint32_t principal_number, const Kinds& may_send)
-      : principal(principal_number), allowed(may_send) {}
+  Inbox(std::uint32_t principal_number, const Kinds& may_send,
+        const std::optional<Realm>& bound_to)
+      : principal(principal_number), allowed(may_send), realm(bound_to) {}
 
   std::uint32_t principal;
   Kinds allowed;
+  std::optional<Realm> realm;
   bool is_closed = false;
   RecordQueue records;
 };
