@@ -48,7 +48,10 @@ class LedgerRows:
 class Inbox:
     is_closed: bool
     def __init__(
-        self, principal: int, may_send: Sequence[int], realm: tuple[int, int, int, int] | None
+        self,
+        principal: int,
+        may_send: Sequence[int],
+        realm: tuple[int, int, int, int, int, int] | None,
     ) -> None: ...
     @property
     def queued(self) -> int: ...

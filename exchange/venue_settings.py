@@ -37,6 +37,8 @@ def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
         first_account=people.first_account,
         last_account=people.last_account,
         session=people.session,
+        first_timer_session=people.first_timer_session,
+        last_timer_session=people.last_timer_session,
         firm=people.firm,
     )
     return VenueSettings(

@@ -103,10 +103,10 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Raises:
             ValueError: saying which.
         """
-        last_session = self.last_timer_session
-        if last_session >= 1 << SOURCE_BITS:
+        if self.last_timer_session >= 1 << SOURCE_BITS:
             raise ValueError(
-                f"first_timer_session: the last account's timer would be session {last_session};"
+                "first_timer_session: the last account's timer would be session"
+                f" {self.last_timer_session};"
                 f" sessions end before {1 << SOURCE_BITS}"
             )
 

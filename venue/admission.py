@@ -9,13 +9,11 @@ slowly.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import msgspec
-
 from core import _native
 from messages.trading.codes import RejectCode
 from messages.trading.commands import COMMANDS
 from messages.trading.identity import source_number
-from venue.settings import COMMANDS_BY_NAME, SEQUENCER, BatchSettings, Principal
+from venue.settings import COMMANDS_BY_NAME, SEQUENCER, BatchSettings, Principal, Realm
 
 SESSION_RECORDS_KEPT = 4096
 """Room kept, above the bounds, for the opening and closing of sessions: a flood of one client's
@@ -58,7 +56,7 @@ class Inbox:
         self.principal = principal.number
         kinds = [COMMANDS_BY_NAME[command].KIND for command in principal.may_send]
         realm = principal.realm
-        bounds = None if realm is None else msgspec.structs.astuple(realm)
+        bounds = None if realm is None else bounds_of(realm)
         self.records = _native.Inbox(principal.number, kinds, bounds)
 
     @property
@@ -69,6 +67,14 @@ class Inbox:
     def close(self) -> None:
         """Take note that the link is gone."""
         self.records.is_closed = True
+
+
+def bounds_of(realm: Realm) -> tuple[int, int, int, int, int, int]:
+    """Return a realm as the native side takes it."""
+    return (
+        *(realm.first_account, realm.last_account, realm.session),
+        *(realm.first_timer_session, realm.last_timer_session, realm.firm),
+    )
 
 
 class Admission:

@@ -27,7 +27,7 @@ COMMANDS_BY_NAME = {
 WITHIN_A_REALM = frozenset(
     {
         *("PlaceOrder", "CheckOrder", "CancelOrder", "AmendOrder", "MassCancel", "QueryOrder"),
-        *("RecordRefusal", "OpenSession", "CloseSession"),
+        *("RecordRefusal", "OpenSession", "OpenSessionOnTerms", "CloseSession"),
         *("CreateFirm", "CreateAccount", "SetAccountLimits", "GrantSession"),
     }
 )
@@ -38,14 +38,17 @@ EVENTS_IN_FLIGHT_BYTES_MAX = 1 << 30
 
 
 class Realm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that a principal may speak of: accounts from one to another, a session, and a firm.
+    """All that a principal may speak of: accounts, a session for all, timers' sessions, and a firm.
 
+    Accounts and timers' sessions are from one number to another, both included.
     Whoever takes its process over can do nothing about accounts of others (docs/risk.md).
     """
 
     first_account: int
     last_account: int
     session: int
+    first_timer_session: int
+    last_timer_session: int
     firm: int
 
 

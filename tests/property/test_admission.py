@@ -36,7 +36,16 @@ SINGLE = (
 )
 MAY_SEND = (*SINGLE, "GroupHeader", "EnterQuote")
 PRINCIPALS = (2, 3, 4095)
-REALMS = {3: Realm(first_account=5, last_account=9, session=1, firm=1)}
+REALMS = {
+    3: Realm(
+        first_account=5,
+        last_account=9,
+        session=1,
+        first_timer_session=5,
+        last_timer_session=9,
+        firm=1,
+    )
+}
 STEPS = 60
 
 
@@ -49,7 +58,7 @@ def a_record(chance: random.Random) -> bytes:
     principal = chance.choice(PRINCIPALS)
     made = cls.make(source=source_number(principal, chance.randrange(3)), epoch=1).pack()
     data[:8], data[32:40] = made[:8], made[32:40]
-    account, session = chance.choice((0, 4, 5, 9, 10)), chance.choice((0, 1, 1, 2))
+    account, session = chance.choice((0, 4, 5, 9, 10)), chance.choice((0, 1, 2, 4, 5, 9, 10))
     data[48:56] = struct.pack("<II", account, session)
     if cls.__name__ in OF_FIRMS:
         (at,) = (field.offset for field in cls.FIELDS if field.name == "firm")

@@ -152,7 +152,8 @@ def judge_realm(realm: Realm | None, command: Any) -> RejectCode:
         return RejectCode.NONE
     if command.account and not realm.first_account <= command.account <= realm.last_account:
         return RejectCode.ACCOUNT_OUTSIDE_REALM
-    if command.session and command.session != realm.session:
+    timers = range(realm.first_timer_session, realm.last_timer_session + 1)
+    if command.session not in (0, realm.session) and command.session not in timers:
         return RejectCode.SESSION_OUTSIDE_REALM
     if getattr(command, "firm", 0) not in (0, realm.firm):
         return RejectCode.FIRM_OUTSIDE_REALM

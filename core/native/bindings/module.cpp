@@ -123,8 +123,9 @@ void restore(core::Engine& engine, nb::handle snapshot) {
 
 // Admission.
 
-// First and last account, session and firm.
-using Realm = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
+// First and last account, session, first and last timer's session, firm.
+using Realm = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
+                         std::uint32_t, std::uint32_t>;
 
 void make_inbox(ingress::Inbox* inbox, std::uint32_t principal,
                 const std::vector<std::size_t>& may_send, const std::optional<Realm>& realm) {

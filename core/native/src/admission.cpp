@@ -47,7 +47,8 @@ std::uint16_t judge_realm(const Realm& realm, const commands::Header& command) n
       (command.account < realm.first_account || command.account > realm.last_account)) {
     return code::ACCOUNT_OUTSIDE_REALM;
   }
-  if (command.session != 0 && command.session != realm.session) {
+  if (command.session != 0 && command.session != realm.session &&
+      (command.session < realm.first_timer || command.session > realm.last_timer)) {
     return code::SESSION_OUTSIDE_REALM;
   }
   const std::uint32_t firm = firm_of(command);

@@ -198,7 +198,7 @@ class AdmissionFuzz {
     for (std::uint32_t principal = 2; principal < 6; ++principal) {
       std::optional<core::ingress::Realm> realm;
       if (below(chance, 2) != 0) {
-        realm = core::ingress::Realm{1, static_cast<std::uint32_t>(below(chance, 20)), 1, 1};
+        realm = core::ingress::Realm{1, static_cast<std::uint32_t>(below(chance, 20)), 1, 5, 9, 1};
       }
       links_.push_back({std::make_shared<core::ingress::Inbox>(principal, kinds, realm), {}});
     }

@@ -22,6 +22,7 @@ from messages.trading.commands import (
     GroupHeader,
     LinkLost,
     OpenSession,
+    OpenSessionOnTerms,
     PlaceOrder,
 )
 from messages.trading.identity import source_number
@@ -340,8 +341,18 @@ def test_a_link_that_is_gone_is_kept_until_its_commands_are_taken() -> None:
     assert take(admission, 10) == [command(3), command(4)]
 
 
-PEOPLE = Realm(first_account=100, last_account=199, session=9, firm=7)
-OF_PEOPLE = ("PlaceOrder", "OpenSession", "CreateFirm", "CreateAccount", "GrantSession")
+PEOPLE = Realm(
+    first_account=100,
+    last_account=199,
+    session=9,
+    first_timer_session=50,
+    last_timer_session=149,
+    firm=7,
+)
+OF_PEOPLE = (
+    *("PlaceOrder", "OpenSession", "OpenSessionOnTerms"),
+    *("CreateFirm", "CreateAccount", "GrantSession"),
+)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +365,10 @@ OF_PEOPLE = ("PlaceOrder", "OpenSession", "CreateFirm", "CreateAccount", "GrantS
         (PlaceOrder, {"account": 100, "session": 8}, RejectCode.SESSION_OUTSIDE_REALM),
         (OpenSession, {"session": 9}, RejectCode.NONE),
         (OpenSession, {"session": 10}, RejectCode.SESSION_OUTSIDE_REALM),
+        (OpenSessionOnTerms, {"session": 49}, RejectCode.SESSION_OUTSIDE_REALM),
+        (OpenSessionOnTerms, {"session": 50}, RejectCode.NONE),
+        (OpenSessionOnTerms, {"session": 149}, RejectCode.NONE),
+        (OpenSessionOnTerms, {"session": 150}, RejectCode.SESSION_OUTSIDE_REALM),
         (CreateFirm, {"firm": 7}, RejectCode.NONE),
         (CreateFirm, {"firm": 8}, RejectCode.FIRM_OUTSIDE_REALM),
         (CreateAccount, {"account": 150, "firm": 7}, RejectCode.NONE),

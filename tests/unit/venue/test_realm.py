@@ -15,12 +15,20 @@ from venue.errors import ConfigurationError
 from venue.settings import WITHIN_A_REALM, Principal, Realm, check_settings
 
 ROOT = Path(__file__).parents[3]
-REALM = Realm(first_account=1, last_account=2, session=3, firm=4)
+REALM = Realm(
+    first_account=1,
+    last_account=2,
+    session=3,
+    first_timer_session=11,
+    last_timer_session=12,
+    firm=4,
+)
 
 
 def test_the_door_of_people_is_bound_to_what_people_are_given(tmp_path: Path) -> None:
     configuration = read_configuration(ROOT / "config")
     settings = venue_settings(configuration, State(tmp_path))
+    check_settings(settings)
     people = configuration.venue.retail_api
     bound = {
         name: each.realm for name, each in settings.principals.items() if each.realm is not None
@@ -30,6 +38,8 @@ def test_the_door_of_people_is_bound_to_what_people_are_given(tmp_path: Path) ->
             first_account=people.first_account,
             last_account=people.last_account,
             session=people.session,
+            first_timer_session=people.first_timer_session,
+            last_timer_session=people.first_timer_session + 999_998,
             firm=people.firm,
         )
     }

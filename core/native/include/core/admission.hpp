@@ -53,6 +53,9 @@ struct Realm {
   std::uint32_t first_account;
   std::uint32_t last_account;
   std::uint32_t session;
+  // Sessions that are accounts' timers.
+  std::uint32_t first_timer;
+  std::uint32_t last_timer;
   std::uint32_t firm;
 };
 
