@@ -87,8 +87,8 @@ class RetailApiTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     session: Number = 900
     session_name: Name = "RETAIL"
     first_account: Number = 1_000_001
-    last_account: Number = 1_999_999
-    first_timer_session: Number = 10_001
+    last_account: Number = 1_499_999
+    first_timer_session: Number = 524_288
     """Of the sessions that are accounts' timers: the one of the first account, and so on."""
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
@@ -144,7 +144,7 @@ class RetailSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_name: str
     first_account: int
     last_account: int
-    first_timer_session: int = 10_001
+    first_timer_session: int = 524_288
     limits: Limits = Limits()
     account: AccountLimits = AccountLimits()
     http: HttpSettings = HttpSettings()

@@ -105,7 +105,7 @@ class SmallVenue:
         self.http = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
         self.history = MemoryHistory()
         self.money = MemoryMoney()
-        self.ordinals = MemoryPeople(first=1_000_001, last=1_999_999)
+        self.ordinals = MemoryPeople(first=1_000_001, last=1_499_999)
         self.socket_url = ""
         self.admin: Link
         self.service: RetailService

@@ -9,6 +9,7 @@ from exchange.configuration import read_configuration, scaled
 from exchange.state import State
 from exchange.venue_settings import read_and_check
 from fix_gateway.guard.settings import Limits
+from fix_gateway.settings import SESSION_ID_MAX
 from runtime.toml import SettingsError
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config"
@@ -108,6 +109,7 @@ def test_decimals_are_read_exactly_or_not_at_all(
 def test_a_fix_session_under_a_number_of_peoples_is_refused(directory: Path, number: int) -> None:
     sessions = Path(shutil.copytree(SHIPPED.parent / "sessions", directory.parent / "sessions"))
     edit(sessions, "MM1.toml", "id = 1\n", f"id = {number}\n")
+    edit(directory, "venue.toml", "first_timer_session = 524288", "first_timer_session = 10001")
     with pytest.raises(SettingsError, match=rf"MM1\.toml: \$\.id: {number} is the retail API's"):
         read_and_check(directory, sessions, State(directory.parent / "state"))
     edit(directory, "venue.toml", "[retail_api]\nenabled = true", "[retail_api]\nenabled = false")
@@ -116,7 +118,7 @@ def test_a_fix_session_under_a_number_of_peoples_is_refused(directory: Path, num
 
 def test_a_fix_session_beside_those_of_people_is_taken(directory: Path) -> None:
     sessions = Path(shutil.copytree(SHIPPED.parent / "sessions", directory.parent / "sessions"))
-    edit(sessions, "MM1.toml", "id = 1\n", "id = 10_000\n")
+    edit(sessions, "MM1.toml", "id = 1\n", f"id = {SESSION_ID_MAX}\n")
     read_and_check(directory, sessions, State(directory.parent / "state"))
 
 

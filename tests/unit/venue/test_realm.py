@@ -39,7 +39,7 @@ def test_the_door_of_people_is_bound_to_what_people_are_given(tmp_path: Path) ->
             last_account=people.last_account,
             session=people.session,
             first_timer_session=people.first_timer_session,
-            last_timer_session=people.first_timer_session + 999_998,
+            last_timer_session=people.first_timer_session + 499_998,
             firm=people.firm,
         )
     }
