@@ -64,7 +64,7 @@ struct Inbox {
   using Kinds = std::bitset<commands::SHAPES.size()>;
 
   Inbox(std::uint32_t principal_number, const Kinds& may_send,
-        const std::optional<Realm>& bound_to)
+        const std::optional<Realm>& bound_to = std::nullopt)
       : principal(principal_number), allowed(may_send), realm(bound_to) {}
 
   std::uint32_t principal;
