@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ def test_a_book_from_the_shelf_is_the_venues_and_the_next_update_fits(
 ) -> None:
     day = a_day(chance, 400)
     told = from_the_first_event(day)
-    kept: dict[str, list[Rebuilt]] = {symbol: [] for symbol in SYMBOLS.values()}
+    kept: defaultdict[str, list[Rebuilt]] = defaultdict(list)
     for _ in range(30):
         seen = len(day.batches)
         day.go_on(chance.randrange(40))
@@ -58,7 +59,7 @@ def test_a_book_that_does_not_change_is_put_again_each_second(chance: random.Ran
     before = dict(told.shelved)
     told.shelved.clear()
     told.pulse_a_second(now_ms + 1000, 0)
-    assert len(told.shelved) == len(SYMBOLS)
+    assert len(told.shelved) == len(before) >= len(SYMBOLS), "a day may list one more"
     assert dict(told.shelved) == before
     assert SHELVED_SECONDS > 2, "one that comes late is not missed"
     assert PULSES_A_SECOND > 1
