@@ -22,6 +22,7 @@ from messages.trading.answers import Balances, read_books
 from runtime.link import Link, LinkError
 from runtime.link_frames import Answer
 from runtime.storage import DiskStorage
+from runtime.waiting import stopped_within
 
 log = structlog.get_logger()
 
@@ -166,12 +167,8 @@ class EventAuditor:
     async def _ask_now_and_then(self, stop: asyncio.Event) -> None:
         link: Link | None = None
         while not stop.is_set():
-            try:
-                async with asyncio.timeout(self._settings.figures_seconds):
-                    await stop.wait()
-            except TimeoutError:
-                pass
-            if stop.is_set() or not self.picture.number:
+            is_over = await stopped_within(stop, self._settings.figures_seconds)
+            if is_over or not self.picture.number:
                 continue
             self._may_look.clear()
             try:

@@ -17,6 +17,7 @@ from auditor.pictures import encoded, write_picture
 from auditor.ports import EventBatch, MakeFeed, Report
 from auditor.settings import AuditorSettings
 from runtime.postgres import FAILURES, Connection, connect, drop
+from runtime.waiting import stopped_within
 
 log = structlog.get_logger()
 
@@ -155,7 +156,7 @@ class LedgerAuditor:
             if time.monotonic() - self._written_at > self._settings.picture_seconds:
                 await self._write()
             if not is_behind:
-                await self._rest(stop)
+                await stopped_within(stop, self._settings.ledger_seconds)
         self._disconnect()
         await self._write()
 
@@ -264,13 +265,6 @@ class LedgerAuditor:
             ),
         )
         self._next_stretch = (number + 1) % (self.picture.number // STRETCH + 1)
-
-    async def _rest(self, stop: asyncio.Event) -> None:
-        try:
-            async with asyncio.timeout(self._settings.ledger_seconds):
-                await stop.wait()
-        except TimeoutError:
-            return
 
     def _tell(self) -> None:
         self._metrics.position.labels(PART).set(self.picture.number)

@@ -23,6 +23,7 @@ from auditor.trail.heads import HeadError
 from auditor.trail.keeper import TrailKeeper
 from runtime.chained_lines import ChainBrokenError
 from runtime.log_format import LogError
+from runtime.waiting import stopped_within
 
 log = structlog.get_logger()
 
@@ -116,7 +117,7 @@ class Auditor:
 
     async def _write_what_was_refused(self, stop: asyncio.Event) -> None:
         """Try again, until it is on the disk, what a full one refused."""
-        while not await _rest(stop, RETRY_SECONDS):
+        while not await stopped_within(stop, RETRY_SECONDS):
             if self._gate_wanted:
                 self._stop(self._gate_wanted)
             self.file.retry()
@@ -126,7 +127,7 @@ class Auditor:
         keeper: TrailKeeper | None = None
         is_last = False
         while not is_last:
-            is_last = await _rest(stop, self._settings.heads_seconds)
+            is_last = await stopped_within(stop, self._settings.heads_seconds)
             picture = self.events.picture
             if not picture.venue:
                 continue
@@ -147,7 +148,7 @@ class Auditor:
     async def _drill_daily(self, drill: Drill, stop: asyncio.Event) -> None:
         """Prove now and then that an error would be noticed."""
         seconds = self._settings.drill_seconds_first
-        while not await _rest(stop, seconds):
+        while not await stopped_within(stop, seconds):
             seconds = self._settings.drill_seconds
             missed = await drill()
             if missed:
@@ -221,13 +222,3 @@ class Auditor:
         if ledger is not None:
             report["ledger_event"] = ledger.picture.number
         return report
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait so long, or until asked to stop; say whether that was it."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -26,6 +26,9 @@ FAILURES = (
 )
 """All that a connection may raise; ``is_outage`` tells which of them may pass."""
 
+_LOGIN_CLASSES = ("28", "3D")
+"""Refused passwords and rights to connect; databases that do not exist."""
+
 _TRANSIENT_CLASSES = frozenset(
     {
         "08",  # the connection
@@ -44,8 +47,7 @@ def is_outage(error: BaseException) -> bool:
     server that starts up and a deadlock count as outages: each passes without our doing.
     """
     if isinstance(error, asyncpg.PostgresError):
-        state = getattr(error, "sqlstate", None)
-        return state is not None and state[:2] in _TRANSIENT_CLASSES
+        return state_of(error)[:2] in _TRANSIENT_CLASSES
     if isinstance(error, asyncpg.InterfaceError):
         # Said of a connection that went away unnoticed, or of the rollback behind the statement
         # that it was lost in; all else of this class is misuse by us.
@@ -54,6 +56,19 @@ def is_outage(error: BaseException) -> bool:
         return type(error) is asyncpg.InterfaceError and is_of_loss
     # A connection that was cut inside a message is a protocol error to asyncpg.
     return isinstance(error, OSError | TimeoutError | EOFError | asyncpg.InternalClientError)
+
+
+def state_of(error: BaseException) -> str:
+    """Return the SQLSTATE that the server sent; empty for what is none of its errors."""
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def lets_nobody_in(error: BaseException) -> bool:
+    """Say whether the server refused a password or the right to connect, or has no such database.
+
+    Waiting does not mend that.
+    """
+    return state_of(error)[:2] in _LOGIN_CLASSES
 
 
 async def connect(

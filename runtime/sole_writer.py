@@ -9,20 +9,26 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
-from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
+from runtime.postgres import (
+    FAILURES,
+    Connection,
+    connect,
+    drop,
+    is_outage,
+    lets_nobody_in,
+    state_of,
+)
+from runtime.waiting import stopped_within
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-
-_LOGIN_CLASSES: Final = ("28", "3D")
-"""Refused passwords and rights to connect; databases that do not exist."""
 
 
 class WriterSettings(Protocol):
@@ -125,8 +131,7 @@ class SoleWriter:
             except FAILURES as error:
                 self.disconnect()
                 self._judge(error, pause, through)
-            await wait(stop, pause)
-            if stop.is_set():
+            if await stopped_within(stop, pause):
                 return None
             pause = min(2 * pause, self._settings.pause_seconds_last)
 
@@ -179,8 +184,7 @@ class SoleWriter:
         while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", *terms.lock):
             if time.monotonic() > deadline:
                 raise terms.faults.busy(f"another {terms.application} writes into this database")
-            await wait(stop, settings.pause_seconds_first)
-            if stop.is_set():
+            if await stopped_within(stop, settings.pause_seconds_first):
                 raise TimeoutError("asked to stop while another process has the lock")
         terms.connected.set(1)
         return connection
@@ -205,18 +209,9 @@ class SoleWriter:
             return
         if not isinstance(error, asyncpg.PostgresError):
             raise error
-        state, faults = str(getattr(error, "sqlstate", "")), self._terms.faults
-        if state[:2] in _LOGIN_CLASSES:
+        faults = self._terms.faults
+        if lets_nobody_in(error):
             raise faults.login(f"the database does not let us in: {error}") from error
         raise faults.refused(
-            f"after event {through} the database refused: {error} ({state})"
+            f"after event {through} the database refused: {error} ({state_of(error)})"
         ) from error
-
-
-async def wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait some seconds, or until asked to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -27,7 +27,8 @@ from typing import Generic, Protocol, TypeVar
 import asyncpg
 import structlog
 
-from runtime.postgres import FAILURES, Connection, drop, is_outage
+from runtime.postgres import FAILURES, Connection, drop, is_outage, lets_nobody_in, state_of
+from runtime.waiting import stopped_within
 from settlement import database
 from settlement.backlog import Backlog
 from settlement.chart import Consumer
@@ -42,16 +43,13 @@ from settlement.locks import AFTER_BATCH, TURN_SPACE, read_position, turn_key
 from settlement.metrics import SettlementMetrics
 from settlement.ports import EventBatch, EventFeed, FeedFactory
 from settlement.records import contiguous
-from settlement.sessions import Sessions, pause_unless
+from settlement.sessions import Sessions
 from settlement.settings import SettlementSettings
 
 log = structlog.get_logger()
 
 _LITTLE = 32
 """Below this part of a full transaction it is worth waiting for more."""
-
-_LOGIN_CLASSES = ("28", "3D")
-"""Refused passwords and rights to connect; databases that do not exist."""
 
 Ready = TypeVar("Ready")
 
@@ -218,7 +216,7 @@ class FeedConsumer(Generic[Ready]):
                     group.create_task(self._post(posting, before, stop))
                     if backlog.bytes_pending < self._settings.batch_bytes_max // _LITTLE:
                         await posting.is_done.wait()
-                        await pause_unless(stop, self._settings.gather_seconds)
+                        await stopped_within(stop, self._settings.gather_seconds)
         finally:
             # The reader may be waiting for room that nobody will make any more.
             backlog.close()
@@ -305,8 +303,7 @@ class FeedConsumer(Generic[Ready]):
                 self._give_up(posting)
                 self._judge(error)
                 self._note_outage(error, pause)
-                await pause_unless(stop, pause)
-                if stop.is_set():
+                if await stopped_within(stop, pause):
                     return False
                 pause = min(2 * pause, self._settings.pause_seconds_last)
                 continue
@@ -374,12 +371,11 @@ class FeedConsumer(Generic[Ready]):
         if is_outage(error):
             return
         if isinstance(error, asyncpg.PostgresError):
-            state = str(getattr(error, "sqlstate", ""))
-            if state[:2] in _LOGIN_CLASSES:
+            if lets_nobody_in(error):
                 raise LoginRefusedError(f"the database does not let us in: {error}") from error
             raise LedgerRefusedError(
                 f"{self._label}: after event {self.position} the database refused:"
-                f" {error} ({state})"
+                f" {error} ({state_of(error)})"
             ) from error
         raise error
 
@@ -399,7 +395,7 @@ class FeedConsumer(Generic[Ready]):
                 self._disconnect()
                 self._judge(error)
                 self._note_outage(error, pause)
-                await pause_unless(stop, pause)
+                await stopped_within(stop, pause)
                 pause = min(2 * pause, self._settings.pause_seconds_last)
                 continue
             if stored is None:

@@ -9,7 +9,15 @@ from abc import ABC, abstractmethod
 
 import structlog
 
-from runtime.postgres import FAILURES, Connection, connect, drop, is_outage
+from runtime.postgres import (
+    FAILURES,
+    Connection,
+    connect,
+    drop,
+    is_outage,
+    lets_nobody_in,
+)
+from runtime.waiting import stopped_within
 from settlement import database
 from settlement.errors import LedgerRefusedError, LoginRefusedError
 from settlement.settings import SettlementSettings
@@ -44,7 +52,7 @@ class DatabaseTask(ABC):
                     async with asyncio.timeout(self._settings.post_seconds_max):
                         await self.look(await self._connected())
                     pause = self._settings.pause_seconds_first
-                    await _wait(stop, self._settings.cycle_poll_seconds)
+                    await stopped_within(stop, self._settings.cycle_poll_seconds)
                 except FAILURES as error:
                     self._disconnect()
                     if not is_outage(error):
@@ -54,7 +62,7 @@ class DatabaseTask(ABC):
                         task=self.name,
                         error=f"{type(error).__name__}: {error}",
                     )
-                    await _wait(stop, pause)
+                    await stopped_within(stop, pause)
                     pause = min(2 * pause, self._settings.pause_seconds_last)
         finally:
             self._disconnect()
@@ -77,14 +85,6 @@ class DatabaseTask(ABC):
             drop(connection)
 
     def _judged(self, error: Exception) -> LedgerRefusedError | LoginRefusedError:
-        if str(getattr(error, "sqlstate", ""))[:2] in ("28", "3D"):
+        if lets_nobody_in(error):
             return LoginRefusedError(f"the database does not let us in: {error}")
         return LedgerRefusedError(f"{self.name}: {error}")
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

@@ -6,6 +6,7 @@ import time
 import structlog
 
 from runtime.postgres import Connection, connect, drop
+from runtime.waiting import stopped_within
 from settlement import database
 from settlement.chart import Consumer
 from settlement.errors import ConsumerBusyError
@@ -83,15 +84,6 @@ class Sessions:
                     f"another process consumes into this database as {self._consumer}"
                 )
             log.info("consumer_waits_for_lock", consumer=self._consumer, pause_seconds=pause)
-            await pause_unless(stop, pause)
+            await stopped_within(stop, pause)
             pause = min(2 * pause, settings.pause_seconds_last)
         return True
-
-
-async def pause_unless(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until asked to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -18,6 +18,7 @@ from runtime.log_format import Frame, LogError, Stream, parse_head
 from runtime.log_history import Cursor, LogHistory
 from runtime.log_scan import segment_name
 from runtime.storage import Storage
+from runtime.waiting import stopped_within
 from venue.crash_points import crash_point
 from venue.errors import InvariantError, VenueError
 from venue.metrics import Metrics
@@ -111,11 +112,7 @@ class Follower:
         log.info("follower_started", after=self.replayer.engine.last_sequence)
         while not stop.is_set():
             if not self.step():
-                try:
-                    async with asyncio.timeout(self._settings.poll_seconds):
-                        await stop.wait()
-                except TimeoutError:
-                    continue
+                await stopped_within(stop, self._settings.poll_seconds)
             await asyncio.sleep(0)
         log.info("follower_stopped", through=self.replayer.engine.last_sequence)
 
@@ -204,9 +201,5 @@ async def _venue_of(journal: Storage, stop: asyncio.Event, poll_seconds: float) 
                 and history.read(Cursor(1, 128, 0), 4096)[0]
             ):
                 return head.venue
-        try:
-            async with asyncio.timeout(poll_seconds):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await stopped_within(stop, poll_seconds)
     return None

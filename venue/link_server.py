@@ -18,6 +18,7 @@ from runtime.link_frames import (
     events_frame,
     parse_address,
 )
+from runtime.waiting import stopped_within
 from venue.errors import ConfigurationError
 from venue.event_feed import EventFeed
 from venue.link_connection import Connection
@@ -94,11 +95,7 @@ class LinkServer:
             self._group = group
             while not stop.is_set():
                 self._watch()
-                try:
-                    async with asyncio.timeout(WATCH_SECONDS):
-                        await stop.wait()
-                except TimeoutError:
-                    continue
+                await stopped_within(stop, WATCH_SECONDS)
             await self._close()
 
     def add(self, connection: Connection) -> bool:

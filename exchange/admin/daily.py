@@ -14,6 +14,7 @@ from exchange.errors import CommandError
 from exchange.fee_tiers import DAY_NS, window
 from messages.trading import events
 from runtime.toml import SettingsError
+from runtime.waiting import stopped_within
 
 log = structlog.get_logger()
 
@@ -57,11 +58,7 @@ class DailyFees:
                 # A fault of ours or of the database's: operators are served all the same.
                 self._failed()
                 log.exception("daily_fees_failed")
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await stopped_within(stop, LOOK_SECONDS)
 
     async def look(self) -> bool:
         """Recompute if a day ended since the last time; say whether it was due.

@@ -20,6 +20,7 @@ from exchange.demo.latency import LatencyHistogram
 from exchange.demo.market import Market
 from exchange.demo.participant import DropCopy, Participant
 from messages.trading.terms import Side
+from runtime.waiting import stopped_within
 
 LEVELS_SHOWN_MAX: Final = 8
 LEVELS_SHOWN_MIN: Final = 2
@@ -175,8 +176,4 @@ def latency_text(latency: LatencyHistogram) -> str:
 async def _every(seconds: float, show: Callable[[], None], stop: asyncio.Event) -> None:
     while not stop.is_set():
         show()
-        try:
-            async with asyncio.timeout(seconds):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await stopped_within(stop, seconds)

@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from runtime.waiting import stopped_within
 from services.accounts.errors import MailRefusedError, StoreAwayError
 from services.accounts.metrics import AccountsMetrics
 from services.accounts.ports import Clock, Letter, Mailer, Store
@@ -76,8 +77,4 @@ class PostOffice:
                 await self.send_due()
             except StoreAwayError as error:
                 log.warning("letters_wait", reason=str(error))
-            try:
-                async with asyncio.timeout(self._settings.look_seconds):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await stopped_within(stop, self._settings.look_seconds)

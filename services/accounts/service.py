@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from prometheus_client import CollectorRegistry
 
+from runtime.waiting import stopped_within
 from services.accounts.access_tokens import KeyRing
 from services.accounts.desks import Desks, open_desks
 from services.accounts.errors import StoreAwayError
@@ -115,11 +116,7 @@ class AccountsService:
             except StoreAwayError as error:
                 self._is_store_there = False
                 log.warning("store_away", reason=str(error))
-            try:
-                async with asyncio.timeout(SWEEP_SECONDS if self._is_store_there else 1.0):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await stopped_within(stop, SWEEP_SECONDS if self._is_store_there else 1.0)
 
     def health(self) -> dict[str, object]:
         """Say whether accounts can be used."""
