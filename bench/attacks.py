@@ -14,10 +14,7 @@ import argparse
 import asyncio
 import json
 import os
-import secrets
-import shutil
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -29,6 +26,7 @@ from bench.attack_peers import NAMES, VICTIM
 from bench.fix import FIRM, percentiles_us, say, write_venue
 from bench.fix_load import Load, Workload
 from bench.processor_time import process_times_ns
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.demo.funding import fund
 from exchange.demo.logon_proof import read_key
@@ -208,13 +206,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-attacks-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
     names = tuple(options.only) if options.only else NAMES
-    try:
+    with workplace("attacks") as folder:
         rows = uvloop.run(measure(names, seconds=options.seconds, folder=folder))
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:

@@ -17,12 +17,8 @@ import argparse
 import asyncio
 import json
 import os
-import secrets
-import shutil
 import sys
-import tempfile
 import time
-import tomllib
 import urllib.request
 from bisect import bisect_right
 from pathlib import Path
@@ -32,10 +28,11 @@ import uvloop
 
 from bench.fix import FIRM, say, write_venue
 from bench.processor_time import process_times_ns
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
-from exchange.demo.temporary_config import toml_text
+from exchange.demo.temporary_config import changed
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.directory import Directory
 from exchange.operator_link import OperatorLink
@@ -65,10 +62,8 @@ _BURST_PIECE: Final = 200
 def write_audited_venue(folder: Path) -> Places:
     """Write a venue with a principal for the flow."""
     places = write_venue(folder)
-    venue = places.config / "venue.toml"
-    document = tomllib.loads(venue.read_text())
-    document["principals"][PRINCIPAL] = {"number": 60, "may_send": ["OpenSession", "PlaceOrder"]}
-    venue.write_text(toml_text(document))
+    with changed(places.config / "venue.toml") as venue:
+        venue["principals"][PRINCIPAL] = {"number": 60, "may_send": ["OpenSession", "PlaceOrder"]}
     return places
 
 
@@ -323,14 +318,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-auditor-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
-    try:
+    with workplace("auditor") as folder:
         figures = uvloop.run(
             measure(rate=options.rate, seconds=options.seconds, burst=options.burst, folder=folder)
         )
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:

@@ -15,12 +15,9 @@ import argparse
 import asyncio
 import gc
 import json
-import secrets
 import shutil
 import sys
-import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +30,7 @@ from bench.fix_load import Load, Outcome, Workload
 from bench.limits import bare_round_trip, bare_sync
 from bench.processor_time import process_times_ns
 from bench.quickfix_peer import processor_us_per_order
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
@@ -40,7 +38,7 @@ from exchange.demo.funding import fund
 from exchange.demo.latency import LatencyHistogram
 from exchange.demo.logon_proof import LogonKey, read_key
 from exchange.demo.proof_sources import wait_until_booked
-from exchange.demo.temporary_config import toml_text, write_configuration
+from exchange.demo.temporary_config import changed, toml_text, write_configuration
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.operator_link import connect
 from exchange.state import State
@@ -169,14 +167,12 @@ def write_venue(folder: Path) -> Places:
 
 def lift_limits(places: Places) -> None:
     """Let one session send more than its share: what is measured is the way to the core."""
-    venue = places.config / "venue.toml"
     limits = {"messages_per_second": 100_000, "message_burst": 10_000}
-    document = tomllib.loads(venue.read_text())
-    document["fix_guard"]["limits"] |= limits
-    venue.write_text(toml_text(document))
+    with changed(places.config / "venue.toml") as venue:
+        venue["fix_guard"]["limits"] |= limits
     for path in places.sessions.glob("*.toml"):
-        session = tomllib.loads(path.read_text())
-        path.write_text(toml_text(session | {"throttle": {"messages": 0}}))
+        with changed(path) as session:
+            session["throttle"] = {"messages": 0}
 
 
 def _session(number: int, name: str, *, kind: str) -> dict[str, Any]:
@@ -359,12 +355,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a fifth of the orders")
     options = parser.parse_args()
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-bench-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
-    try:
+    with workplace("fix") as folder:
         figures = uvloop.run(measure(is_quick=options.quick, folder=folder))
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:

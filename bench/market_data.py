@@ -11,12 +11,8 @@ own on the same processors; their share is shown apart.
 import argparse
 import asyncio
 import json
-import secrets
-import shutil
 import sys
-import tempfile
 import time
-import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,11 +33,12 @@ from bench.market_data_flow import (
     grant,
 )
 from bench.processor_time import process_times_ns
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
 from exchange.demo.logon_proof import read_key
-from exchange.demo.temporary_config import toml_text
+from exchange.demo.temporary_config import changed, toml_text
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.operator_link import OperatorLink
 from exchange.processes.serving import core_address
@@ -60,24 +57,18 @@ PEERS: Final = "subscribers"
 def write_market_venue(folder: Path, *, sessions: int, interval_ms: int) -> Places:
     """Write the venue: ten instruments, subscribers, and a principal for the flow."""
     places = write_venue(folder)
-    venue = places.config / "venue.toml"
-    document = tomllib.loads(venue.read_text())
-    document["fix_guard"]["limits"]["connections_per_address_max"] = sessions + 64
-    document["principals"][PRINCIPAL] = TABLE
-    venue.write_text(toml_text(document))
-    path = places.config / "instruments.toml"
-    document = tomllib.loads(path.read_text())
-    first = document["instrument"][0]
-    document["instrument"] = [first] + [
-        {**first, "id": number, "symbol": f"BTC{number}-USD"}
-        for number in range(2, INSTRUMENTS + 2)
-    ]
-    path.write_text(toml_text(document))
+    with changed(places.config / "venue.toml") as venue:
+        venue["fix_guard"]["limits"]["connections_per_address_max"] = sessions + 64
+        venue["principals"][PRINCIPAL] = TABLE
+    with changed(places.config / "instruments.toml") as instruments:
+        first = instruments["instrument"][0]
+        instruments["instrument"] = [first] + [
+            {**first, "id": number, "symbol": f"BTC{number}-USD"}
+            for number in range(2, INSTRUMENTS + 2)
+        ]
     firm = {"id": 9, "name": FIRM}
-    one = places.sessions / f"{FIRM}1.toml"
-    document = tomllib.loads(one.read_text())
-    document["account"] += accounts()
-    one.write_text(toml_text(document))
+    with changed(places.sessions / f"{FIRM}1.toml") as one:
+        one["account"] += accounts()
     for number in range(1, sessions + 1):
         name = f"MD{number:03d}"
         document = {
@@ -262,9 +253,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-market-data-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
-    try:
+    with workplace("market-data") as folder:
         figures = uvloop.run(
             measure(
                 sessions=options.sessions,
@@ -273,8 +262,6 @@ def main() -> int:
                 folder=folder,
             )
         )
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:

@@ -12,11 +12,7 @@ import argparse
 import asyncio
 import json
 import os
-import secrets
-import shutil
 import sys
-import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -39,12 +35,13 @@ from bench.market_data_flow import (
 )
 from bench.processor_time import process_times_ns, process_trees
 from bench.retail_streams import READERS, SERVER, Readers, readers
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.configuration import read_configuration
 from exchange.demo.funding import fund
 from exchange.demo.latency import LatencyHistogram
 from exchange.demo.logon_proof import read_key
-from exchange.demo.temporary_config import toml_text
+from exchange.demo.temporary_config import changed
 from exchange.demo.temporary_venue import Places, running_venue
 from exchange.operator_link import OperatorLink
 from exchange.processes.serving import core_address
@@ -65,21 +62,17 @@ _WARM_SECONDS: Final = 2.0
 def write_beside_venue(folder: Path) -> Places:
     """Write the venue: FIX sessions, the flow, and room for many readers of one address."""
     places = write_venue(folder)
-    venue = places.config / "venue.toml"
-    document = tomllib.loads(venue.read_text())
-    document["principals"][PRINCIPAL] = TABLE
-    document["retail_streams"]["limits"] |= {
-        "connections_per_address_max": 100_000,
-        "attempts_per_address_max": 1_000_000,
-        "handshakes_max": 1000,
-        "handshakes_per_address_max": 1000,
-        "handshake_seconds": 60.0,
-    }
-    venue.write_text(toml_text(document))
-    one = places.sessions / f"{FIRM}1.toml"
-    document = tomllib.loads(one.read_text())
-    document["account"] += accounts()
-    one.write_text(toml_text(document))
+    with changed(places.config / "venue.toml") as venue:
+        venue["principals"][PRINCIPAL] = TABLE
+        venue["retail_streams"]["limits"] |= {
+            "connections_per_address_max": 100_000,
+            "attempts_per_address_max": 1_000_000,
+            "handshakes_max": 1000,
+            "handshakes_per_address_max": 1000,
+            "handshake_seconds": 60.0,
+        }
+    with changed(places.sessions / f"{FIRM}1.toml") as one:
+        one["account"] += accounts()
     return places
 
 
@@ -254,9 +247,7 @@ def main() -> int:
         print("bench retail-beside: needs two processors", file=sys.stderr)
         return 69
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-beside-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
-    try:
+    with workplace("beside") as folder:
         figures = uvloop.run(
             measure(
                 count=options.readers,
@@ -265,8 +256,6 @@ def main() -> int:
                 folder=folder,
             )
         )
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:

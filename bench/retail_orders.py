@@ -22,13 +22,12 @@ import shutil
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
@@ -42,7 +41,7 @@ from bench.retail_load import Figures, Load
 from exchange.accounts import sealing_vault
 from exchange.configuration import read_configuration
 from exchange.database import database_dsn
-from exchange.demo.temporary_config import toml_text
+from exchange.demo.temporary_config import changed
 from exchange.demo.temporary_venue import temporary_venue
 from exchange.operator_link import OperatorLink, matching
 from exchange.state import State
@@ -117,18 +116,16 @@ async def _measured(seconds: float, connections: int) -> dict[str, float]:
 def _unlimited(target: Path) -> None:
     """Copy the configuration with limits on people that no load meets."""
     shutil.copytree(ROOT / "config", target)
-    path = target / "venue.toml"
-    venue: dict[str, Any] = tomllib.loads(path.read_text())
-    venue["retail_api"]["limits"] |= {
-        "weight_per_minute": _UNBOUNDED,
-        "requests_per_five_minutes": _UNBOUNDED,
-        "orders_per_ten_seconds": _UNBOUNDED,
-        "orders_per_day": _UNBOUNDED,
-        "signatures_max": _UNBOUNDED,
-    }
-    account = {"open_orders_max": 1_000_000, "messages_per_second": 0, "message_burst": 0}
-    venue["retail_api"]["account"] |= account
-    path.write_text(toml_text(venue))
+    with changed(target / "venue.toml") as venue:
+        venue["retail_api"]["limits"] |= {
+            "weight_per_minute": _UNBOUNDED,
+            "requests_per_five_minutes": _UNBOUNDED,
+            "orders_per_ten_seconds": _UNBOUNDED,
+            "orders_per_day": _UNBOUNDED,
+            "signatures_max": _UNBOUNDED,
+        }
+        account = {"open_orders_max": 1_000_000, "messages_per_second": 0, "message_burst": 0}
+        venue["retail_api"]["account"] |= account
 
 
 async def _people(state: State, config: Path) -> list[tuple[str, bytes]]:

@@ -10,9 +10,7 @@ slow readers. Rates are of messages that have arrived.
 import argparse
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import AsyncIterator
@@ -26,6 +24,7 @@ import uvloop
 from bench.fix import say
 from bench.processor_time import process_times_ns
 from bench.retail_streams_peers import STAMP
+from bench.workplace import workplace
 from exchange.demo.temporary_config import toml_text, write_configuration, write_sessions
 from exchange.demo.temporary_venue import Places
 from exchange.state import State
@@ -261,24 +260,25 @@ async def measure_rates(
 async def measure(*, count: int, idle: int, seconds: float) -> dict[str, Any]:
     """Measure everything."""
     figures: dict[str, Any] = {"readers": count, "idle_readers": idle}
-    folder = Path(tempfile.mkdtemp(prefix="rialto-bench-"))
-    feed = Feed()
-    await feed.open()
-    try:
-        say("the streams' process")
-        async with served(folder, feed) as (url, pid):
-            figures["streams"] = await measure_rates(feed, url, pid, count=count, seconds=seconds)
-            figures["memory"] = await _idle_memory(url, pid, idle)
-        say("a bare picows loop")
-        async with child("bench.retail_streams_peers", "bare", str(feed.port)) as process:
-            url = await _line(process)
-            await feed.followed()
-            figures["bare picows"] = await measure_rates(
-                feed, url, process.pid, count=count, seconds=seconds
-            )
-    finally:
-        feed.close()
-        shutil.rmtree(folder)
+    with workplace("streams") as folder:
+        feed = Feed()
+        await feed.open()
+        try:
+            say("the streams' process")
+            async with served(folder, feed) as (url, pid):
+                figures["streams"] = await measure_rates(
+                    feed, url, pid, count=count, seconds=seconds
+                )
+                figures["memory"] = await _idle_memory(url, pid, idle)
+            say("a bare picows loop")
+            async with child("bench.retail_streams_peers", "bare", str(feed.port)) as process:
+                url = await _line(process)
+                await feed.followed()
+                figures["bare picows"] = await measure_rates(
+                    feed, url, process.pid, count=count, seconds=seconds
+                )
+        finally:
+            feed.close()
     figures["delta_traffic"] = delta_traffic()
     return figures
 

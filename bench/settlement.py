@@ -24,13 +24,10 @@ import json
 import logging
 import os
 import random
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -39,6 +36,7 @@ from prometheus_client import CollectorRegistry
 
 from bench import balances
 from bench.processor_time import process_times_ns
+from bench.workplace import workplace
 from messages.layout import Record
 from messages.trading.events import (
     LAST_OF_COMMAND,
@@ -426,16 +424,14 @@ def main() -> int:
     # The poster logs each batch at debug: printing that would be part of the measurement.
     quiet = structlog.make_filtering_bound_logger(logging.WARNING)
     structlog.configure(wrapper_class=quiet)
-    folder = Path(tempfile.mkdtemp(prefix="rialto-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedPostgres(folder / "postgres")
-    try:
-        dsn = server.start().url()
-        assert server.pid is not None
-        figures = uvloop.run(measure(arguments, dsn, server.pid))
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with workplace("settlement") as folder:
+        server = EmbeddedPostgres(folder / "postgres")
+        try:
+            dsn = server.start().url()
+            assert server.pid is not None
+            figures = uvloop.run(measure(arguments, dsn, server.pid))
+        finally:
+            server.stop()
     if arguments.json:
         print(json.dumps(figures))
         return 0

@@ -14,10 +14,7 @@ import argparse
 import asyncio
 import gc
 import json
-import secrets
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +25,7 @@ from bench.fix import SESSIONS, Bench, Phase, lift_limits, say, write_venue
 from bench.fix_client import LoadClient
 from bench.fix_load import Workload
 from bench.processor_time import process_trees
+from bench.workplace import workplace
 from exchange.commands.status import venue_report
 from exchange.demo.logon_proof import read_key
 from exchange.demo.temporary_config import toml_text
@@ -223,12 +221,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     options = parser.parse_args()
     configure_logs("bench", level="error")
-    folder = Path(tempfile.mkdtemp(prefix=f"rialto-soak-{secrets.token_hex(2)}-"))
-    folder.chmod(0o711)  # PostgreSQL may have to run as nobody, who must get through
-    try:
+    with workplace("soak") as folder:
         figures = uvloop.run(soak(options, folder))
-    finally:
-        shutil.rmtree(folder)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:

@@ -3,7 +3,8 @@
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,14 @@ def write_configuration(source: Path, target: Path, *, is_recorded: bool = False
     target.mkdir()
     for path in source.glob("*.toml"):
         shutil.copyfile(path, target / path.name)
-    _change(target / "venue.toml", _free_ports)
-    _change(target / "venue.toml", _patient)
+    with changed(target / "venue.toml") as venue:
+        _free_ports(venue)
+        _patient(venue)
     if is_recorded:
-        _change(target / "assets.toml", _recorded_assets)
-        _change(target / "instruments.toml", _recorded_instruments)
+        with changed(target / "assets.toml") as assets:
+            _recorded_assets(assets)
+        with changed(target / "instruments.toml") as instruments:
+            _recorded_instruments(instruments)
 
 
 def write_sessions(
@@ -65,9 +69,11 @@ def write_sessions(
             shutil.copyfile(path, target / path.name)
     if is_recorded:
         for path in target.glob("*.toml"):
-            _change(path, _unthrottled)
+            with changed(path) as session:
+                _unthrottled(session)
     for name in net:
-        _change(target / f"{name}.toml", _settles_net)
+        with changed(target / f"{name}.toml") as session:
+            _settles_net(session)
 
 
 def _settles_net(session: Table) -> None:
@@ -122,9 +128,11 @@ def _unthrottled(session: Table) -> None:
         account["limits"].update(open_orders_max=200_000, message_burst=0, messages_per_second=0)
 
 
-def _change(path: Path, change: Callable[[Table], None]) -> None:
+@contextmanager
+def changed(path: Path) -> Iterator[Table]:
+    """Read a document of TOML, and write it with what the block changed."""
     document = tomllib.loads(path.read_text())
-    change(document)
+    yield document
     path.write_text(toml_text(document))
 
 
