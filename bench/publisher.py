@@ -2,6 +2,8 @@
 
 No network and no core: events made here go through a real ``Publisher`` into real QuickFIX stores,
 on one thread. Processor time, so that a busy machine disturbs little; the best of the rounds.
+Beside it what a trade costs that concerns no session, in deliveries of some trades: two orders, the
+trade itself and two levels of the book, which is what a venue's other people do all day.
 
 ``--stored N`` sends N messages to one session instead, and says how the process grew with them and
 what one cost with the cuts of its store, which are made after every thousandth message here and by
@@ -21,6 +23,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
+from bench import settlement
 from fix_gateway.acceptor import FixAcceptor
 from fix_gateway.bridge import Bridge
 from fix_gateway.dialects.names import FIX_44
@@ -42,6 +45,10 @@ from runtime.link_frames import EventBatch
 _DICTIONARIES = Path(__file__).parents[1] / "sessions" / "dictionary"
 _NAMES = {1: "MAKER", 2: "TAKER", 3: "COPY"}
 _STEP = 1000
+_OTHERS = 500
+"""Accounts of nobody here, some of which have numbers of ours."""
+_DELIVERY_TRADES = 50
+_ROUND_DELIVERIES = 10
 _NOW_NS = 1_790_000_000_000_000_000
 
 
@@ -63,7 +70,7 @@ def main() -> int:
         print(json.dumps(found))
         return 0
     for name, microseconds in found.items():
-        print(f"{name:<40}{microseconds:8.2f} us a message")
+        print(f"{name:<40}{microseconds:8.2f} us")
     return 0
 
 
@@ -84,8 +91,33 @@ async def _measure(count: int, rounds: int) -> dict[str, float]:
                 spent_ns = time.thread_time_ns() - began_ns
                 best = min(best, spent_ns / 1000 / count / messages)
             found[name] = round(best, 2)
+        found["a trade of others, with its orders"] = _others(publisher, rounds)
         acceptor.park()
         return found
+
+
+def _others(publisher: Publisher, rounds: int) -> float:
+    """Publish what accounts of no session do."""
+    stream = settlement.Stream(seed=7)
+    stream.define(_OTHERS)
+    stream.close_frame()
+    for _ in range(rounds * _ROUND_DELIVERIES):
+        for _ in range(_DELIVERY_TRADES):
+            stream.trade(_OTHERS)
+        stream.close_frame()
+    definitions = len(stream.frames) - rounds * _ROUND_DELIVERIES
+    for frame in stream.frames[:definitions]:
+        publisher.publish(EventBatch(frame.first, frame.last, frame.data))
+    best = float("inf")
+    for at in range(definitions, len(stream.frames), _ROUND_DELIVERIES):
+        frames = stream.frames[at : at + _ROUND_DELIVERIES]
+        batches = [EventBatch(frame.first, frame.last, frame.data) for frame in frames]
+        began_ns = time.thread_time_ns()
+        for batch in batches:
+            publisher.publish(batch)
+        spent_ns = time.thread_time_ns() - began_ns
+        best = min(best, spent_ns / 1000 / _DELIVERY_TRADES / len(batches))
+    return round(best, 2)
 
 
 async def _store(count: int, resend_messages: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ from fix_gateway.progress import Progress
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements.issuer import KINDS, Issuer
 from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.interest import Interest, interest_of
 from fix_gateway.translation.numbering import number_of, numbered, with_request
 from fix_gateway.translation.outbound import (
     Outgoing,
@@ -88,6 +89,8 @@ class Publisher:
         self._to = {
             session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
         }
+        self._interest: tuple[int, Interest] | None = None
+        """What concerns our sessions, and by which edition of the directory."""
         self._waiter: asyncio.Future[None] | None = None
         self._sent = 0
         """Messages of the batch that is being published, or of statements before it."""
@@ -99,6 +102,7 @@ class Publisher:
     def add(self, session: LiveSession, channel: Channel) -> None:
         """Tell one session more, from the next event on."""
         self._to[session.number] = (session, channel)
+        self._interest = None
         self._issuer.add(session)
 
     def publish(self, batch: EventBatch) -> None:
@@ -168,6 +172,8 @@ class Publisher:
         assert isinstance(record, events.Event), kind
         if kind in KINDS:
             self._issuer.take(record)
+        if not self._interest_now().may_concern(kind, data, offset):
+            return
         told = told_by(record, self._directory)
         sent_before = self._sent
         for message in told:
@@ -195,6 +201,12 @@ class Publisher:
             self._sent += 1
         if self._sent != sent_before:
             self._count(kind, record)
+
+    def _interest_now(self) -> Interest:
+        """Return whose events our sessions may be told by the rights of this moment."""
+        if self._interest is None or self._interest[0] != self._directory.edition:
+            self._interest = self._directory.edition, interest_of(self._to, self._directory)
+        return self._interest[1]
 
     def _count(self, kind: int, record: events.Event) -> None:
         is_answer = kind in _ACKNOWLEDGEMENTS or (

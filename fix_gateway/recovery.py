@@ -164,7 +164,7 @@ class Recovery:
     def list_open_orders(self, session: LiveSession, connection: int) -> None:
         """Tell a session that has logged on which orders are open."""
         channel = self._channels[session.file.sender_comp_id]
-        accounts = tuple(sorted(interest_of(session.number, self._directory).accounts))
+        accounts = tuple(sorted(interest_of([session.number], self._directory).accounts))
         self._turns = deque(
             each for each in self._turns if isinstance(each, Replay) or each.session is not session
         )
@@ -230,7 +230,7 @@ class Recovery:
             end=end,
             position=max(place_at(asked.begin).event - 1, 0),
             told=max(asked.begin - 1, 0),
-            interest=interest_of(session.number, self._directory),
+            interest=interest_of([session.number], self._directory),
         )
         self._replays[session.number] = replay
         self._turns.append(replay)

@@ -76,6 +76,8 @@ class Directory:
     session_names: dict[int, str] = field(default_factory=dict)
     parties: dict[tuple[int, int, int], str] = field(default_factory=dict)
     """Parties (453) as they were written, by account, session and trader; good until we learn."""
+    edition: int = 0
+    """How often accounts and rights have changed."""
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
     _asked: tuple[tuple[int, int], ...] = ()
     """Sessions that may answer requests for quote, each with an account."""
@@ -181,3 +183,4 @@ class Directory:
             seen = copies.get(number, set())
             whole[account.firm] = whole.get(account.firm, seen) & seen
         self.copies_of_firm = {firm: tuple(sorted(who)) for firm, who in whole.items() if who}
+        self.edition += 1

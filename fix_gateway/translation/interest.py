@@ -1,10 +1,11 @@
-"""Which events may say something to one session, told by a few bytes of each.
+"""Which events may say something to some sessions, told by a few bytes of each.
 
-Who reads history for one session passes over most of it: making every message to find whom it is
-for would cost a hundred times as much.
+Most of what a venue does concerns nobody who is connected here: making every message to find whom
+it is for would cost a hundred times as much.
 """
 
 import struct
+from collections.abc import Collection
 from typing import NamedTuple
 
 from fix_gateway.translation.directory import Directory
@@ -60,7 +61,7 @@ _PLACES = {kind.KIND: (_offsets(kind, "account"), _offsets(kind, "session")) for
 
 
 class Interest(NamedTuple):
-    """The accounts and sessions whose events may be told to a session."""
+    """The accounts and sessions whose events may be told to some sessions."""
 
     accounts: frozenset[int]
     sessions: frozenset[int]
@@ -79,14 +80,21 @@ class Interest(NamedTuple):
         )
 
 
-def interest_of(session: int, directory: Directory) -> Interest:
-    """Return what a session's present rights let it see.
+def interest_of(sessions: Collection[int], directory: Directory) -> Interest:
+    """Return what the present rights of some sessions let them see.
 
     A drop copy sees refusals that name no account by the session that asked, so the sessions of
     its firms are of interest too.
     """
-    accounts = set(directory.trading_accounts.get(session, {}).values())
-    accounts |= {at for at, who in directory.copies_of_account.items() if session in who}
-    firms = {firm for firm, who in directory.copies_of_firm.items() if session in who}
-    sessions = {at for at, firm in directory.firm_of_session.items() if firm in firms}
-    return Interest(frozenset(accounts), frozenset({session, *sessions}))
+    readers = set(sessions)
+    accounts = {
+        account
+        for session in readers
+        for account in directory.trading_accounts.get(session, {}).values()
+    }
+    copies = directory.copies_of_account.items()
+    accounts |= {account for account, who in copies if not readers.isdisjoint(who)}
+    whole = directory.copies_of_firm.items()
+    firms = {firm for firm, who in whole if not readers.isdisjoint(who)}
+    of_firms = {at for at, firm in directory.firm_of_session.items() if firm in firms}
+    return Interest(frozenset(accounts), frozenset(readers | of_firms))

@@ -114,7 +114,7 @@ def test_reports_rebuild_exactly_the_engines_orders(chance: random.Random, calm:
             messages = told_by(record, directory)
             for message in messages:
                 if message.session not in interests:
-                    interests[message.session] = interest_of(message.session, directory)
+                    interests[message.session] = interest_of([message.session], directory)
                 assert interests[message.session].may_concern(kind.KIND, told, offset), record
                 if message.session == COPY:
                     reader.read(message.text)

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+from fix_gateway import publisher as publisher_module
 from fix_gateway.settings import DropCopyTable
-from fix_gateway.translation.outbound import Place
+from fix_gateway.translation.directory import Directory
+from fix_gateway.translation.outbound import Outgoing, Place, told_by
 from messages.trading import events
 from messages.trading.commands import MassCancel, PlaceOrder
 from messages.trading.terms import SessionRight
@@ -106,6 +108,39 @@ def test_what_names_no_account_is_told_to_copies_of_the_whole_firm_alone() -> No
     sessions.publish(grant, lost)
     assert [each[150] for each in sessions.told[COPY].messages] == ["8"]
     assert [each[5001] for each in sessions.told[COPY].messages] == ["1006"]
+
+
+def test_what_concerns_no_session_of_ours_is_not_even_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sessions = Sessions()
+    written = []
+
+    def tell(record: events.Event, known: Directory) -> list[Outgoing]:
+        written.append(record.number)
+        return told_by(record, known)
+
+    monkeypatch.setattr(publisher_module, "told_by", tell)
+    stranger = events.OrderAccepted.make(account=12, session=99, instrument=1, order_id=5)
+    sessions.publish(stranger, accepted(), stranger)
+    assert written == [2]
+    grant = events.SessionGranted.make(
+        session=COPY, account=12, firm=1, rights=SessionRight.DROP_COPY
+    )
+    sessions.publish(stranger, grant, stranger)
+    assert written == [2, 6], "from the very event after the right"
+    assert [each[1181] for each in sessions.told[COPY].messages] == ["20", "60"]
+
+
+def test_a_session_that_comes_later_is_told_from_then_on() -> None:
+    sessions = Sessions()
+    late, channel = sessions.sessions[OTHER], sessions.told[OTHER]
+    del sessions.publisher._to[OTHER]
+    sessions.publish(accepted(OTHER, 21))
+    assert channel.messages == []
+    sessions.publisher.add(late, channel)  # type: ignore[arg-type]
+    sessions.publish(accepted(OTHER, 21))
+    assert channel.numbers() == [(0, 20)]
 
 
 def test_a_changed_level_holds_at_once() -> None:
