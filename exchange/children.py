@@ -4,6 +4,7 @@ Errors: ``ChildFailedError``, when a child did not come to serve.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -45,6 +46,14 @@ PROCESSES = (
     "retail_api",
 )
 """Our own processes, as ``./rialto run`` knows them."""
+
+BACKGROUND = frozenset(
+    {
+        *("follower", "settlement", "auditor", "surveillance"),
+        *("market_data", "fix_market_data", "retail_streams", "accounts"),
+    }
+)
+"""Those that follow what is traded, and the slow work of signing in (decision 0030)."""
 
 COPIES_MAX = {"retail_streams": PROCESSES_MAX}
 """Processes of which there may be several."""
@@ -151,6 +160,8 @@ class ProcessChild:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C reaches the supervisor, who stops them in order
             )
+        if kind_of(self.name) in BACKGROUND:
+            let_others_go_first(self._process.pid, self._settings.background_nice)
         await self._wait_for_page(self._process)
 
     async def _wait_for_page(self, process: asyncio.subprocess.Process) -> None:
@@ -244,6 +255,8 @@ class PostgresChild:
         )
         dsn = await asyncio.to_thread(server.start)
         self._server = server
+        if server.pid is not None:
+            let_others_go_first(server.pid, self._settings.background_nice)
         self._port = dsn.port  # whoever holds a connection string keeps it over a restart
         page = ProcessPage(
             name=self.name,
@@ -269,6 +282,21 @@ class PostgresChild:
         if server is not None:
             await asyncio.to_thread(server.stop)
         self._state.withdraw(self.name)
+
+
+def let_others_go_first(pid: int, nice: int) -> None:
+    """Give a process, and all that it starts, what the order path leaves of the processors.
+
+    Args:
+        pid: of a child; one that has ended is noticed by whoever waits for it.
+        nice: at least so much; 0 changes nothing.
+    """
+    if not nice:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, max(nice, os.getpriority(os.PRIO_PROCESS, pid)))
+        # It wakes without pushing anybody off a processor.
+        os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 
 def last_error(log_file: Path) -> str:

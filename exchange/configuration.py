@@ -22,6 +22,7 @@ from services.market_data.settings import MarketDataLimits as RetailDataLimits
 from services.surveillance.parameters import Parameters, read_parameters
 from venue.reference.bounds import TRADES_KEPT_MAX
 from venue.settings import (
+    EVENTS_EVERY_SECONDS_MAX,
     BatchSettings,
     JournalSettings,
     LinkSettings,
@@ -191,12 +192,13 @@ class ObservabilityTable(Strict, frozen=True):
 
 
 class SupervisorTable(Strict, frozen=True):
-    """``[supervisor]``: patience with the processes."""
+    """``[supervisor]``: patience with the processes, and who goes first."""
 
     start_seconds_max: Seconds = 60.0
     stop_seconds_max: Seconds = 30.0
     restarts_max: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
     restart_window_seconds: Seconds = 60.0
+    background_nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
 
 
 class BoundsTable(Strict, frozen=True):
@@ -220,6 +222,7 @@ class PrincipalTable(Strict, frozen=True):
     number: Annotated[int, msgspec.Meta(ge=2, le=4095)]
     may_send: tuple[str, ...] = ()
     links_max: Count = 4
+    events_every_seconds: Annotated[float, msgspec.Meta(ge=0, le=EVENTS_EVERY_SECONDS_MAX)] = 0.0
 
 
 class VenueFile(Strict, frozen=True):

@@ -50,6 +50,7 @@ def venue_settings(configuration: Configuration, state: State) -> VenueSettings:
                 token_file=str(state.secrets / f"{name}.token"),
                 may_send=principal.may_send,
                 links_max=principal.links_max,
+                events_every_seconds=principal.events_every_seconds,
                 realm=realm if name == RETAIL_GATEWAY else None,
             )
             for name, principal in table.principals.items()

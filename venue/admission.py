@@ -49,11 +49,12 @@ class Taken(NamedTuple):
 class Inbox:
     """What one link has sent and the sequencer has not taken."""
 
-    __slots__ = ("name", "principal", "records")
+    __slots__ = ("events_every_seconds", "name", "principal", "records")
 
     def __init__(self, name: str, principal: Principal) -> None:
         self.name = name
         self.principal = principal.number
+        self.events_every_seconds = principal.events_every_seconds
         kinds = [COMMANDS_BY_NAME[command].KIND for command in principal.may_send]
         realm = principal.realm
         bounds = None if realm is None else bounds_of(realm)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import math
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING, cast
@@ -93,6 +94,8 @@ class Connection(asyncio.Protocol):
         self.made_at = self.heard_at = self._pinged_at = server.loop.time()
         self.is_reading = False
         self.through_event = 0
+        self._delivered_at = -math.inf
+        self._delivery: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, or say that there is no room."""
@@ -108,6 +111,8 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         if self._file_read is not None:
             self._file_read.cancel()
+        if self._delivery is not None:
+            self._delivery.cancel()
         self._forget_answers()
         self._server.remove(self)
 
@@ -167,13 +172,28 @@ class Connection(asyncio.Protocol):
     def push(self, batch: EventBatch, parts: tuple[bytes, ...]) -> None:
         """Take a live batch and its frame; a link that lags gets it later, from memory or disk."""
         if (
-            self.through_event + 1 == batch.first
-            and self.is_reading
-            and not (self._is_paused or self._is_closing)
-            and self._file_read is None
+            not self.is_reading
+            or self._delivery is not None
+            or self.through_event + 1 != batch.first
+            or self._is_paused
+            or self._is_closing
+            or self._file_read is not None
         ):
-            self._send(*parts)
-            self.through_event = batch.last
+            return
+        assert self.inbox is not None
+        if pause := self.inbox.events_every_seconds:
+            now = self._server.loop.time()
+            if now < (due := self._delivered_at + pause):
+                self._delivery = self._server.loop.call_at(due, self._deliver)
+                return
+            self._delivered_at = now
+        self._send(*parts)
+        self.through_event = batch.last
+
+    def _deliver(self) -> None:
+        """Send what came since the last delivery."""
+        self._delivery, self._delivered_at = None, self._server.loop.time()
+        self.catch_up()
 
     def catch_up(self) -> None:
         """Send answers, then events, until the buffer is full or nothing is missing."""

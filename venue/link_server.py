@@ -241,6 +241,7 @@ class LinkServer:
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
+            connection.catch_up()
             connection.say_bye(ByeCode.STOPPING, "the core stops")
         self._is_closing = True
         if self._connections:

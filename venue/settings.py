@@ -33,6 +33,9 @@ WITHIN_A_REALM = frozenset(
 )
 """Commands that name accounts and sessions in their head, and a firm where admission looks."""
 
+EVENTS_EVERY_SECONDS_MAX = 1.0
+"""Far below the time after which a follower's silence is an alarm."""
+
 COMMAND_BYTES_MAX = max(record.LENGTH for record in COMMANDS.by_kind.values())
 EVENTS_IN_FLIGHT_BYTES_MAX = 1 << 30
 
@@ -59,6 +62,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_file: str
     may_send: tuple[str, ...] = ()
     links_max: int = 4
+    events_every_seconds: float = 0.0
+    """Events go to it at most this often, all that came meanwhile together; 0: each at once."""
     realm: Realm | None = None
     """What it is bound to; None: it may speak of everybody."""
 
@@ -194,14 +199,7 @@ def check_settings(settings: VenueSettings) -> None:
             other = numbers[principal.number]
             raise ConfigurationError(f"{key}.number: {principal.number} is {other}'s already")
         numbers[principal.number] = name
-        for command in principal.may_send:
-            if command not in COMMANDS_BY_NAME:
-                raise ConfigurationError(f"{key}.may_send: {command!r} is no command for links")
-        if principal.realm is not None and (more := set(principal.may_send) - WITHIN_A_REALM):
-            raise ConfigurationError(
-                f"{key}.may_send: {', '.join(sorted(more))} may be about others, and {name} is"
-                " bound to accounts of its own"
-            )
+        _check_principal(key, name, principal)
     for address in settings.listen:
         try:
             parse_address(address)
@@ -214,6 +212,22 @@ def check_settings(settings: VenueSettings) -> None:
         raise ConfigurationError(f"batch.commands_max is above {COMMANDS_PER_BATCH_MAX}")
     if settings.batch.commands_max > settings.journal.check_interval:
         raise ConfigurationError("batch.commands_max is above journal.check_interval")
+
+
+def _check_principal(key: str, name: str, principal: Principal) -> None:
+    pause = principal.events_every_seconds
+    if not 0 <= pause <= EVENTS_EVERY_SECONDS_MAX:
+        raise ConfigurationError(
+            f"{key}.events_every_seconds: {pause} is not 0 to {EVENTS_EVERY_SECONDS_MAX}"
+        )
+    for command in principal.may_send:
+        if command not in COMMANDS_BY_NAME:
+            raise ConfigurationError(f"{key}.may_send: {command!r} is no command for links")
+    if principal.realm is not None and (more := set(principal.may_send) - WITHIN_A_REALM):
+        raise ConfigurationError(
+            f"{key}.may_send: {', '.join(sorted(more))} may be about others, and {name} is"
+            " bound to accounts of its own"
+        )
 
 
 def _check_positive(prefix: str, settings: msgspec.Struct) -> None:

@@ -36,7 +36,7 @@ class Limits(Strict, frozen=True, kw_only=True):
     messages_per_second: Some = 5000
     message_burst: Some = 500
     unanswered_max: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 64
-    unanswered_seconds: Seconds = 0.005
+    unanswered_seconds: Seconds = 0.002
     gap_messages_max: Some = 2000
     resend_page_messages: Some = 100
     resend_messages_per_second: Some = 5000

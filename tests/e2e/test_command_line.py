@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange.children import BACKGROUND
 from tests.e2e.venue_run import VenueRun
 
 
@@ -20,6 +21,7 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
         "fix_guard", "fix_gateway", "fix_market_data", "admin_api", "retail_streams",
         "retail_api",
     }  # fmt: skip
+    _orders_go_first(run.pids())
     while (said := run.command("status", "--json")).returncode != 0:
         assert said.returncode == 69, said.stderr
     assert json.loads(said.stdout)["processes"].keys() == status["processes"].keys()
@@ -40,6 +42,15 @@ def test_a_new_venue_comes_up_does_as_told_and_leaves_nothing(run: VenueRun) -> 
     run.start()
     assert "500.000000 USD" in run.done("admin", "accounts")
     assert run.stop() == 0
+
+
+def _orders_go_first(pids: dict[str, int]) -> None:
+    behind = {name for name, pid in pids.items() if os.sched_getscheduler(pid) == os.SCHED_BATCH}
+    assert behind == {"postgres"} | BACKGROUND
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    for name, pid in pids.items():
+        nice = os.getpriority(os.PRIO_PROCESS, pid)
+        assert nice == (max(10, ours) if name in behind else ours), name
 
 
 def _move_money(run: VenueRun) -> None:

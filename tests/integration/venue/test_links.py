@@ -109,6 +109,35 @@ async def test_who_does_not_speak_the_protocol_is_sent_away(tmp_path: Path) -> N
         await again.close()
 
 
+async def test_a_follower_gets_what_came_in_a_while_together_and_all_before_the_core_stops(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in(tmp_path)
+    settings.principals["auditor"] = msgspec.structs.replace(
+        settings.principals["auditor"], events_every_seconds=1.0
+    )
+    got: list[EventBatch] = []
+
+    async def follow(link: Link) -> None:
+        async for batch in link.events(0):
+            got.append(batch)  # noqa: PERF401  # what came before the end by an error counts
+
+    async with core(settings) as running:
+        gateway, follower = await running.link(), await running.link("auditor")
+        following = asyncio.create_task(follow(follower))
+        gateway.send(command(1))
+        async for batch in gateway.events(0):  # one command a batch: the next waits for this one
+            if batch.last == 50:
+                break
+            gateway.send(command(batch.last + 1))
+        await running.finish()
+        with pytest.raises(LinkRefused) as stopped:
+            await following
+    assert stopped.value.code == ByeCode.STOPPING
+    assert [batch.first for batch in got] == [1, *(batch.last + 1 for batch in got[:-1])]
+    assert got[-1].last >= 50
+
+
 async def test_who_says_nothing_does_not_stay(tmp_path: Path) -> None:
     links = LinkSettings(authentication_seconds=0.1)
     async with core(settings_in(tmp_path, links=links)) as running:
