@@ -171,6 +171,34 @@ class Vocabulary:
             yield cls.unpack(data, offset)
 
 
+Shape = TypeVar("Shape", bound=tuple[int | bytes, ...])
+
+
+def reader(record: type[Record], shape: type[Shape]) -> Callable[[bytes, int], Shape]:
+    """Return what reads a record's fields of a shape, and passes over the others.
+
+    Args:
+        record: whose layout it is.
+        shape: a named tuple of fields, in the order of the layout.
+    """
+    wanted: tuple[str, ...] = shape._fields  # type: ignore[attr-defined]  # it is a NamedTuple
+    found = [field for field in record.FIELDS if field.name in wanted]
+    assert tuple(field.name for field in found) == wanted, (record.__name__, wanted)
+    last = record.FIELDS.index(found[-1])
+    codes = [
+        field.code if field.name in wanted else f"{field.size}x"
+        for field in record.FIELDS[: last + 1]
+    ]
+    unpack = struct.Struct("<" + "".join(codes)).unpack_from
+    # What a named tuple's _make does, without a look at the length.
+    new: Callable[[type[Shape], tuple[Any, ...]], Shape] = tuple.__new__
+
+    def read(data: bytes, offset: int) -> Shape:
+        return new(shape, unpack(data, offset))
+
+    return read
+
+
 def _fields(cls: type[Record]) -> tuple[Field, ...]:
     hints = get_type_hints(cls, include_extras=True)
     fields, offset = [], 0

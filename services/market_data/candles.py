@@ -92,7 +92,7 @@ class Candle:
     def add(self, trade: SeenTrade) -> None:
         """Take a trade that is later than those before."""
         # Taken apart at once: most of a history's time is spent here.
-        _, _, _, side, _, _, number, price, lots, atoms, _ = trade
+        _, _, _, _, side, _, _, number, price, lots, atoms, _ = trade
         if price > self.high:
             self.high = price
         elif price < self.low:

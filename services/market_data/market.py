@@ -16,15 +16,14 @@ from messages.trading.terms import Side
 from services.market_data.book import Book
 from services.market_data.candles import Candle
 from services.market_data.instruments import Directory, Instrument
-from services.market_data.intervals import DAY_MS, HOUR_MS, MINUTE
+from services.market_data.intervals import DAY_MS, FINEST, HOUR_MS, MINUTE
 from services.market_data.records import (
     NANOSECONDS_PER_MS,
-    Handler,
+    EventWalk,
     SeenTrade,
     read_change,
     read_level,
     read_trade,
-    walk,
 )
 from services.market_data.rolling import Minute, Rolling
 from services.market_data.running import RunningCandles
@@ -72,26 +71,52 @@ class OneMarket:
         """The event through which all is in what it began with."""
         self.last_trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.unstored: deque[Unstored] = deque()
-        self.candles = RunningCandles()
-        self.windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
-        self.minute: Minute | None = None
-        """The last minute in which something traded."""
-        self.minutes: deque[Minute] = deque()
-        """Those before it, of the last day."""
+        self._second: Candle | None = None
+        """What traded last, within one second, and is in nothing longer yet."""
+        self._second_ms = self._second_end_ns = 0
+        self._candles = RunningCandles()
+        self._windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
+        self._minute: Minute | None = None
+        self._minutes: deque[Minute] = deque()
 
     def begin(self, past: Past, now_ms: int) -> None:
         """Go on from what is stored."""
         self.last_trades = deque(past.trades, maxlen=TRADES_KEPT)
-        self.candles = RunningCandles()
-        self.candles.begin(past.latest, now_ms)
-        self.windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
-        for window in self.windows.values():
+        self._second = None
+        self._candles = RunningCandles()
+        self._candles.begin(past.latest, now_ms)
+        self._windows = {name: Rolling(size) for name, size in WINDOWS_MS.items()}
+        for window in self._windows.values():
             window.close_before = past.close_before
-        self.minute = None
-        self.minutes.clear()
+        self._minute = None
+        self._minutes.clear()
         for minute in past.minutes:
             self._close_minute()
-            self.minute = minute
+            self._minute = minute
+
+    @property
+    def candles(self) -> RunningCandles:
+        """What runs in each interval."""
+        self._add_up()
+        return self._candles
+
+    @property
+    def windows(self) -> dict[str, Rolling]:
+        """The minutes of each window, without the last one."""
+        self._add_up()
+        return self._windows
+
+    @property
+    def minute(self) -> Minute | None:
+        """The last minute in which something traded."""
+        self._add_up()
+        return self._minute
+
+    @property
+    def minutes(self) -> deque[Minute]:
+        """Those before it, of the last day."""
+        self._add_up()
+        return self._minutes
 
     def trade(self, number: int, trade: Trade, seen: SeenTrade) -> None:
         """Take a trade."""
@@ -101,13 +126,26 @@ class OneMarket:
     def add(self, trade: Trade, seen: SeenTrade) -> None:
         """Take a trade that is in no candle of ours yet."""
         self.last_trades.append(trade)
-        self.candles.trade(seen)
-        opened_ms = MINUTE.opening(trade.time_ms)
-        if self.minute is not None and self.minute.opened_ms == opened_ms:
-            self.minute.candle.add(seen)
+        if self._second is not None and seen.time_ns < self._second_end_ns:
+            self._second.add(seen)
+            return
+        self._add_up()
+        self._second = Candle.of(seen)
+        self._second_ms = FINEST.opening(trade.time_ms)
+        self._second_end_ns = (self._second_ms + FINEST.span_ms) * NANOSECONDS_PER_MS
+
+    def _add_up(self) -> None:
+        """Add the second that was gathered to all that is longer."""
+        second, self._second = self._second, None
+        if second is None:
+            return
+        self._candles.add(self._second_ms, second)
+        opened_ms = MINUTE.opening(self._second_ms)
+        if self._minute is not None and self._minute.opened_ms == opened_ms:
+            self._minute.candle.append(second)
             return
         self._close_minute()
-        self.minute = Minute(opened_ms, Candle.of(seen))
+        self._minute = Minute(opened_ms, second)
 
     @property
     def last_price(self) -> int:
@@ -119,13 +157,14 @@ class OneMarket:
         return next(self.book.best(side, 1), (0, 0))
 
     def _close_minute(self) -> None:
-        if self.minute is None:
+        minute = self._minute
+        if minute is None:
             return
-        self.minutes.append(self.minute)
-        while self.minutes[0].opened_ms < self.minute.opened_ms - HISTORY_MS:
-            self.minutes.popleft()
-        for window in self.windows.values():
-            window.push(self.minute)
+        self._minutes.append(minute)
+        while self._minutes[0].opened_ms < minute.opened_ms - HISTORY_MS:
+            self._minutes.popleft()
+        for window in self._windows.values():
+            window.push(minute)
 
 
 class Listener:
@@ -141,7 +180,7 @@ class Listener:
         """Keep whom to call.
 
         Args:
-            traded: with all trades of one command in one market.
+            traded: with trades of one market, of whole commands.
             changed: with a market and the number of an event that undid or corrected a trade.
             listed: with a market that is new.
         """
@@ -177,16 +216,19 @@ class Market:
         self.whole_from = 0
         """The event from which on all is told: we begin with pictures of different events."""
         self._numbering = Numbering()
-        self._of_command: dict[int, list[Trade]] = {}
+        self._told: dict[OneMarket, list[Trade]] = {}
+        """Trades of the present events, to be told of."""
         self._books: dict[int, Book] = {}
-        self._handlers: dict[int, Handler] = {
-            e.BookLevelChanged.KIND: self._level_changed,
-            e.TradeExecuted.KIND: self._traded,
-            e.TradeBusted.KIND: self._trade_changed,
-            e.TradeCorrected.KIND: self._trade_changed,
-            e.AssetCreated.KIND: self._defined,
-            e.InstrumentCreated.KIND: self._defined,
-        }
+        self._walk = EventWalk(
+            {
+                e.BookLevelChanged.KIND: self._level_changed,
+                e.TradeExecuted.KIND: self._traded,
+                e.TradeBusted.KIND: self._trade_changed,
+                e.TradeCorrected.KIND: self._trade_changed,
+                e.AssetCreated.KIND: self._defined,
+                e.InstrumentCreated.KIND: self._defined,
+            }
+        )
 
     def begin(
         self,
@@ -237,10 +279,11 @@ class Market:
         Raises:
             UnreadableEventsError, BookGapError: events are missing.
         """
-        self.position, time_ns = walk(
-            data, self.position + 1, self._handlers, command_ended=self._command_ended
-        )
+        self.position, time_ns = self._walk.take(data, self.position + 1)
         self.time_ns = time_ns or self.time_ns
+        told, self._told = self._told, {}
+        for market, trades in told.items():
+            self._listener.traded(market, trades)
 
     def forget_stored(self, stored: int) -> None:
         """Forget what is in the database."""
@@ -290,20 +333,13 @@ class Market:
         market.trade(seen.number, trade, seen)
         if self._unstored > self._unstored_max:
             self._make_room()
-        self._of_command.setdefault(seen.instrument, []).append(trade)
+        self._told.setdefault(market, []).append(trade)
 
     def _trade_changed(self, data: bytes, offset: int) -> None:
         change = read_change(data, offset)
         market = self.markets.get(change.instrument)
         if market is not None and change.number > market.begun_at:
             self._listener.changed(market, change.number)
-
-    def _command_ended(self) -> None:
-        if self._of_command:
-            self._numbering.command_ended()
-            told, self._of_command = self._of_command, {}
-            for instrument, trades in told.items():
-                self._listener.traded(self.markets[instrument], trades)
 
     def _defined(self, data: bytes, offset: int) -> None:
         kind = int.from_bytes(data[offset + 2 : offset + 4], "little")

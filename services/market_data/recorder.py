@@ -11,22 +11,19 @@ import time
 
 import structlog
 
-from messages.trading import events as e
 from runtime.postgres import Connection
 from runtime.sole_writer import Faults, SoleWriter, Terms
 from services.market_data import database, store
-from services.market_data.candles import Gathering
 from services.market_data.errors import (
     DatabaseError,
     DatabaseRefusedError,
     PositionMovedError,
     RecorderBusyError,
 )
+from services.market_data.intake import Intake
 from services.market_data.metrics import MarketDataMetrics
-from services.market_data.ports import EventBatch, EventFeed, FeedFactory
-from services.market_data.records import Handler, read_change, read_trade, walk
+from services.market_data.ports import EventFeed, FeedFactory
 from services.market_data.settings import RecorderSettings
-from services.market_data.trades import Numbering
 
 log = structlog.get_logger()
 
@@ -64,20 +61,12 @@ class Recorder:
         )
         self._writer = SoleWriter(settings, terms)
         self._store = store.Store()
-        self._numbering = Numbering()
-        self._read = 0
-        """The last event taken from the feed."""
+        self._intake = Intake(0)
         self._seen = 0
         """What was read when the writer looked last."""
-        self._pending = store.Batch()
         self._is_full = asyncio.Event()
         self._has_room = asyncio.Event()
         self._moved = asyncio.Condition()
-        self._handlers: dict[int, Handler] = {
-            e.TradeExecuted.KIND: self._traded,
-            e.TradeBusted.KIND: self._changed,
-            e.TradeCorrected.KIND: self._changed,
-        }
 
     @property
     def is_connected(self) -> bool:
@@ -100,8 +89,7 @@ class Recorder:
             kept = await self._begin(stop)
             if kept is None:
                 return
-            self._read = kept.number
-            self._pending = store.Batch(through=kept.number)
+            self._intake = Intake(kept.number)
             await self._note_stored(kept.number)
             log.info("recorder_started", after=kept.number)
             feed = self._make_feed(kept.venue)
@@ -118,39 +106,16 @@ class Recorder:
     # --- the feed ---
 
     async def _take_all(self, feed: EventFeed, stop: asyncio.Event) -> None:
-        async for batch in feed.read(self._read, stop):
-            self._take(batch)
-            if len(self._pending.trades) >= self._settings.commit_trades_max:
+        intake = self._intake
+        async for batch in feed.read(intake.through, stop):
+            intake.take(batch)
+            if len(intake.pending.trades) >= self._settings.commit_trades_max:
                 self._has_room.clear()
                 self._is_full.set()
                 await self._has_room.wait()
             else:
                 # History comes without a pause; who follows us has a turn in between.
                 await asyncio.sleep(0)
-
-    def _take(self, batch: EventBatch) -> None:
-        pending = self._pending
-        self._read, time_ns = walk(
-            batch.data,
-            self._read + 1,
-            self._handlers,
-            command_ended=self._numbering.command_ended,
-        )
-        pending.through = self._read
-        pending.time_ns = time_ns or pending.time_ns
-
-    def _traded(self, data: bytes, offset: int) -> None:
-        seen = read_trade(data, offset)
-        if seen.is_negotiated:
-            return  # it passed by the book
-        pending = self._pending
-        pending.trades.append(self._numbering.row(seen))
-        if not pending.gatherings[-1].takes(seen):
-            pending.gatherings.append(Gathering())
-            assert pending.gatherings[-1].takes(seen), "one trade fits"
-
-    def _changed(self, data: bytes, offset: int) -> None:
-        self._pending.changes.append(read_change(data, offset))
 
     # --- the database ---
 
@@ -160,18 +125,18 @@ class Recorder:
         """Store what is pending, at its pace, until the reader is done and all is stored."""
         stored_at = -self._settings.position_seconds
         while True:
-            is_done, pending = reading.done(), self._pending
+            is_done, pending = reading.done(), self._intake.pending
             if is_done:
                 # Where reading failed, what is pending may end within a batch of events, beyond
                 # the position that it would be stored with: it is read again at the next start.
                 reading.result()
             if pending.through > self.stored and (is_done or self._is_due(pending, stored_at)):
-                self._pending = store.Batch(through=pending.through, time_ns=pending.time_ns)
+                batch = self._intake.hand_over()
                 self._is_full.clear()
                 self._has_room.set()
-                await self._store_batch(pending, feed, stop)
+                await self._store_batch(batch, feed, stop)
                 stored_at = time.monotonic()
-                if self.stored < pending.through:
+                if self.stored < batch.through:
                     return  # stopped while the database was away
             elif is_done:
                 return

@@ -11,7 +11,6 @@ from typing import Final
 
 from services.market_data.candles import Candle
 from services.market_data.intervals import INTERVALS, Interval
-from services.market_data.records import NANOSECONDS_PER_MS, SeenTrade
 
 GRACE_MS: Final = 200
 
@@ -46,7 +45,11 @@ class Running:
 
 
 class RunningCandles:
-    """All intervals of one instrument; nothing runs before its first trade."""
+    """All intervals of one instrument; nothing runs before its first trade.
+
+    They take seconds, not trades: each interval is whole seconds, and a second's trades are added
+    up once and not sixteen times.
+    """
 
     def __init__(self) -> None:
         self.by_interval: dict[str, Running] = {}
@@ -65,27 +68,24 @@ class RunningCandles:
             self.by_interval[name] = running
         self._note_ends()
 
-    def trade(self, trade: SeenTrade) -> None:
-        """Take a trade."""
-        time_ms = trade.time_ns // NANOSECONDS_PER_MS
+    def add(self, second_ms: int, candle: Candle) -> None:
+        """Take what traded in a second, or in a part of it."""
         if not self.by_interval:
             for interval in INTERVALS.values():
-                opened_ms = interval.opening(time_ms)
-                self.by_interval[interval.name] = Running(interval, opened_ms, Candle.of(trade))
+                opened_ms = interval.opening(second_ms)
+                self.by_interval[interval.name] = Running(interval, opened_ms, candle.copy())
             self._note_ends()
             return
         for running in self.by_interval.values():
-            if time_ms < running.opened_ms:
-                self._late(running, trade)
-            elif time_ms >= running.end_ms:
+            if second_ms < running.opened_ms:
+                self._late(running, second_ms, candle)
+            elif second_ms >= running.end_ms:
                 self._close(running)
-                running.go_on(time_ms, Candle.of(trade))
-            elif running.candle.trades:
-                running.candle.add(trade)
+                running.go_on(second_ms, candle.copy())
             else:
-                running.candle = Candle.of(trade)
+                running.candle = _added(running.candle, candle)
             running.is_changed = True
-        if time_ms >= self._next_end_ms:
+        if second_ms >= self._next_end_ms:
             self._note_ends()
 
     def look_at_clock(self, now_ms: int) -> None:
@@ -118,17 +118,13 @@ class RunningCandles:
     def _close(self, running: Running) -> None:
         self._closed[running.name, running.opened_ms] = (running, running.candle)
 
-    def _late(self, running: Running, trade: SeenTrade) -> None:
-        """Take a trade of a candle that our clock has closed; what runs is flat, as it is."""
-        running.candle = Candle.flat(trade.price_ticks)
-        opened_ms = running.interval.opening(trade.time_ns // NANOSECONDS_PER_MS)
+    def _late(self, running: Running, second_ms: int, late: Candle) -> None:
+        """Take trades of a candle that our clock has closed; what runs is flat, as it is."""
+        running.candle = Candle.flat(late.close)
+        opened_ms = running.interval.opening(second_ms)
         if running.previous is None or running.previous[0] != opened_ms:
             return  # we do not have that candle any more: whoever asks gets it from history
-        candle = running.previous[1]
-        if candle.trades:
-            candle.add(trade)
-        else:
-            candle = Candle.of(trade)
+        candle = _added(running.previous[1], late)
         running.previous = (opened_ms, candle)
         self._closed[running.name, opened_ms] = (running, candle)
 
@@ -136,3 +132,11 @@ class RunningCandles:
         self._next_end_ms = min(
             (running.end_ms for running in self.by_interval.values()), default=0
         )
+
+
+def _added(candle: Candle, later: Candle) -> Candle:
+    """Return what a candle is with a later one; a flat one is nothing beside trades."""
+    if not candle.trades:
+        return later.copy()
+    candle.append(later)
+    return candle

@@ -57,8 +57,8 @@ class Numbering:
     """Finds the aggregate that a trade belongs to, as trades come."""
 
     def __init__(self) -> None:
-        self._running: dict[int, tuple[int, int, int]] = {}
-        """By instrument: order, price and aggregate of the command's last trade."""
+        self._running: dict[int, tuple[int, int, int, int]] = {}
+        """By instrument: command, order, price and aggregate of the last trade."""
 
     def trade(self, seen: SeenTrade) -> Trade:
         """Give a trade its aggregate."""
@@ -70,18 +70,16 @@ class Numbering:
         A plain tuple of numbers is nothing to the garbage collector, unlike a ``Trade``: of a
         long history that is a third of the time.
         """
-        _, time_ns, instrument, side, is_auction, _, number, price, lots, atoms, order = seen
+        _, command, time_ns, instrument, side, is_auction, _, number, price, lots, atoms, order = (
+            seen
+        )
         running = self._running.get(instrument)
-        if running is not None and running[0] == order and running[1] == price:
-            aggregate = running[2]
+        if running is not None and running[:3] == (command, order, price):
+            aggregate = running[3]
         else:
             aggregate = number
-            self._running[instrument] = (order, price, aggregate)
+            self._running[instrument] = (command, order, price, aggregate)
         return instrument, number, time_ns, price, lots, atoms, side, bool(is_auction), aggregate
-
-    def command_ended(self) -> None:
-        """Let the next trade begin an aggregate of its own."""
-        self._running.clear()
 
 
 class Joining:

@@ -239,7 +239,40 @@ std::pair<std::size_t, std::uint64_t> border_of(const core::EventBorder& border)
   return {border.offset, border.last};
 }
 
+std::string text_of(const core::Finding& found) {
+  switch (found.fault) {
+    case core::Fault::WRONG_NUMBER:
+      return "expected event " + std::to_string(found.last + 1) + ", found " +
+             std::to_string(found.number);
+    case core::Fault::WRONG_LENGTH:
+      return "event " + std::to_string(found.number) + ": kind " + std::to_string(found.kind) +
+             " with " + std::to_string(found.length) + " bytes";
+    default:
+      return "event " + std::to_string(found.last + 1) + ": cut short";
+  }
+}
+
+// The last event's number and stamp, and kind and offset of each that is wanted.
+nb::tuple find(const core::EventFinder& finder, nb::handle events, std::uint64_t first) {
+  const core::Finding found = finder.find(Buffer(events, PyBUF_SIMPLE).bytes(), first);
+  if (found.fault != core::Fault::SOUND) {
+    throw nb::value_error(text_of(found).c_str());
+  }
+  nb::list wanted;
+  for (const core::FoundEvent& event : found.events) {
+    wanted.append(nb::make_tuple(event.kind, event.offset));
+  }
+  return nb::make_tuple(found.last, found.time_ns, wanted);
+}
+
 void bind_event_records(nb::module_& module) {
+  nb::class_<core::EventFinder>(module, "EventFinder")
+      .def(nb::init<>())
+      .def("know", &core::EventFinder::know, nb::arg("kind"), nb::arg("length"), nb::kw_only(),
+           nb::arg("is_wanted"))
+      .def("find", &find, nb::arg("events"), nb::arg("first"),
+           nb::sig("def find(self, events: bytes, first: int)"
+                   " -> tuple[int, int, list[tuple[int, int]]]"));
   module.def(
       "find_after",
       [](nb::handle events, std::uint64_t number) {

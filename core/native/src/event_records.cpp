@@ -55,4 +55,41 @@ EventBorder find_end_of_command(std::span<const std::byte> events,
   return border;
 }
 
+void EventFinder::know(std::uint16_t kind, std::uint16_t length, bool is_wanted) {
+  if (rules_.size() <= kind) {
+    rules_.resize(kind + std::size_t{1});
+  }
+  rules_[kind] = {length, is_wanted};
+}
+
+Finding EventFinder::find(std::span<const std::byte> events, std::uint64_t first) const {
+  Finding found;
+  found.last = first - 1;
+  std::size_t at = 0;
+  while (at < events.size()) {
+    if (events.size() - at < sizeof(events::Header)) {
+      found.fault = Fault::CUT_SHORT;
+      break;
+    }
+    const auto& event = *reinterpret_cast<const events::Header*>(events.data() + at);
+    const Rule rule = event.kind < rules_.size() ? rules_[event.kind] : Rule{};
+    const bool is_next = event.number == found.last + 1;
+    if (!is_next || rule.length < sizeof(events::Header) || event.length != rule.length ||
+        event.length > events.size() - at) {
+      found.fault = is_next ? Fault::WRONG_LENGTH : Fault::WRONG_NUMBER;
+      found.number = event.number;
+      found.kind = event.kind;
+      found.length = event.length;
+      break;
+    }
+    if (rule.is_wanted) {
+      found.events.push_back({event.kind, at});
+    }
+    found.last = event.number;
+    found.time_ns = event.time_ns;
+    at += event.length;
+  }
+  return found;
+}
+
 }  // namespace core

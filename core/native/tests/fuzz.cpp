@@ -382,12 +382,23 @@ class AdmissionFuzz {
 
 // Divide bytes that may be events anywhere; the borders lie inside them.
 void divide_events(Bytes events, Chance& chance) {
+  core::EventFinder finder;
+  for (std::size_t at = 0; at < events.size();) {
+    const auto& event = *reinterpret_cast<const core::events::Header*>(events.data() + at);
+    finder.know(event.kind, event.length, event.kind % 2 == 0);
+    at += event.length;
+  }
   for (int time = 0; time < 20; ++time) {
     const std::size_t limit = below(chance, events.size() + 1);
     const core::EventBorder end = core::find_end_of_command(events, limit);
     const core::EventBorder after = core::find_after(events, below(chance, 4000));
     if (end.offset > (end.is_damaged ? events.size() : limit) || after.offset > events.size()) {
       fail("a border lies outside");
+    }
+    for (const core::FoundEvent& event : finder.find(events, 1).events) {
+      if (event.offset + sizeof(core::events::Header) > events.size()) {
+        fail("an event lies outside");
+      }
     }
     damage(chance, events, 0);
     if (below(chance, 4) == 0) {

@@ -151,12 +151,11 @@ def some_fills(chance: random.Random, orders: int) -> list[Trade]:
             number += chance.randint(1, 3)
             seen = trade(number, at_ms=time_ms, price=chance.choice((10, 10, 10, 11)))
             trades.append(numbering.trade(_of(seen, order)))
-        numbering.command_ended()
     return trades
 
 
 def _of(seen: SeenTrade, order: int) -> SeenTrade:
-    return seen._replace(taker_order_id=order)
+    return seen._replace(sequence=order, taker_order_id=order)
 
 
 def rows_of(found: list[Aggregate]) -> list[tuple[int, int, str, str]]:

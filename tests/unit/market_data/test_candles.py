@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from services.market_data.candles import SUM_MAX, Candle, CandleKey, Gathering
-from services.market_data.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE
+from services.market_data.intervals import DAY_MS, FINEST, HOUR_MS, INTERVALS, MINUTE
 from services.market_data.records import SeenTrade
 from services.market_data.rolling import Minute, Rolling
 from services.market_data.running import GRACE_MS, RunningCandles
@@ -17,6 +17,7 @@ NOON_MS = 1_701_432_000_000
 def trade(number: int, *, at_ms: int, price: int = 100, lots: int = 1, side: int = 1) -> SeenTrade:
     return SeenTrade(
         number=number,
+        sequence=number,
         time_ns=at_ms * 1_000_000,
         instrument=1,
         taker_side=side,
@@ -28,6 +29,10 @@ def trade(number: int, *, at_ms: int, price: int = 100, lots: int = 1, side: int
         notional_atoms=price * lots,
         taker_order_id=number,
     )
+
+
+def take(candles: RunningCandles, seen: SeenTrade) -> None:
+    candles.add(FINEST.opening(seen.time_ns // 1_000_000), Candle.of(seen))
 
 
 def some_trades(chance: random.Random, count: int) -> list[SeenTrade]:
@@ -80,17 +85,17 @@ def closed(candles: RunningCandles, name: str = "1m") -> list[tuple[int, tuple[i
 
 def test_a_candle_closes_with_the_first_trade_after_it() -> None:
     candles = RunningCandles()
-    candles.trade(trade(1, at_ms=NOON_MS, price=5))
-    candles.trade(trade(2, at_ms=NOON_MS + 59_999, price=7))
+    take(candles, trade(1, at_ms=NOON_MS, price=5))
+    take(candles, trade(2, at_ms=NOON_MS + 59_999, price=7))
     assert closed(candles) == []
-    candles.trade(trade(3, at_ms=NOON_MS + 60_000, price=6))
+    take(candles, trade(3, at_ms=NOON_MS + 60_000, price=6))
     assert closed(candles) == [(NOON_MS, (5, 7, 5, 7, 2))]
     assert closed(candles) == []
 
 
 def test_a_candle_closes_by_the_clock_and_the_next_is_flat() -> None:
     candles = RunningCandles()
-    candles.trade(trade(1, at_ms=NOON_MS, price=5))
+    take(candles, trade(1, at_ms=NOON_MS, price=5))
     candles.look_at_clock(NOON_MS + 60_000 + GRACE_MS - 1)
     assert closed(candles) == []
     candles.look_at_clock(NOON_MS + 60_000 + GRACE_MS)
@@ -98,29 +103,29 @@ def test_a_candle_closes_by_the_clock_and_the_next_is_flat() -> None:
     assert candles.by_interval["1m"].candle.numbers()[:5] == (5, 5, 5, 5, 0)
     candles.look_at_clock(NOON_MS + 120_000 + GRACE_MS)
     assert closed(candles) == [(NOON_MS + 60_000, (5, 5, 5, 5, 0))]
-    candles.trade(trade(2, at_ms=NOON_MS + 120_001, price=9))
+    take(candles, trade(2, at_ms=NOON_MS + 120_001, price=9))
     assert candles.by_interval["1m"].candle.numbers()[:5] == (9, 9, 9, 9, 1)
 
 
 def test_a_trade_that_was_on_its_way_is_in_its_candle() -> None:
     candles = RunningCandles()
-    candles.trade(trade(1, at_ms=NOON_MS, price=5))
+    take(candles, trade(1, at_ms=NOON_MS, price=5))
     candles.look_at_clock(NOON_MS + 60_000 + GRACE_MS)
     closed(candles)
-    candles.trade(trade(2, at_ms=NOON_MS + 59_999, price=4))
+    take(candles, trade(2, at_ms=NOON_MS + 59_999, price=4))
     assert closed(candles) == [(NOON_MS, (5, 5, 4, 4, 2))]
     assert candles.by_interval["1m"].candle.numbers()[:5] == (4, 4, 4, 4, 0)
-    candles.trade(trade(3, at_ms=NOON_MS + 60_001, price=6))
+    take(candles, trade(3, at_ms=NOON_MS + 60_001, price=6))
     assert candles.by_interval["1m"].candle.numbers()[:5] == (6, 6, 6, 6, 1)
 
 
 def test_a_trade_that_comes_later_than_the_next_candles_end_is_told_of_no_candle() -> None:
     candles = RunningCandles()
-    candles.trade(trade(1, at_ms=NOON_MS, price=5))
+    take(candles, trade(1, at_ms=NOON_MS, price=5))
     candles.look_at_clock(NOON_MS + 60_000 + GRACE_MS)
     candles.look_at_clock(NOON_MS + 120_000 + GRACE_MS)
     closed(candles)
-    candles.trade(trade(2, at_ms=NOON_MS + 59_999, price=4))
+    take(candles, trade(2, at_ms=NOON_MS + 59_999, price=4))
     assert closed(candles) == [], "its candle has the first trade too"
     assert candles.by_interval["1m"].candle.numbers()[:5] == (4, 4, 4, 4, 0)
 

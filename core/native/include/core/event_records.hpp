@@ -1,9 +1,11 @@
-// Where event records may be divided: their lengths, numbers and ends of commands, nothing else.
+// Where event records may be divided, and where those of some kinds are: their lengths, kinds,
+// numbers and ends of commands, nothing else.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace core {
 
@@ -22,5 +24,41 @@ struct EventBorder {
 // bytes.
 [[nodiscard]] EventBorder find_end_of_command(std::span<const std::byte> events,
                                               std::size_t size_max) noexcept;
+
+// An event of a kind that is wanted.
+struct FoundEvent {
+  std::uint16_t kind = 0;
+  std::size_t offset = 0;
+};
+
+enum class Fault : std::uint8_t { SOUND, CUT_SHORT, WRONG_NUMBER, WRONG_LENGTH };
+
+// What a look at events led to: those that are wanted, and the last of all.
+struct Finding {
+  Fault fault = Fault::SOUND;
+  std::uint64_t last = 0;     // number of the last sound event, or the one before the first
+  std::int64_t time_ns = 0;   // its stamp; 0 when there is none
+  std::uint64_t number = 0;   // of the record that is at fault, as it says
+  std::uint16_t kind = 0;     // its kind
+  std::uint16_t length = 0;   // its length
+  std::vector<FoundEvent> events;
+};
+
+// Finds the events of some kinds among all, and sees that none is missing or cut short.
+class EventFinder {
+ public:
+  // Know a kind and its length; one that is not known is at fault wherever it comes.
+  void know(std::uint16_t kind, std::uint16_t length, bool is_wanted);
+
+  // Look through whole records, of which the first must have the number `first`.
+  [[nodiscard]] Finding find(std::span<const std::byte> events, std::uint64_t first) const;
+
+ private:
+  struct Rule {
+    std::uint16_t length = 0;
+    bool is_wanted = false;
+  };
+  std::vector<Rule> rules_;  // by kind
+};
 
 }  // namespace core
