@@ -16,6 +16,7 @@ PARTS: Final = {
     "publisher": "a report in the gateway: translated, numbered and stored by QuickFIX",
     "attacks": "what an honest FIX session notices while others attack",
     "market-data": "order entry without and with many subscribers of moving books",
+    "public-data": "what market data costs of a trade and of an order, part by part",
     "retail": "retail-orders, -streams, -beside and candles, one after another",
     "retail-beside": "order entry over FIX without and with a thousand readers of streams",
     "retail-streams": "public streams to a thousand readers, beside a bare picows loop",

@@ -27,6 +27,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -59,10 +60,11 @@ DEPTHS: Final = (5, 10, 20)
 """Levels of a side in a partial book."""
 
 _HEAD = struct.Struct("<IB")
+_LENGTH = struct.Struct("<I")
 _ASK = struct.Struct("<I")
 _PUBLISHED = struct.Struct("<BB")
 _ANSWER = struct.Struct("<IH")
-_LENGTH_BYTES = 4
+_LENGTH_BYTES = _LENGTH.size
 
 
 class ContractError(ValueError):
@@ -164,9 +166,15 @@ def follow() -> bytes:
 
 def published(delivery: Delivery, name: str, payload: bytes) -> bytes:
     """Make the frame of one payload of one stream."""
+    head = _published_head(delivery, name)
+    return _LENGTH.pack(len(head) + len(payload)) + head + payload
+
+
+@lru_cache(maxsize=65_536)
+def _published_head(delivery: Delivery, name: str) -> bytes:
+    """Return what stands between the length of a frame and the payload; streams are few."""
     called = name.encode("ascii")
-    body = _PUBLISHED.pack(delivery, len(called)) + called + payload
-    return _HEAD.pack(1 + len(body), Kind.PUBLISHED) + body
+    return bytes((Kind.PUBLISHED, delivery, len(called))) + called
 
 
 def read_published(body: memoryview) -> Published:

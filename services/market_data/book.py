@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from sortedcontainers import SortedDict
+from sortedcontainers import SortedList
 
 from messages.trading.answers import RestingOrder
 from messages.trading.terms import Side
@@ -15,17 +15,22 @@ Key = tuple[int, int]
 
 
 class Book:
-    """Levels of one instrument, kept by what ``BookLevelChanged`` says."""
+    """Levels of one instrument, kept by what ``BookLevelChanged`` says.
+
+    Changes come in batches and count with ``settle``: a level that comes and goes within one is
+    neither sorted in nor told of.
+    """
 
     def __init__(self, instrument: int) -> None:
         """Begin empty."""
         self.instrument = instrument
         self.sequence = 0
-        self.time_ns = 0
-        """The stamp of the last change."""
-        self._bids: SortedDict[int, int] = SortedDict()
-        """Lots by negative price, so that both sides have their best first."""
-        self._asks: SortedDict[int, int] = SortedDict()
+        self.texts: dict[Key, tuple[str, str]] = {}
+        """What has been written of levels; gone when the level changes."""
+        self._lots: dict[Key, int] = {}
+        self._prices: dict[int, SortedList[int]] = {Side.BUY: SortedList(), Side.SELL: SortedList()}
+        self._coming: dict[Key, int] = {}
+        """What levels are to show with ``settle``."""
         self._watches: list[set[Key]] = []
 
     @classmethod
@@ -34,8 +39,9 @@ class Book:
         book = cls(instrument)
         book.sequence = sequence
         for order in orders:
-            levels, key = book._place(order.side, order.price_ticks)
-            levels[key] = levels.get(key, 0) + order.shown_lots
+            key = (order.side, order.price_ticks)
+            book._coming[key] = book._coming.get(key, 0) + order.shown_lots
+        book.settle()
         return book
 
     def watch(self) -> set[Key]:
@@ -45,38 +51,49 @@ class Book:
         return watch
 
     def change(self, level: SeenLevel) -> None:
-        """Take a level's new state.
+        """Take a level's new state, which is to be seen after ``settle``.
 
         Raises:
             BookGapError: a change of this book is missing.
         """
-        if level.book_sequence != self.sequence + 1:
+        _, _, side, sequence, price_ticks, lots = level
+        if sequence != self.sequence + 1:
             raise BookGapError(
-                f"instrument {self.instrument}: book sequence {level.book_sequence}"
-                f" after {self.sequence}"
+                f"instrument {self.instrument}: book sequence {sequence} after {self.sequence}"
             )
-        self.sequence, self.time_ns = level.book_sequence, level.time_ns
-        levels, key = self._place(level.side, level.price_ticks)
-        if level.quantity_lots:
-            levels[key] = level.quantity_lots
-        else:
-            levels.pop(key, None)
+        self.sequence = sequence
+        self._coming[side, price_ticks] = lots
+
+    def settle(self) -> None:
+        """Let what was taken be seen."""
+        known = self._lots
+        changed = {key: lots for key, lots in self._coming.items() if lots != known.get(key, 0)}
+        self._coming.clear()
+        for key, lots in changed.items():
+            self.texts.pop(key, None)
+            side, price_ticks = key
+            if lots == 0:
+                del known[key]
+                self._prices[side].remove(price_ticks)
+                continue
+            if key not in known:
+                self._prices[side].add(price_ticks)
+            known[key] = lots
         for watch in self._watches:
-            watch.add((level.side, level.price_ticks))
+            watch.update(changed)
 
     def lots(self, key: Key) -> int:
         """Return what a level shows; zero where there is none."""
-        levels, place = self._place(*key)
-        return int(levels.get(place, 0))
+        return self._lots.get(key, 0)
 
-    def best(self, side: int, count: int) -> Iterator[tuple[int, int]]:
-        """Yield a side's best levels, the best first: price in ticks, and lots."""
-        levels = self._bids if side == Side.BUY else self._asks
-        sign = -1 if side == Side.BUY else 1
-        for key, lots in zip(levels.islice(0, count), levels.values(), strict=False):
-            yield sign * key, lots
+    def top(self, side: int) -> Key | None:
+        """Return a side's best level; None where there is none."""
+        prices = self._prices[side]
+        return (side, prices[-1 if side == Side.BUY else 0]) if prices else None
 
-    def _place(self, side: int, price_ticks: int) -> "tuple[SortedDict[int, int], int]":
-        if side == Side.BUY:
-            return self._bids, -price_ticks
-        return self._asks, price_ticks
+    def best(self, side: int, count: int) -> Iterator[Key]:
+        """Yield a side's best levels, the best first."""
+        prices = self._prices[side]
+        size = min(count, len(prices))
+        for price_ticks in prices[: -size - 1 : -1] if side == Side.BUY else prices[:size]:
+            yield side, price_ticks

@@ -57,6 +57,8 @@ class Doors:
         """Set while questions can be answered."""
         self._latest: dict[str, bytes] = {}
         self._waiting: list[bytes] = []
+        self._published = self._published_bytes = 0
+        """Payloads that are not counted yet, and their bytes."""
         self._connected: set[Door] = set()
         self._followers: set[Door] = set()
 
@@ -65,16 +67,19 @@ class Doors:
 
     def publish(self, delivery: Delivery, name: str, payload: bytes) -> None:
         """Publish a payload, with the next ``flush``."""
-        frame = published(delivery, name, payload)
         if delivery is Delivery.LATEST:
-            self._latest[name] = frame
-        self.metrics.published.inc()
-        self.metrics.published_bytes.inc(len(frame))
+            self._latest[name] = payload
+        self._published += 1
+        self._published_bytes += len(payload)
         if self._followers:
-            self._waiting.append(frame)
+            self._waiting.append(published(delivery, name, payload))
 
     def flush(self) -> None:
-        """Write what was published to all followers."""
+        """Write what was published to all followers, and count it."""
+        if self._published:
+            self.metrics.published.inc(self._published)
+            self.metrics.published_bytes.inc(self._published_bytes)
+            self._published = self._published_bytes = 0
         if not self._waiting:
             return
         data, self._waiting = b"".join(self._waiting), []
@@ -84,9 +89,9 @@ class Doors:
     def follow(self, door: "Door") -> None:
         """Send a door all present payloads, and from now on whatever is published."""
         self.flush()
-        symbols = self._latest.get(SYMBOLS_STREAM, b"")
-        others = (frame for name, frame in self._latest.items() if name != SYMBOLS_STREAM)
-        door.write(symbols + b"".join(others))
+        # The symbols first: who follows wants to know them before it hears of one.
+        names = sorted(self._latest, key=lambda name: name != SYMBOLS_STREAM)
+        door.write(b"".join(published(Delivery.LATEST, n, self._latest[n]) for n in names))
         self._followers.add(door)
 
     def came(self, door: "Door") -> bool:

@@ -154,7 +154,8 @@ class OneMarket:
 
     def top(self, side: Side) -> tuple[int, int]:
         """Return the best level of a side, zeros where there is none."""
-        return next(self.book.best(side, 1), (0, 0))
+        best = self.book.top(side)
+        return (0, 0) if best is None else (best[1], self.book.lots(best))
 
     def _close_minute(self) -> None:
         minute = self._minute
@@ -281,6 +282,8 @@ class Market:
         """
         self.position, time_ns = self._walk.take(data, self.position + 1)
         self.time_ns = time_ns or self.time_ns
+        for instrument in self.changed_books:
+            self._books[instrument].settle()
         told, self._told = self._told, {}
         for market, trades in told.items():
             self._listener.traded(market, trades)

@@ -1,6 +1,6 @@
 """What is told when: every stream's payload is made once, and only when it has changed.
 
-Trades go out with their command, tops of books with the batch of events that moved them, books
+Trades and tops of books go out with the batch of events that made them, books
 every 100 ms and every second, tickers and running candles every second, and a candle that closes
 with the next 100 ms.
 """
@@ -114,14 +114,13 @@ class Teller:
         shelve(self.market.instrument.symbol, self._shelved)
 
     def traded(self, trades: list[Trade]) -> None:
-        """Tell the trades of one command."""
-        instrument = self.market.instrument
+        """Tell the trades of whole commands."""
+        instrument, publish, name = self.market.instrument, self._publish, f"{self._stream}@trade"
         for trade in trades:
-            payload = rendering.trade_event(instrument, trade)
-            self._publish(Delivery.EVERY, f"{self._stream}@trade", _encode(payload))
+            publish(Delivery.EVERY, name, rendering.trade_event(instrument, trade))
+        name = f"{self._stream}@aggTrade"
         for aggregate in aggregates(trades):
-            payload = rendering.aggregate_event(instrument, aggregate)
-            self._publish(Delivery.EVERY, f"{self._stream}@aggTrade", _encode(payload))
+            publish(Delivery.EVERY, name, rendering.aggregate_event(instrument, aggregate))
 
     def tell_top(self, through: int) -> None:
         """Tell the top of the book if it is another than before."""

@@ -35,7 +35,6 @@ class SeenLevel(NamedTuple):
     """A price of a book, and what it shows after its command."""
 
     number: int
-    time_ns: int
     instrument: int
     side: int
     book_sequence: int

@@ -9,6 +9,7 @@ from typing import Final
 
 from messages.market_data import DepthUpdate, book_checksum
 from messages.trading.terms import Side
+from services.market_data.book import Key
 from services.market_data.candles import Candle
 from services.market_data.instruments import Instrument, percent_text
 from services.market_data.market import OneMarket
@@ -24,22 +25,19 @@ Level = tuple[str, str]
 DEPTH_STREAMED: Final = 20
 """Levels of a side in the deepest partial book; the checksum needs ten."""
 
+_JSON: Final = {False: "false", True: "true"}
+
 # --- trades ---
 
 
-def trade_event(instrument: Instrument, trade: Trade) -> Json:
-    """A trade on its stream."""
-    return {
-        "e": "trade",
-        "E": trade.time_ms,
-        "s": instrument.symbol,
-        "t": trade.trade_id,
-        "p": instrument.price(trade.price_ticks),
-        "q": instrument.quantity(trade.lots),
-        "T": trade.time_ms,
-        "m": trade.buyer_is_maker,
-        "M": True,
-    }
+def trade_event(instrument: Instrument, trade: Trade) -> bytes:
+    """A trade on its stream; as text, for there are many and each is written once."""
+    time_ms = trade.time_ms
+    return (
+        f'{{"e":"trade","E":{time_ms},"s":"{instrument.symbol}","t":{trade.trade_id},'
+        f'"p":"{instrument.price(trade.price_ticks)}","q":"{instrument.quantity(trade.lots)}",'
+        f'"T":{time_ms},"m":{_JSON[trade.buyer_is_maker]},"M":true}}'
+    ).encode()
 
 
 def trade_row(instrument: Instrument, trade: Trade) -> Json:
@@ -69,14 +67,15 @@ def aggregate_row(instrument: Instrument, aggregate: Aggregate) -> Json:
     }
 
 
-def aggregate_event(instrument: Instrument, aggregate: Aggregate) -> Json:
-    """An aggregate on its stream."""
-    head: Json = {
-        "e": "aggTrade",
-        "E": aggregate.time_ns // NANOSECONDS_PER_MS,
-        "s": instrument.symbol,
-    }
-    return head | aggregate_row(instrument, aggregate)
+def aggregate_event(instrument: Instrument, aggregate: Aggregate) -> bytes:
+    """An aggregate on its stream; as text, like a trade."""
+    first, last, time_ns, price_ticks, lots, taker_side = aggregate
+    time_ms = time_ns // NANOSECONDS_PER_MS
+    return (
+        f'{{"e":"aggTrade","E":{time_ms},"s":"{instrument.symbol}","a":{first},'
+        f'"p":"{instrument.price(price_ticks)}","q":"{instrument.quantity(lots)}",'
+        f'"f":{first},"l":{last},"T":{time_ms},"m":{_JSON[taker_side == Side.SELL]},"M":true}}'
+    ).encode()
 
 
 # --- books ---
@@ -84,13 +83,23 @@ def aggregate_event(instrument: Instrument, aggregate: Aggregate) -> Json:
 
 def levels(market: OneMarket, side: Side, count: int) -> list[Level]:
     """A side's best levels as text."""
-    price, quantity = market.instrument.price, market.instrument.quantity
-    return [(price(ticks), quantity(lots)) for ticks, lots in market.book.best(side, count)]
+    return [_level(market, key) for key in market.book.best(side, count)]
+
+
+def _level(market: OneMarket, key: Key) -> Level:
+    """A level as text, written once as long as it does not change."""
+    book, instrument = market.book, market.instrument
+    text = book.texts.get(key)
+    if text is None:
+        text = instrument.price(key[1]), instrument.quantity(book.lots(key))
+        if book.lots(key):
+            book.texts[key] = text
+    return text
 
 
 def depth_update(
     market: OneMarket,
-    changed: Iterable[tuple[int, int]],
+    changed: Iterable[Key],
     *,
     first: int,
     last: int,
@@ -99,11 +108,9 @@ def depth_update(
     checksum: int,
 ) -> DepthUpdate:
     """What became of a book: the levels that changed, as they are now."""
-    price, quantity = market.instrument.price, market.instrument.quantity
     sides: dict[int, list[Level]] = {Side.BUY: [], Side.SELL: []}
     for key in sorted(changed):
-        side, ticks = key
-        sides[side].append((price(ticks), quantity(market.book.lots(key))))
+        sides[key[0]].append(_level(market, key))
     return DepthUpdate(
         E=now_ms,
         s=market.instrument.symbol,
