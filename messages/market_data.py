@@ -60,11 +60,9 @@ DEPTHS: Final = (5, 10, 20)
 """Levels of a side in a partial book."""
 
 _HEAD = struct.Struct("<IB")
-_LENGTH = struct.Struct("<I")
-_ASK = struct.Struct("<I")
+_NUMBER = struct.Struct("<I")  # a frame's length, or an ask's id
 _PUBLISHED = struct.Struct("<BB")
 _ANSWER = struct.Struct("<IH")
-_LENGTH_BYTES = _LENGTH.size
 
 
 class ContractError(ValueError):
@@ -141,10 +139,10 @@ class Splitter:
             length, kind = _HEAD.unpack_from(view, at)
             if not 1 <= length <= self._max:
                 raise ContractError(f"a frame of {length} bytes; it has from 1 to {self._max}")
-            if size - at < _LENGTH_BYTES + length:
-                self._need = _LENGTH_BYTES + length
+            if size - at < _NUMBER.size + length:
+                self._need = _NUMBER.size + length
                 break
-            end = at + _LENGTH_BYTES + length
+            end = at + _NUMBER.size + length
             frames.append(Frame(_kind(kind), view[at + _HEAD.size : end]))
             at = end
         self._pieces = [bytes(view[at:])] if at < size else []
@@ -167,14 +165,13 @@ def follow() -> bytes:
 def published(delivery: Delivery, name: str, payload: bytes) -> bytes:
     """Make the frame of one payload of one stream."""
     head = _published_head(delivery, name)
-    return _LENGTH.pack(len(head) + len(payload)) + head + payload
+    return _NUMBER.pack(len(head) + len(payload)) + head + payload
 
 
 @lru_cache(maxsize=65_536)
 def _published_head(delivery: Delivery, name: str) -> bytes:
     """Return what stands between the length of a frame and the payload; streams are few."""
-    called = name.encode("ascii")
-    return bytes((Kind.PUBLISHED, delivery, len(called))) + called
+    return bytes((Kind.PUBLISHED, delivery, len(name))) + name.encode("ascii")
 
 
 def read_published(body: memoryview) -> Published:
@@ -344,7 +341,7 @@ _asks: msgspec.json.Decoder[Ask] = msgspec.json.Decoder(Ask)
 
 def ask(number: int, question: Ask) -> bytes:
     """Make the frame that asks a question, to be answered under a number."""
-    body = _ASK.pack(number) + msgspec.json.encode(question)
+    body = _NUMBER.pack(number) + msgspec.json.encode(question)
     return _HEAD.pack(1 + len(body), Kind.ASK) + body
 
 
@@ -354,9 +351,9 @@ def ask_number(body: memoryview) -> int:
     Raises:
         ContractError: it is too short.
     """
-    if len(body) < _ASK.size:
+    if len(body) < _NUMBER.size:
         raise ContractError(f"a question of {len(body)} bytes")
-    return int(_ASK.unpack_from(body)[0])
+    return int(_NUMBER.unpack_from(body)[0])
 
 
 def read_ask(body: memoryview) -> Ask:
@@ -366,7 +363,7 @@ def read_ask(body: memoryview) -> Ask:
         msgspec.DecodeError: it is none, or a parameter is not what it should be; the words say
             which. (``msgspec.ValidationError`` is one.)
     """
-    return _asks.decode(body[_ASK.size :])
+    return _asks.decode(body[_NUMBER.size :])
 
 
 # Where books lie for a while, so that many processes can answer for them.
