@@ -60,8 +60,14 @@ _BURST_PIECE: Final = 200
 
 
 def write_audited_venue(folder: Path) -> Places:
-    """Write a venue with a principal for the flow."""
+    """Write a venue with a principal for the flow.
+
+    Both sides of it are of one firm. That each of its trades is no alert is what makes it a flow
+    as others are: alerts are written at once, and thousands of them a second would be measured.
+    """
     places = write_venue(folder)
+    with changed(places.config / "surveillance.toml") as surveillance:
+        surveillance["wash"]["same_firm"] = False
     with changed(places.config / "venue.toml") as venue:
         venue["principals"][PRINCIPAL] = {"number": 60, "may_send": ["OpenSession", "PlaceOrder"]}
     return places
@@ -107,7 +113,8 @@ class Flow:
     async def trade(self) -> None:
         """Send an offer and what takes it, once the link has room: the core may have stalled."""
         self.trades += 1
-        first, second = (Side.SELL, Side.BUY) if self.trades % 2 else (Side.BUY, Side.SELL)
+        is_offer = self.trades % 2
+        first, second = (Side.SELL, Side.BUY) if is_offer else (Side.BUY, Side.SELL)
         pair = [
             self._record(
                 commands.PlaceOrder,
@@ -116,7 +123,8 @@ class Flow:
                 side=side,
                 order_type=OrderType.LIMIT,
                 time_in_force=TimeInForce.GOOD_TILL_CANCEL,
-                quantity_lots=10 + self.trades % 7,
+                # No trade is the way back of another, or it would be a circular one.
+                quantity_lots=10 + 2 * (self.trades % 7) + is_offer,
                 client_order_id=client_id(f"a{self._number}"),
             )
             for account, side in zip(self._accounts, (first, second), strict=True)

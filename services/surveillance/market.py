@@ -5,7 +5,7 @@ price, and is forgotten.
 """
 
 from collections import OrderedDict
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -18,8 +18,12 @@ PRICES_KEPT = 31
 
 Value = TypeVar("Value")
 
+_BUY: Final = int(Side.BUY)
+_SELL: Final = int(Side.SELL)
+"""As plain integers: an enumeration's member costs each use a call, and these are each event's."""
 
-class Owner(NamedTuple):
+
+class Owner(msgspec.Struct, frozen=True, gc=False):
     """Whose an account is: its owner group, or minus itself; and its firm."""
 
     owner: int
@@ -78,6 +82,7 @@ class Market:
             levels_max: prices at most of one side of a book.
         """
         self.owners: dict[int, Owner] = {}
+        """By account. The watch looks those of an event up, once for all detectors."""
         self.young: OrderedDict[int, YoungOrder] = OrderedDict()
         self._interests: dict[tuple[int, int, int], Interest] = {}
         for order in state.young:
@@ -104,7 +109,7 @@ class Market:
 
     # --- orders ---
 
-    def accept(self, order: SeenOrder) -> None:
+    def accept(self, order: SeenOrder, owner: int) -> None:
         """Remember an order while it is young."""
         young = self.young
         self._enter(
@@ -112,7 +117,7 @@ class Market:
                 order.order_id,
                 order.number,
                 order.time_ns,
-                self.owners[order.account].owner,
+                owner,
                 order.instrument,
                 order.side,
                 order.price_ticks,
@@ -120,7 +125,7 @@ class Market:
             )
         )
         before_ns = order.time_ns - self._horizon_ns
-        while len(young) > self._orders_max or next(iter(young.values())).time_ns < before_ns:
+        while len(young) > self._orders_max or young[next(iter(young))].time_ns < before_ns:
             self.leave(next(iter(young)))
 
     def amend(self, order: SeenOrder) -> None:
@@ -178,7 +183,7 @@ class Market:
         levels[price_ticks] = quantity_lots
         if len(levels) > self._levels_max:
             # Half at once, so that it is rare: those that are worst for who would take them.
-            for price in sorted(levels, reverse=side == Side.SELL)[: len(levels) // 2]:
+            for price in sorted(levels, reverse=side == _SELL)[: len(levels) // 2]:
                 del levels[price]
 
     def near_lots(self, instrument: int, side: int, *, near_ppm: int) -> int:
@@ -187,7 +192,7 @@ class Market:
         last = self.last_price(instrument)
         if last == 0:
             return sum(levels.values())
-        if side == Side.BUY:
+        if side == _BUY:
             bound = last - last * near_ppm // MILLION
             return sum(lots for price, lots in levels.items() if price >= bound)
         bound = last + last * near_ppm // MILLION

@@ -8,12 +8,14 @@ those that are there already, and are left out.
 
 import asyncio
 import time
+from collections import Counter
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from runtime.sole_writer import Faults, SoleWriter, Terms
 from services.surveillance import database, store
+from services.surveillance.alerts import Alert
 from services.surveillance.errors import (
     ConsumerBusyError,
     DatabaseError,
@@ -26,6 +28,9 @@ from services.surveillance.settings import SurveillanceSettings
 from services.surveillance.watch import Found, Watch, WatchState
 
 log = structlog.get_logger()
+
+LOGGED_MAX = 20
+"""Alerts of one transaction that the log names; all are counted, and in the database."""
 
 _FAULTS = Faults(
     moved=PositionMovedError,
@@ -144,12 +149,19 @@ class SurveillanceService:
             return  # it is read again at the next start
         if checkpoint is not None:
             self._checkpoint = through
-        for alert in self._pending.alerts:
-            self._metrics.alerts.labels(alert.kind).inc()
-            log.info("alert_raised", alert=alert.alert_id)
+        self._tell(self._pending.alerts)
         self._pending = Found()
         self._stored_at = time.monotonic()
         self._metrics.stored.set(self.stored)
+
+    def _tell(self, alerts: list[Alert]) -> None:
+        """Count and log what a transaction stored: one line, however many a flood brings."""
+        if not alerts:
+            return
+        for kind, count in Counter(alert.kind for alert in alerts).items():
+            self._metrics.alerts.labels(kind).inc(count)
+        named = [alert.alert_id for alert in alerts[:LOGGED_MAX]]
+        log.info("alerts_raised", count=len(alerts), alerts=named)
 
     async def _transact(self, feed: EventFeed, through: int, checkpoint: WatchState | None) -> None:
         assert feed.venue is not None, "the feed yielded events of no venue"

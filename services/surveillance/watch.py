@@ -4,6 +4,8 @@ Nothing here reads a clock or a disk. What it remembers can be written down at a
 again, and goes on as if nothing had been (docs/surveillance.md, "Exactly once").
 """
 
+from typing import Final
+
 import msgspec
 
 from messages.layout import plain_text
@@ -19,6 +21,10 @@ from services.surveillance.detectors.stuffing import StuffingDetector, StuffingS
 from services.surveillance.detectors.wash import WashDetector, WashState
 from services.surveillance.market import Market, MarketState
 from services.surveillance.parameters import NANOSECONDS, Parameters
+
+_QUOTE: Final = int(OrderFlag.QUOTE)
+_SELF_TRADE: Final = int(CancelReason.SELF_TRADE)
+"""As plain integers: an enumeration's member costs each use a call, and these are each event's."""
 
 
 class WatchState(msgspec.Struct):
@@ -97,9 +103,7 @@ class Watch:
         self._layering = LayeringDetector(
             parameters.layering, market, state.layering, owners_max=most
         )
-        self._stuffing = StuffingDetector(
-            parameters.stuffing, market, state.stuffing, owners_max=most
-        )
+        self._stuffing = StuffingDetector(parameters.stuffing, state.stuffing, owners_max=most)
         self._fat_finger = FatFingerDetector(
             parameters.fat_finger, market, state.fat_finger, owners_max=most
         )
@@ -179,25 +183,28 @@ class Watch:
 
     def _order_accepted(self, data: bytes, offset: int) -> None:
         order = _read_accepted(data, offset)
-        self._market.accept(order)
+        owner = self._market.owners[order.account].owner
+        self._market.accept(order, owner)
         alerts = self._found.alerts
-        if not order.order_flags & OrderFlag.QUOTE:
-            alerts += self._stuffing.on_message(order)
+        if not order.order_flags & _QUOTE:
+            alerts += self._stuffing.on_message(order, owner)
         alerts += self._fat_finger.on_order(order)
 
     def _order_amended(self, data: bytes, offset: int) -> None:
         order = _read_amended(data, offset)
         self._market.amend(order)
-        self._found.alerts += self._stuffing.on_message(order)
+        owner = self._market.owner(order.account)
+        self._found.alerts += self._stuffing.on_message(order, owner)
 
     def _order_cancelled(self, data: bytes, offset: int) -> None:
         order = _read_cancelled(data, offset)
         young = self._market.leave(order.order_id)
-        if order.reason == CancelReason.SELF_TRADE:
+        if order.reason == _SELF_TRADE:
             prevention = _read_prevented_cancel(data, offset)
             self._found.alerts += self._wash.on_prevention(prevention)
         elif order.reason in BY_WISH:
-            self._found.alerts += self._stuffing.on_message(order)
+            owner = self._market.owner(order.account)
+            self._found.alerts += self._stuffing.on_message(order, owner)
             self._found.alerts += self._layering.on_cancel(order, young)
 
     def _order_expired(self, data: bytes, offset: int) -> None:
@@ -205,19 +212,20 @@ class Watch:
 
     def _order_restated(self, data: bytes, offset: int) -> None:
         prevention = _read_prevented_cut(data, offset)
-        if prevention.reason == CancelReason.SELF_TRADE:
+        if prevention.reason == _SELF_TRADE:
             self._found.alerts += self._wash.on_prevention(prevention)
 
     def _trade_executed(self, data: bytes, offset: int) -> None:
         trade, market, alerts = _read_trade(data, offset), self._market, self._found.alerts
-        alerts += self._wash.on_trade(trade)
-        alerts += self._circular.on_trade(trade)
-        self._layering.on_trade(trade)
-        self._stuffing.on_trade(trade)
+        maker, taker = market.owners[trade.maker_account], market.owners[trade.taker_account]
+        alerts += self._wash.on_trade(trade, maker, taker)
+        alerts += self._circular.on_trade(trade, maker, taker)
+        self._layering.on_trade(trade, maker, taker)
+        self._stuffing.on_trade(trade, maker, taker)
         if not trade.is_negotiated:
             alerts += self._fat_finger.on_trade(trade)
             market.print_price(trade.instrument, trade.price_ticks)
-        self._closing.on_trade(trade)
+        self._closing.on_trade(trade, maker, taker)
         market.fill(trade.maker_order_id, trade.quantity_lots)
         market.fill(trade.taker_order_id, trade.quantity_lots)
 
@@ -250,7 +258,9 @@ _read_expired = records.reader(e.OrderExpired, records.SeenOrder)
 _read_prevented_cancel = records.reader(e.OrderCancelled, records.SeenPrevention)
 _read_prevented_cut = records.reader(e.OrderRestated, records.SeenPrevention)
 _read_trade = records.reader(e.TradeExecuted, records.SeenTrade)
-_read_level = records.reader(e.BookLevelChanged, records.SeenLevel)
+_read_level = records.fields_reader(
+    e.BookLevelChanged, ("instrument", "side", "price_ticks", "quantity_lots")
+)
 _read_phase = records.reader(e.PhaseChanged, records.SeenPhase)
 _read_indication = records.reader(e.IndicativePriceChanged, records.SeenIndication)
 _read_uncross = records.reader(e.AuctionUncrossed, records.SeenUncross)

@@ -59,7 +59,7 @@ def test_the_demo_trades_and_proves_that_all_books_agree(temporary: Path, seed: 
     assert "INST1-DC lost its connection" in said
     (log,) = temporary.glob("*/state/logs/surveillance.log")
     assert "surveillance_stopped" in log.read_text()
-    assert "alert_raised" not in log.read_text()
+    assert "alerts_raised" not in log.read_text()
 
 
 def test_the_demo_nets_and_settles_its_day(temporary: Path, seed: int) -> None:

@@ -1,15 +1,20 @@
 """The same quantity back and forth between two owners, by orders that met as if arranged."""
 
+from typing import Final
+
 import msgspec
 
 from messages.trading.terms import Side
 from services.surveillance.alerts import Alert, AlertKind, evidence
-from services.surveillance.market import Market, Remembered
+from services.surveillance.market import Market, Owner, Remembered
 from services.surveillance.parameters import MILLION, NANOSECONDS, Circular
 from services.surveillance.records import SeenTrade
 
 LEGS_MAX = 64
 """Trades of one pair that wait for their way back; of more, the oldest is forgotten."""
+
+_BUY: Final = int(Side.BUY)
+"""As a plain integer: an enumeration's member costs each use a call, and this is each trade's."""
 
 
 class Leg(msgspec.Struct, array_like=True):
@@ -20,8 +25,8 @@ class Leg(msgspec.Struct, array_like=True):
     is_back: bool
     lots: int
     value: int
-    accounts: list[int]
-    orders: list[int]
+    accounts: tuple[int, int]
+    orders: tuple[int, int]
 
 
 class Pair(msgspec.Struct, array_like=True):
@@ -53,24 +58,23 @@ class CircularDetector:
         """Return what to go on from."""
         return CircularState(dict(self._pairs.table))
 
-    def on_trade(self, trade: SeenTrade) -> list[Alert]:
+    def on_trade(self, trade: SeenTrade, maker: Owner, taker: Owner) -> list[Alert]:
         """See a trade, before the market takes its orders for filled."""
-        if not self._met_as_if_arranged(trade):
+        if maker.owner == taker.owner or not self._met_as_if_arranged(trade):
             return []
-        maker = self._market.owner(trade.maker_account)
-        taker = self._market.owner(trade.taker_account)
-        if maker == taker:
-            return []
-        buyer = taker if trade.taker_side == Side.BUY else maker
-        low, high = sorted((maker, taker))
+        buyer, seller = maker.owner, taker.owner
+        if trade.taker_side == _BUY:
+            buyer, seller = seller, buyer
+        is_back = buyer > seller
+        low, high = (seller, buyer) if is_back else (buyer, seller)
         leg = Leg(
             trade.number,
             trade.time_ns,
-            buyer == high,
+            is_back,
             trade.quantity_lots,
             trade.price_ticks * trade.quantity_lots,
-            [trade.maker_account, trade.taker_account],
-            [trade.maker_order_id, trade.taker_order_id],
+            (trade.maker_account, trade.taker_account),
+            (trade.maker_order_id, trade.taker_order_id),
         )
         key = (trade.instrument, low, high)
         pair = self._pairs.get(key) or self._pairs.add(key, Pair())
@@ -78,7 +82,7 @@ class CircularDetector:
         if len(pair.rounds) < self._parameters.rounds_min:
             return []
         del self._pairs.table[key]
-        return [self._alert(trade, pair.rounds, taker)]
+        return [self._alert(trade, pair.rounds, taker.owner)]
 
     def _met_as_if_arranged(self, trade: SeenTrade) -> bool:
         if trade.is_auction:
@@ -92,15 +96,19 @@ class CircularDetector:
         return rested is not None and trade.time_ns - rested.time_ns <= self._rest_ns
 
     def _match(self, pair: Pair, leg: Leg) -> None:
-        before_ns = leg.time_ns - self._window_ns
-        pair.open = [each for each in pair.open if each.time_ns >= before_ns][-LEGS_MAX:]
-        pair.rounds = [each for each in pair.rounds if each[0].time_ns >= before_ns]
-        for at, there in enumerate(pair.open):
-            slack = there.lots * self._parameters.quantity_tolerance_ppm // MILLION
-            if there.is_back != leg.is_back and abs(there.lots - leg.lots) <= slack:
-                pair.rounds.append((pair.open.pop(at), leg))
-                return
-        pair.open.append(leg)
+        before_ns, still_open = leg.time_ns - self._window_ns, pair.open
+        while still_open and (still_open[0].time_ns < before_ns or len(still_open) > LEGS_MAX):
+            del still_open[0]
+        if pair.rounds:
+            pair.rounds = [each for each in pair.rounds if each[0].time_ns >= before_ns]
+        is_back, lots = leg.is_back, leg.lots
+        for at, there in enumerate(still_open):
+            if there.is_back is not is_back:
+                slack = there.lots * self._parameters.quantity_tolerance_ppm // MILLION
+                if abs(there.lots - lots) <= slack:
+                    pair.rounds.append((still_open.pop(at), leg))
+                    return
+        still_open.append(leg)
 
     def _alert(self, trade: SeenTrade, rounds: list[tuple[Leg, Leg]], owner: int) -> Alert:
         legs = [leg for both in rounds for leg in both]

@@ -1,15 +1,20 @@
 """Who moved the price just before trading ended, by continuous trades or in an auction."""
 
+from typing import Final
+
 import msgspec
 
 from messages.trading.terms import Phase, PhaseReason, Side
 from services.surveillance.alerts import Alert, AlertKind, evidence
-from services.surveillance.market import Market
+from services.surveillance.market import Market, Owner
 from services.surveillance.parameters import MILLION, NANOSECONDS, Closing
 from services.surveillance.records import SeenIndication, SeenPhase, SeenTrade, SeenUncross
 
 _ENDS = frozenset({Phase.CLOSED, Phase.CALL_AUCTION, Phase.PRE_OPEN})
 """Phases whose beginning ends continuous trading; a halt does not, for nobody could foresee it."""
+
+_BUY: Final = int(Side.BUY)
+"""As a plain integer: an enumeration's member costs each use a call, and this is each trade's."""
 
 
 class LateTrade(msgspec.Struct, array_like=True):
@@ -21,8 +26,8 @@ class LateTrade(msgspec.Struct, array_like=True):
     lots: int
     buyer: int
     seller: int
-    accounts: list[int]
-    orders: list[int]
+    accounts: tuple[int, int]
+    orders: tuple[int, int]
 
 
 class Course(msgspec.Struct, array_like=True):
@@ -56,28 +61,27 @@ class ClosingDetector:
         """Return what to go on from."""
         return ClosingState(self._courses)
 
-    def on_trade(self, trade: SeenTrade) -> None:
+    def on_trade(self, trade: SeenTrade, maker: Owner, taker: Owner) -> None:
         """See a trade; of an auction's trades, only late orders push."""
         if trade.is_negotiated:
             return
         course = self._course(trade.instrument)
-        maker = self._market.owner(trade.maker_account)
-        taker = self._market.owner(trade.taker_account)
+        resting, pushing = 0, taker.owner
         if trade.is_auction:
-            maker = maker if self._is_late(trade.maker_order_id, trade.time_ns) else 0
-            taker = taker if self._is_late(trade.taker_order_id, trade.time_ns) else 0
-        else:
-            maker = 0
-        is_buy = trade.taker_side == Side.BUY
+            if self._is_late(trade.maker_order_id, trade.time_ns):
+                resting = maker.owner
+            if not self._is_late(trade.taker_order_id, trade.time_ns):
+                pushing = 0
+        is_buy = trade.taker_side == _BUY
         late = LateTrade(
             trade.number,
             trade.time_ns,
             trade.price_ticks,
             trade.quantity_lots,
-            taker if is_buy else maker,
-            maker if is_buy else taker,
-            [trade.maker_account, trade.taker_account],
-            [trade.maker_order_id, trade.taker_order_id],
+            pushing if is_buy else resting,
+            resting if is_buy else pushing,
+            (trade.maker_account, trade.taker_account),
+            (trade.maker_order_id, trade.taker_order_id),
         )
         if trade.is_auction:
             course.uncrossed.append(late)
@@ -186,10 +190,9 @@ class ClosingDetector:
     def _forget(self, course: Course, now_ns: int) -> None:
         """Let go what is older than the window, but for the price that it left."""
         before_ns, trades = now_ns - self._window_ns, course.trades
-        gone = 0
-        while gone < len(trades) and (
-            trades[gone].time_ns < before_ns or len(trades) - gone > self._trades_max
-        ):
-            course.price_before = trades[gone].price_ticks
+        gone = max(0, len(trades) - self._trades_max)
+        while gone < len(trades) and trades[gone].time_ns < before_ns:
             gone += 1
-        del trades[:gone]
+        if gone:
+            course.price_before = trades[gone - 1].price_ticks
+            del trades[:gone]

@@ -1,5 +1,7 @@
 """Prices far from the usual one in the direction that costs, and sizes far above one's own."""
 
+from typing import Final
+
 import msgspec
 
 from messages.trading.terms import OrderType, Side
@@ -12,7 +14,9 @@ SIZES_KEPT = 32
 RECKONED_EVERY = 16
 """Orders after which the usual size is reckoned again."""
 
-_PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_PRICED: Final = frozenset({int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)})
+_SELL: Final = int(Side.SELL)
+"""As plain integers: an enumeration's member costs each use a call, and these are each order's."""
 
 
 class Sizes(msgspec.Struct, array_like=True):
@@ -55,7 +59,7 @@ class FatFingerDetector:
         away_ppm = 0
         if order.order_type in _PRICED:
             away = order.price_ticks - usual
-            if order.side == Side.SELL:
+            if order.side == _SELL:
                 away = -away
             away_ppm = away * MILLION // usual
             if away_ppm >= self._parameters.price_ppm:

@@ -3,16 +3,22 @@
 At ``layers_min`` prices or more it is layering, at fewer spoofing.
 """
 
+from typing import Final
+
 import msgspec
 
 from messages.trading.terms import CancelReason, Side
 from services.surveillance.alerts import Alert, AlertKind, evidence
-from services.surveillance.market import Market, Remembered, YoungOrder
+from services.surveillance.market import Market, Owner, Remembered, YoungOrder
 from services.surveillance.parameters import MILLION, NANOSECONDS, Layering
 from services.surveillance.records import SeenOrder, SeenTrade
 
 KEPT_MAX = 64
 """Fills, and cancels, of one owner on one side that are looked at; of more, the last ones."""
+
+_BUY: Final = int(Side.BUY)
+_SELL: Final = int(Side.SELL)
+"""As plain integers: an enumeration's member costs each use a call, and these are each trade's."""
 
 BY_WISH = frozenset({CancelReason.REQUESTED, CancelReason.MASS_CANCEL})
 
@@ -64,28 +70,44 @@ class LayeringDetector:
         """Return what to go on from."""
         return LayeringState(dict(self._fills.table), dict(self._withdrawn.table))
 
-    def on_trade(self, trade: SeenTrade) -> None:
+    def on_trade(self, trade: SeenTrade, maker: Owner, taker: Owner) -> None:
         """See a trade: both its owners wanted something on the side of theirs."""
-        taker_side = trade.taker_side
-        maker_side = Side.SELL if taker_side == Side.BUY else Side.BUY
-        for account, side, order_id, lots in (
-            (trade.maker_account, maker_side, trade.maker_order_id, trade.maker_quantity_lots),
-            (trade.taker_account, taker_side, trade.taker_order_id, trade.taker_quantity_lots),
-        ):
-            key = (trade.instrument, self._market.owner(account), int(side))
-            fills = self._fills.get(key)
-            if fills is None:
-                fills = self._fills.add(key, [])
-            fills.append(Fill(trade.number, trade.time_ns, order_id, lots, account))
-            if len(fills) > KEPT_MAX:
-                del fills[0]
+        number, time_ns = trade.number, trade.time_ns
+        instrument, taker_side = trade.instrument, trade.taker_side
+        self._add(
+            (instrument, maker.owner, _BUY + _SELL - taker_side),
+            Fill(
+                number,
+                time_ns,
+                trade.maker_order_id,
+                trade.maker_quantity_lots,
+                trade.maker_account,
+            ),
+        )
+        self._add(
+            (instrument, taker.owner, taker_side),
+            Fill(
+                number,
+                time_ns,
+                trade.taker_order_id,
+                trade.taker_quantity_lots,
+                trade.taker_account,
+            ),
+        )
+
+    def _add(self, key: tuple[int, ...], fill: Fill) -> None:
+        fills = self._fills.table.get(key)
+        if fills is None:
+            fills = self._fills.add(key, [])
+        fills.append(fill)
+        if len(fills) > KEPT_MAX:
+            del fills[0]
 
     def on_cancel(self, order: SeenOrder, young: YoungOrder | None) -> list[Alert]:
         """See that an order left its book; ``young`` is what the market knew of it."""
         if young is None or young.is_touched or order.reason not in BY_WISH:
             return []
-        other = Side.SELL if order.side == Side.BUY else Side.BUY
-        key = (order.instrument, young.owner, int(other))
+        key = (order.instrument, young.owner, _BUY + _SELL - order.side)
         fills = self._fills.get(key)
         if not fills:
             return []

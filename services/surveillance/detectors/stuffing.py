@@ -3,7 +3,7 @@
 import msgspec
 
 from services.surveillance.alerts import Alert, AlertKind, evidence
-from services.surveillance.market import Market, Remembered
+from services.surveillance.market import Owner, Remembered
 from services.surveillance.parameters import NANOSECONDS, Stuffing
 from services.surveillance.records import SeenOrder, SeenTrade
 
@@ -29,12 +29,9 @@ class StuffingState(msgspec.Struct):
 class StuffingDetector:
     """Counts in two half windows: what it counts always lies within one window."""
 
-    def __init__(
-        self, parameters: Stuffing, market: Market, state: StuffingState, *, owners_max: int
-    ) -> None:
+    def __init__(self, parameters: Stuffing, state: StuffingState, *, owners_max: int) -> None:
         self._parameters = parameters
         self._half_ns = parameters.window_seconds * NANOSECONDS // 2
-        self._market = market
         self._rates = Remembered(state.rates, owners_max)
         self._messages_min = parameters.messages_min
 
@@ -42,15 +39,15 @@ class StuffingDetector:
         """Return what to go on from."""
         return StuffingState(dict(self._rates.table))
 
-    def on_trade(self, trade: SeenTrade) -> None:
+    def on_trade(self, trade: SeenTrade, maker: Owner, taker: Owner) -> None:
         """See a trade: both sides have one."""
-        for account in (trade.maker_account, trade.taker_account):
-            key = (trade.instrument, self._market.owner(account))
-            self._now(key, trade.time_ns, trade.number).trades += 1
+        instrument, time_ns, number = trade.instrument, trade.time_ns, trade.number
+        self._now((instrument, maker.owner), time_ns, number).trades += 1
+        self._now((instrument, taker.owner), time_ns, number).trades += 1
 
-    def on_message(self, order: SeenOrder) -> list[Alert]:
+    def on_message(self, order: SeenOrder, owner: int) -> list[Alert]:
         """See an order that its owner entered, amended or cancelled."""
-        key = (order.instrument, self._market.owner(order.account))
+        key = (order.instrument, owner)
         rate = self._now(key, order.time_ns, order.number)
         rate.messages += 1
         messages = rate.messages + rate.messages_before

@@ -6,7 +6,7 @@ Prevention works by owner group. What it cannot see are accounts of one firm in 
 import msgspec
 
 from services.surveillance.alerts import EVIDENCE_MAX, Alert, AlertKind, evidence
-from services.surveillance.market import Market, Remembered
+from services.surveillance.market import Market, Owner, Remembered
 from services.surveillance.parameters import MILLION, NANOSECONDS, Wash
 from services.surveillance.records import SeenPrevention, SeenTrade
 
@@ -16,8 +16,8 @@ class Incident(msgspec.Struct, array_like=True):
 
     number: int
     time_ns: int
-    accounts: list[int]
-    orders: list[int]
+    accounts: tuple[int, int]
+    orders: tuple[int, int]
     lots: int
 
 
@@ -70,22 +70,21 @@ class WashDetector:
         """Return what to go on from."""
         return WashState(dict(self._trades.table), dict(self._attempts.table))
 
-    def on_trade(self, trade: SeenTrade) -> list[Alert]:
+    def on_trade(self, trade: SeenTrade, maker: Owner, taker: Owner) -> list[Alert]:
         """See a trade."""
-        owners = self._market.owners
-        maker, taker = owners[trade.maker_account], owners[trade.taker_account]
-        for each in (maker, taker):
-            attempts = self._attempts.get((trade.instrument, each.owner))
-            if attempts is not None:
-                attempts.sides += 1
+        if self._attempts.table:
+            for each in (maker, taker):
+                attempts = self._attempts.get((trade.instrument, each.owner))
+                if attempts is not None:
+                    attempts.sides += 1
         is_own = maker.owner == taker.owner
         if not is_own and not (self._parameters.same_firm and maker.firm == taker.firm):
             return []
         incident = Incident(
             trade.number,
             trade.time_ns,
-            [trade.maker_account, trade.taker_account],
-            [trade.maker_order_id, trade.taker_order_id],
+            (trade.maker_account, trade.taker_account),
+            (trade.maker_order_id, trade.taker_order_id),
             trade.quantity_lots,
         )
         key = (trade.instrument, *sorted((maker.owner, taker.owner)))
