@@ -1,7 +1,7 @@
 """The audit of the events: every check, over one picture of the venue."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from auditor.checks.books import Books
 from auditor.checks.contiguity import Contiguity
@@ -16,13 +16,13 @@ from messages.layout import RECORD_PREFIX, MalformedRecordError, Record
 from messages.trading.events import EVENTS, LAST_OF_COMMAND
 
 
-class _Reader(NamedTuple):
-    """How events of a kind are read, and which checks look at them."""
+_Reader = tuple[
+    int, Callable[[bytes, int], tuple[Any, ...]], type[Record], tuple[Callable[[Any], None], ...]
+]
+"""How events of a kind are read, and which checks look at them: their length, what unpacks their
+fields, their class, and the handlers. Plain, for each event takes it apart."""
 
-    length: int
-    unpack: Callable[[bytes, int], tuple[Any, ...]]
-    cls: type[Record]
-    handlers: tuple[Callable[[Any], None], ...]
+_UNKNOWN: Final[_Reader] = (-1, RECORD_PREFIX.unpack_from, Record, ())
 
 
 class EventAudit:
@@ -32,6 +32,7 @@ class EventAudit:
         """Go on from a picture; the first event must be the one after it."""
         self.picture = picture
         self.findings = findings
+        findings.place = picture
         self.answers: dict[int, list[Any]] = {}
         """The events of each command since they were last taken, by its sequence."""
         self.books = Books(picture, findings)
@@ -46,8 +47,8 @@ class EventAudit:
             Orders(picture, findings).handlers(),
             self._money.handlers(),
         ]
-        self._readers = {
-            kind: _Reader(
+        self._readers: dict[int, _Reader] = {
+            kind: (
                 cls.LENGTH,
                 cls.CODEC.unpack_from,
                 cls,
@@ -80,36 +81,38 @@ class EventAudit:
         """
         enough, end = offset + bytes_max, len(data)
         read_prefix, readers, answers = RECORD_PREFIX.unpack_from, self._readers, self.answers
-        see_head = self._contiguity.see
+        see_head, end_command = self._contiguity.see, self._end_command
+        sequence, told = -1, list[Any]()
         while offset < end:
             length, kind = read_prefix(data, offset)
-            reader = readers.get(kind)
-            if reader is None or length != reader.length or offset + length > end:
+            known_length, unpack, make, handlers = readers.get(kind, _UNKNOWN)
+            if length != known_length or offset + length > end:
                 raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
-            event: Any = reader.cls(*reader.unpack(data, offset))
+            event: Any = make(*unpack(data, offset))
             offset += length
             see_head(event)
-            told = answers.get(event.sequence)
-            if told is None:
-                answers[event.sequence] = [event]
-            else:
-                told.append(event)
-            self._look(event, reader.handlers)
-            if event.flags & LAST_OF_COMMAND and (offset >= enough or event.number == through):
-                break
+            if event.sequence != sequence:
+                sequence = event.sequence
+                told = answers.setdefault(sequence, [])
+            told.append(event)
+            try:
+                for handle in handlers:
+                    handle(event)
+            except (KeyError, IndexError, ValueError) as error:
+                self._say_misfit(event, error)
+            if event.flags & LAST_OF_COMMAND:
+                end_command()
+                if offset >= enough or event.number == through:
+                    break
         return offset
 
-    def _look(self, event: Any, handlers: tuple[Callable[[Any], None], ...]) -> None:
-        try:
-            for handle in handlers:
-                handle(event)
-        except (KeyError, IndexError, ValueError) as error:
-            # An event that speaks of what never was: the picture cannot hold it.
-            self.findings.add(
-                Check.CONTIGUITY,
-                f"{type(event).__name__} does not fit what came before: {error!r}",
-            )
-        if event.flags & LAST_OF_COMMAND:
-            self._rules.end_command()
-            self.books.end_command()
-            self._money.end_command()
+    def _end_command(self) -> None:
+        self._rules.end_command()
+        self.books.end_command()
+        self._money.end_command()
+
+    def _say_misfit(self, event: Any, error: Exception) -> None:
+        """Put on record an event that speaks of what never was: the picture cannot hold it."""
+        self.findings.add(
+            Check.CONTIGUITY, f"{type(event).__name__} does not fit what came before: {error!r}"
+        )

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from enum import IntEnum, StrEnum
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -98,13 +99,38 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return consequence
 
 
+class Place(Protocol):
+    """Where the audit is: asked for a finding only, so that an event costs nothing."""
+
+    @property
+    def number(self) -> int:
+        """The event that is being looked at."""
+        ...
+
+    @property
+    def sequence(self) -> int:
+        """Its command."""
+        ...
+
+    @property
+    def time_ns(self) -> int:
+        """Its stamp."""
+        ...
+
+
+class Spot(NamedTuple):
+    """A place that stays; without figures, the one before anything was looked at."""
+
+    number: int = 0
+    sequence: int = 0
+    time_ns: int = 0
+
+
 class Findings:
-    """Takes findings, at the event that is being looked at."""
+    """Takes findings, at the place where the audit is."""
 
     def __init__(self) -> None:
-        self.number = 0
-        self.sequence = 0
-        self.time_ns = 0
+        self.place: Place = Spot()
         self.counts: Counter[Check] = Counter()
         self.kept: deque[Finding] = deque(maxlen=FINDINGS_KEPT)
         self._fresh: list[Finding] = []
@@ -115,9 +141,9 @@ class Findings:
         """Put a finding on record."""
         finding = Finding(
             check=check,
-            number=self.number,
-            sequence=self.sequence,
-            time_ns=self.time_ns,
+            number=self.place.number,
+            sequence=self.place.sequence,
+            time_ns=self.place.time_ns,
             instrument=instrument,
             account=account,
             asset=asset,

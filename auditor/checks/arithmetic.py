@@ -4,7 +4,7 @@ Written from those pages, in whole numbers, and shared with nobody: what settlem
 engine get wrong must not be wrong here in the same way.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from messages.trading.terms import PPM, Side
 
@@ -12,33 +12,31 @@ _BUY: Final = int(Side.BUY)
 """As a plain integer: an enumeration's member costs each use a call, and this is each order's."""
 
 
-class FillFee(NamedTuple):
-    """A fill's fee in quote atoms, and what the order's fees have overpaid after it."""
-
-    atoms: int
-    credit: int
-
-
-def fee_of(*, notional: int, rate_ppm: int, credit: int) -> FillFee:
+def fee_of(*, notional: int, rate_ppm: int, credit: int) -> tuple[int, int]:
     """Return what a fill owes: all fees of an order together round up once.
 
     Args:
         notional: quote atoms.
         rate_ppm: negative for a rebate, which rounds down, each fill by itself.
         credit: millionths of an atom that earlier fees of the order overpaid.
+
+    Returns:
+        The fee in quote atoms, and the credit after it.
     """
     if rate_ppm < 0:
-        return FillFee(-(notional * -rate_ppm // PPM), credit)
+        return -(notional * -rate_ppm // PPM), credit
     due = notional * rate_ppm - credit
-    atoms = max(0, (due + PPM - 1) // PPM)
-    return FillFee(atoms, atoms * PPM - due)
+    if due <= 0:
+        return 0, -due
+    atoms = (due + PPM - 1) // PPM
+    return atoms, atoms * PPM - due
 
 
 def hold_of_buy(*, leaves: int, price: int, factor: int, rate_ppm: int, credit: int) -> int:
     """Return what an open buy ties up: its leaves at its price, and the largest fee on that."""
     notional = leaves * price * factor
-    due = notional * max(rate_ppm, 0) - credit
-    return notional + max(0, (due + PPM - 1) // PPM)
+    due = notional * rate_ppm - credit if rate_ppm > 0 else -credit
+    return notional + (due + PPM - 1) // PPM if due > 0 else notional
 
 
 def is_within_collar(*, side: int, price: int, reference: int, collar_ppm: int) -> bool:

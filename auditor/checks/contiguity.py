@@ -16,7 +16,7 @@ class Contiguity:
 
     def see(self, event: Event) -> None:
         """Compare an event's head with the one before it, and let it be the last one."""
-        picture, found = self._picture, self._findings
+        picture = self._picture
         number, sequence, time_ns = event.number, event.sequence, event.time_ns
         if (
             number != picture.number + 1
@@ -26,9 +26,7 @@ class Contiguity:
         ):
             self._say_what_is_wrong(event)
         self._is_inside = not event.flags & LAST_OF_COMMAND
-        picture.number = found.number = number
-        picture.sequence = found.sequence = sequence
-        picture.time_ns = found.time_ns = time_ns
+        picture.number, picture.sequence, picture.time_ns = number, sequence, time_ns
 
     def _say_what_is_wrong(self, event: Event) -> None:
         picture = self._picture

@@ -17,7 +17,7 @@ from auditor.checks.postings import (
     stated_balances,
     trade_row,
 )
-from auditor.findings import Check, Findings
+from auditor.findings import Check, Findings, Spot
 from messages.layout import RECORD_PREFIX, MalformedRecordError
 from messages.trading import events as e
 from messages.trading.events import EVENTS
@@ -210,8 +210,8 @@ class LedgerAudit:
 
     def compare(self, rows: Rows) -> None:
         """Compare what was expected since the last time with what the ledger has for it."""
-        self.picture.number = self._findings.number = self.taken
-        self._findings.time_ns = self.picture.time_ns
+        self.picture.number = self.taken
+        self._findings.place = Spot(number=self.taken, time_ns=self.picture.time_ns)
         self._compare_rows(Check.LEDGER_ENTRIES, "entry", self._entries, rows.entries, 2)
         self._compare_rows(Check.LEDGER_TRADES, "trade", self._trades, rows.trades, 1)
         self._compare_rows(

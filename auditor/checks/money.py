@@ -6,7 +6,7 @@ from typing import Final
 from auditor.checks.arithmetic import fee_of
 from auditor.checks.handlers import Handlers
 from auditor.findings import Check, Findings
-from auditor.picture import Instrument, Picture, Trade, Withdrawal
+from auditor.picture import Asset, Holding, Instrument, Picture, Trade, Withdrawal
 from messages.trading import events as e
 from messages.trading.terms import BalanceCause, Side
 
@@ -28,7 +28,9 @@ class Money:
     def __init__(self, picture: Picture, findings: Findings) -> None:
         self._picture = picture
         self._findings = findings
-        self._touched: dict[Key, None] = {}
+        self._touched: dict[Key, Holding] = {}
+        self._sums: dict[int, Asset | None] = {}
+        """What the command has moved: holdings, and the sums of their assets where there are."""
 
     def handlers(self) -> Handlers:
         """Say which events are looked at."""
@@ -45,9 +47,8 @@ class Money:
         """Require conservation, and that nobody has less than was lent, wherever money moved."""
         if not self._touched:
             return
-        picture, found = self._picture, self._findings
-        for asset in dict.fromkeys([asset for _, asset in self._touched]):
-            sums = picture.assets.get(asset)
+        found = self._findings
+        for asset, sums in self._sums.items():
             if sums is None:
                 found.add(Check.CONSERVATION, f"no asset {asset}", asset=asset)
                 continue
@@ -62,8 +63,7 @@ class Money:
                 sums.owned += sums.supply - owned
             if sums.fees < 0:
                 found.add(Check.CONSERVATION, f"fees are {sums.fees}", asset=asset)
-        for account, asset in self._touched:
-            holding = picture.holdings[account, asset]
+        for (account, asset), holding in self._touched.items():
             if holding.held < 0 or holding.balance - holding.held + holding.floor < 0:
                 found.add(
                     Check.CREDIT_LINES,
@@ -73,6 +73,7 @@ class Money:
                     asset=asset,
                 )
         self._touched.clear()
+        self._sums.clear()
 
     def _move(self, account: int, asset: int, change: int, stated: int) -> None:
         """Add to a balance, and compare it with the one that the event states."""
@@ -87,10 +88,10 @@ class Money:
                 asset=asset,
             )
         holding.balance = stated
-        sums = picture.assets.get(asset)
+        sums = self._sums[asset] = picture.assets.get(asset)
         if sums is not None:
             sums.owned += stated - before
-        self._touched[key] = None
+        self._touched[key] = holding
 
     # Trades.
 
@@ -200,7 +201,7 @@ class Money:
         if stated != known:
             self._say(event, f"changed from {stated}, and it was {known}")
         fees = tuple(
-            fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=0).atoms
+            fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=0)[0]
             for rate in (trade.maker_ppm, trade.taker_ppm)
         )
         if (event.maker_fee_atoms, event.taker_fee_atoms) != fees:

@@ -211,28 +211,28 @@ class Orders:
 
     def _fill(self, event: e.TradeExecuted, party: _Party, side: int, *, is_maker: bool) -> None:
         picture, lots, instrument = self._picture, event.quantity_lots, event.instrument
-        order_id, account, fee, fee_ppm, held, *stated = party
+        order_id, account, fee, fee_ppm, held, quantity, left, filled, value = party
         order = picture.orders.get(order_id)
         if order is None:
             self._say_of(event, party, Check.QUANTITIES, "traded, and it is not open")
             return
         if order.account != account or order.side != side or order.instrument != instrument:
             self._say_of(event, party, Check.QUANTITIES, "not its account, side or instrument")
-        leaves = order.leaves = order.leaves - lots
-        order.filled += lots
-        order.value += event.price_ticks * lots
-        known = [order.quantity, leaves, order.filled, order.value]
+        leaves = order.leaves - lots
+        known = (order.quantity, leaves, order.filled + lots, order.value + event.price_ticks * lots)
+        stated = (quantity, left, filled, value)
         if stated != known or leaves < 0:
-            text = f"quantity, left, filled, value {stated}, not {known}"
+            text = f"quantity, left, filled, value {list(stated)}, not {list(known)}"
             self._say_of(event, party, Check.QUANTITIES, text)
-            order.quantity, order.leaves, order.filled, order.value = stated
+        order.quantity, order.leaves, order.filled, order.value = stated
         rate = order.maker_ppm if is_maker or event.is_auction else order.taker_ppm
         if rate < 0 and event.is_auction:
             rate = 0
-        due = fee_of(notional=event.notional_atoms, rate_ppm=rate, credit=order.fee_credit)
-        order.fee_credit = due.credit
-        if fee != due.atoms or fee_ppm != rate:
-            text = f"fee {fee} at {fee_ppm} ppm, its schedule comes to {due.atoms} at {rate} ppm"
+        due, order.fee_credit = fee_of(
+            notional=event.notional_atoms, rate_ppm=rate, credit=order.fee_credit
+        )
+        if fee != due or fee_ppm != rate:
+            text = f"fee {fee} at {fee_ppm} ppm, its schedule comes to {due} at {rate} ppm"
             self._say_of(event, party, Check.FEES, text)
         market = picture.instruments.get(order.instrument)
         # What a filled cash order did not spend is told here, and free right after.
