@@ -15,7 +15,6 @@ from auditor.picture import Picture
 from messages.layout import RECORD_PREFIX, MalformedRecordError, Record
 from messages.trading.events import EVENTS, LAST_OF_COMMAND
 
-
 _Reader = tuple[
     int, Callable[[bytes, int], tuple[Any, ...]], type[Record], tuple[Callable[[Any], None], ...]
 ]

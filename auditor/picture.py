@@ -47,8 +47,11 @@ class Instrument(msgspec.Struct, kw_only=True):
     book_sequence: int = 0
 
 
-class Order(msgspec.Struct, kw_only=True):
-    """An open order. ``fee_credit`` is what its fees overpaid, in millionths of an atom."""
+class Order(msgspec.Struct):
+    """An open order. ``fee_credit`` is what its fees overpaid, in millionths of an atom.
+
+    The first fields, up to ``cash``, are those of its event (``auditor.checks.orders``).
+    """
 
     account: int
     session: int
@@ -61,8 +64,8 @@ class Order(msgspec.Struct, kw_only=True):
     filled: int
     value: int
     display: int
-    held: int
     cash: int
+    held: int
     maker_ppm: int
     taker_ppm: int
     arrival: int

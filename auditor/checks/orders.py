@@ -1,5 +1,6 @@
 """Every order's life: what it filled, what it still may, what it ties up, and what it pays."""
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
@@ -18,6 +19,24 @@ _QUOTE: Final = int(OrderFlag.QUOTE)
 _PENDING_TRIGGER: Final = int(OrderStatus.PENDING_TRIGGER)
 _PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
 _FILL_OR_KILL: Final = int(TimeInForce.FILL_OR_KILL)
+
+_Terms = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+
+_TERMS: Final[Callable[[e.OrderAccepted], _Terms]] = attrgetter(
+    "account",
+    "session",
+    "instrument",
+    "side",
+    "order_flags",
+    "price_ticks",
+    "quantity_lots",
+    "leaves_lots",
+    "filled_lots",
+    "filled_value",
+    "display_lots",
+    "cash_atoms",
+)
+"""What a new order is, in the order of ``Order``: one look for all of it."""
 
 _Party = tuple[int, int, int, int, int, int, int, int, int]
 """One side of a trade, as its event states it."""
@@ -92,19 +111,8 @@ class Orders:
                 f" {event.quantity_lots}",
             )
         order = picture.orders[order_id] = Order(
-            account=event.account,
-            session=event.session,
-            instrument=event.instrument,
-            side=event.side,
-            flags=event.order_flags,
-            price=event.price_ticks,
-            quantity=event.quantity_lots,
-            leaves=event.leaves_lots,
-            filled=event.filled_lots,
-            value=event.filled_value,
-            display=event.display_lots,
+            *_TERMS(event),
             held=0,
-            cash=event.cash_atoms,
             maker_ppm=rates[0],
             taker_ppm=rates[1],
             arrival=arrival,
@@ -219,7 +227,12 @@ class Orders:
         if order.account != account or order.side != side or order.instrument != instrument:
             self._say_of(event, party, Check.QUANTITIES, "not its account, side or instrument")
         leaves = order.leaves - lots
-        known = (order.quantity, leaves, order.filled + lots, order.value + event.price_ticks * lots)
+        known = (
+            order.quantity,
+            leaves,
+            order.filled + lots,
+            order.value + event.price_ticks * lots,
+        )
         stated = (quantity, left, filled, value)
         if stated != known or leaves < 0:
             text = f"quantity, left, filled, value {list(stated)}, not {list(known)}"
