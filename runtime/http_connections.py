@@ -4,9 +4,9 @@ Without these, whoever opens connections and says nothing, or a byte now and the
 """
 
 import asyncio
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from runtime.connection_room import Room
 from runtime.networks import network_of
@@ -14,27 +14,23 @@ from runtime.networks import network_of
 
 def bounded_protocol(
     *, seconds_max: float, connections_max: int, per_network_max: int
-) -> type[asyncio.Protocol]:
+) -> type[H11Protocol]:
     """Make the protocol of a server whose connections are bounded; see ``Room``."""
     taken = Room(seconds_max, connections_max, per_network_max)
 
-    class OfOneServer(BoundedProtocol, H11Protocol):
+    class OfOneServer(BoundedProtocol):
         room = taken
 
     return OfOneServer
 
 
-class BoundedProtocol(asyncio.Protocol):
-    """HTTP/1.1 with a deadline, in a room; mixed into a protocol of uvicorn's."""
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline, in a room."""
 
     room: ClassVar[Room]
     network = ""
-    # Of uvicorn's protocols, whichever it is.
-    client: tuple[str, int] | None
-    connections: set[Any]
-    cycle: Any
-    loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
+    # There is none before the first request, which uvicorn's types leave out.
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]
     _deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -43,7 +39,7 @@ class BoundedProtocol(asyncio.Protocol):
         cycle = self.cycle
         return bool(cycle is None or cycle.response_complete or cycle.more_body)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin the first request's time, if there is room."""
         super().connection_made(transport)
         self.network = network_of(self.client[0] if self.client is not None else "")
@@ -56,7 +52,7 @@ class BoundedProtocol(asyncio.Protocol):
         """Begin the next request's time."""
         self.room.put_last(self, self.loop.time())
         self._begin()
-        super().on_response_complete()  # type: ignore[misc]  # uvicorn's have it
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""

@@ -1,7 +1,6 @@
 """Serves HTTP within bounds: uvicorn on a socket of ours, in the process's own loop."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import uvicorn
 
 from runtime.connection_room import SPARE_CONNECTIONS
 from runtime.http_connections import bounded_protocol
-from runtime.toml import SettingsError
+from runtime.http_listener import listen, url_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +60,12 @@ async def serve(
     Raises:
         SettingsError: the address cannot be had.
     """
-    host, port = where
-    try:
-        listener = socket.create_server(where, backlog=bounds.connections_max)
-    except OSError as error:
-        raise SettingsError(f"{table} {host}:{port}: {error}") from error
-    # Connections inherit it. A loop sets it only on sockets that name their protocol, and without
-    # it an answer of two writes waits 40 ms for the client's delayed acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener = listen(where, backlog=bounds.connections_max, table=table)
     server = _Server(_configured(application, bounds, context))
-    host, port = listener.getsockname()[:2]
     with listener:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve([listener]), name="http")
-            listening(f"{'http' if context is None else 'https'}://{host}:{port}")
+            listening(url_of(listener, context))
             await stop.wait()
             server.should_exit = True
             await serving

@@ -9,8 +9,8 @@ from typing import Final
 
 import structlog
 
+from runtime.http_listener import listen, url_of
 from runtime.quick_http import Answers, House, QuickBounds
-from runtime.toml import SettingsError
 
 log = structlog.get_logger()
 
@@ -41,20 +41,13 @@ async def serve(
     Raises:
         SettingsError: the address cannot be had.
     """
-    host, port = where
-    try:
-        listener = socket.create_server(where, backlog=bounds.connections_max)
-    except OSError as error:
-        raise SettingsError(f"{table} {host}:{port}: {error}") from error
-    # Connections inherit it: an answer goes when it is written.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    host, port = listener.getsockname()[:2]
+    listener = listen(where, backlog=bounds.connections_max, table=table)
     house = House(answer, bounds)
     with listener:
         async with asyncio.TaskGroup() as group:
             sweeping = group.create_task(house.sweep(), name="http.sweep")
             async with _accepting(house, listener, context, group):
-                listening(f"{'http' if context is None else 'https'}://{host}:{port}")
+                listening(url_of(listener, context))
                 await stop.wait()
             await house.empty()
             sweeping.cancel()
