@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from exchange.admin.founding import found_operators
 from exchange.admin.plane import Outcome, Plane
 from exchange.admin.ports import Venue
 from exchange.admin.proposals import Proposals
 from exchange.admin.record import Entry, Record
+from exchange.admin.refusals import AdminCode, AdminRefusedError
 from exchange.admin.roles import Role
 from exchange.admin.signing import Doorkeeper, SignedRequest, sign
 from exchange.configuration import read_configuration
 from exchange.definitions import compare
+from exchange.directory import Directory
 from exchange.errors import CommandRefusedError, VenueAwayError
 from exchange.operator_link import Outcome as Wanted
 from exchange.operator_link import explain
@@ -30,6 +33,7 @@ from exchange.state import State
 from exchange.wanted import wanted_definitions
 from fix_gateway.settings import read_sessions
 from messages.layout import Record as MessageRecord
+from messages.layout import padded_text
 from messages.trading import commands, events
 from messages.trading.answers import Balances
 from messages.trading.codes import RejectCode
@@ -43,6 +47,8 @@ from venue.reference.engine import ReferenceEngine
 ROOT = Path(__file__).resolve().parents[3]
 WINDOW_NS = 30_000_000_000
 REASON = "a reason that is kept"
+MONEY = {"account": "MM1", "asset": "USD", "amount": "1000.50", "reference": "r-1"}
+KILL = {"scope": "venue", "reason": REASON}
 VENUE = "5a" * 16
 ELSEWHERE = "7e" * 16
 """A venue that knows the same operators by the same keys."""
@@ -277,3 +283,30 @@ class PlaneDesk:
         """Return what is on record since the operators were founded."""
         entries = [entry for _, entry in self.plane.record.entries()]
         return [entry for entry in entries if entry.step != "founded"]
+
+
+def code_of(raised: pytest.ExceptionInfo[AdminRefusedError]) -> AdminCode:
+    return raised.value.code
+
+
+async def two_accounts(desk: PlaneDesk) -> dict[str, int]:
+    """Give a firm a second account, and return what a transfer between both names."""
+    known = Directory(await desk.venue.definitions())
+    one = known.account("INST1")
+    (created,) = [
+        each
+        for each in known.records
+        if isinstance(each, events.AccountCreated) and each.account == one
+    ]
+    like = {
+        name: getattr(created, name)
+        for name in ("firm", "owner_group", "account_kind", "self_trade_prevention")
+    }
+    name = padded_text("INST1-B", len(created.name))
+    desk.venue.apply(commands.CreateAccount.make(account=one + 77, name=name, **like))
+    await desk.agreed("credit", **MONEY | {"account": "INST1"})
+    return {"account": one, "to_account": one + 77, "asset": known.asset("USD").asset}
+
+
+async def kill(desk: PlaneDesk, request: SignedRequest) -> None:
+    await desk.plane.act(request, "kill")

@@ -11,8 +11,7 @@ from exchange.admin import answers
 from exchange.firm_tree import Branch, branches, in_order, parents_of
 from fix_gateway.settings import read_sessions
 from runtime.toml import SettingsError
-from tests.unit.exchange.plane_desk import ROOT, PlaneDesk
-from tests.unit.exchange.test_admin_plane import two_accounts
+from tests.unit.exchange.plane_desk import ROOT, PlaneDesk, two_accounts
 
 SUB_ACCOUNT = """
 [[account]]
