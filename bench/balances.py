@@ -139,7 +139,7 @@ async def measure(
             seed=seed,
         )
         started = time.perf_counter()
-        made = await rebuild.rebuild(connection, events, venue=venue)
+        made = await rebuild.rebuild(connection, events, dsn=dsn, venue=venue)
         figures: dict[str, float | int] = {
             "as_of_entries": await connection.fetchval("select count(*) from settlement.entries"),
             "as_of_filled_in_seconds": round(time.perf_counter() - started, 1),

@@ -333,7 +333,7 @@ async def measure_rebuild(dsn: str, frames: Sequence[MemoryBatch], server_pid: i
     """
     connection = await connect(dsn)
     before, started = _server_ns(server_pid), time.perf_counter()
-    await rebuild.rebuild(connection, frames, venue=VENUE)
+    await rebuild.rebuild(connection, frames, dsn=dsn, venue=VENUE)
     taken = Taken(time.perf_counter() - started, _server_ns(server_pid) - before)
     await connection.close()
     return taken

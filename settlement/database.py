@@ -15,6 +15,7 @@ from settlement.errors import (
     SchemaVersionError,
     UnfinishedLedgerError,
 )
+from settlement.hidden_tables import are_hidden
 from settlement.schema import NAMESPACE, metadata
 
 APPLICATION_ROLE = "rialto_settlement"
@@ -83,13 +84,17 @@ async def check(connection: Connection, *, is_replacing: bool = False) -> None:
     Raises:
         ForeignSchemaError: no schema of ours, or tables added or missing in it.
         SchemaVersionError: ours, older or newer.
-        UnfinishedLedgerError: its replacement broke off.
+        UnfinishedLedgerError: its replacement broke off, or its making at the last step.
     """
     former = None if is_replacing else await unfinished(connection)
     if former is not None:
         raise UnfinishedLedgerError(
             f"the ledger was set aside as {former}, and the one in its place is not finished:"
             " run ./rialto ledger rebuild --replace again"
+        )
+    if await are_hidden(connection):
+        raise UnfinishedLedgerError(
+            "making the ledger again broke off at its last step: run ./rialto ledger rebuild again"
         )
     rows = await connection.fetch(_FIND_TABLES.replace(":namespace", "$1"), NAMESPACE)
     _refuse_foreign({(row["schema"], row["name"]) for row in rows}, is_installing=False)

@@ -12,7 +12,7 @@
         - ``ForeignSchemaError``: the operator's: the database is not Rialto's, or was changed.
         - ``SchemaVersionError``: the operator's: migrate first, or run the newer program.
         - ``LoginRefusedError``: the operator's: wrong password, right or database name.
-        - ``UnfinishedLedgerError``: the operator's: a ledger's replacement was not finished.
+        - ``UnfinishedLedgerError``: the operator's: a ledger's making broke off.
         - ``ForeignVenueError``: the operator's: the database holds another venue's ledger.
 """
 
@@ -76,7 +76,7 @@ class ForeignSchemaError(DatabaseError):
 
 
 class UnfinishedLedgerError(DatabaseError):
-    """A ledger was set aside, and the one that takes its place is not finished."""
+    """A ledger is not finished: in the place of one that was set aside, or at its last step."""
 
 
 class SchemaVersionError(DatabaseError):

@@ -138,6 +138,15 @@ class LedgerProjection:
         """
         if not ready.is_independent:
             await turn()
+        await self.write_terms(connection, ready)
+        await self.write_trades(connection, ready)
+        await self.write_entries(connection, ready.entry_rows())
+        await turn()
+        await add_places(connection, ready.mark_places)
+        await self.write_marks(connection, ready)
+
+    async def write_terms(self, connection: Connection, ready: LedgerBatch) -> None:
+        """Write what a batch defines: what things are called, limits, and how accounts settle."""
         for table in _DEFINITIONS:
             if rows := getattr(ready, table):
                 await connection.copy_records_to_table(
@@ -151,6 +160,9 @@ class LedgerProjection:
             await connection.execute(
                 _SETTLE_NET, list(ready.credited), list(ready.credited.values())
             )
+
+    async def write_trades(self, connection: Connection, ready: LedgerBatch) -> None:
+        """Write trades, and what was corrected of them."""
         if ready.trades:
             await self._copy(connection, "trades", TRADE_COLUMNS, [ready.trades])
         if ready.corrections:
@@ -160,11 +172,14 @@ class LedgerProjection:
                 columns=CORRECTION_COLUMNS,
                 records=ready.corrections,
             )
-        if rows := ready.entry_rows():
-            # In one statement: the balances of a batch are moved once.
+
+    async def write_entries(self, connection: Connection, rows: Sequence[bytes]) -> None:
+        """Write entries in one statement: the balances of a batch are moved once."""
+        if rows:
             await self._copy(connection, "entries", ENTRY_COLUMNS, rows)
-        await turn()
-        await add_places(connection, ready.mark_places)
+
+    async def write_marks(self, connection: Connection, ready: LedgerBatch) -> None:
+        """Write the balances that are written down at the batch's places."""
         if ready.mark_rows:
             await self._copy(connection, "balance_marks", MARK_COLUMNS, [ready.mark_rows])
 

@@ -1,23 +1,29 @@
 """The ledger made again from the events, in bulk: the rows that the poster would have made.
 
-An empty ledger is filled in one transaction, all of it or nothing: tables that grow with trades
-lose their keys, indexes and triggers, rows are decoded and written as the poster does it, and then
-everything is put back as it was. Keys and foreign keys are proven by that. What triggers had kept
-is proven by statements over all rows: entries of each event sum to zero, and each balance is the
-sum of its entries, within its signs.
+An empty ledger is filled, all of it or nothing, by two sessions side by side: entries and all that
+is small in one, trades and what is about them in the other. Tables that grow with trades lose their
+keys, indexes and triggers, rows are decoded and written as the poster does it, and then everything
+is put back as it was. Keys and foreign keys are proven by that. What triggers had kept is proven
+over all rows: entries of each event sum to zero, and each balance is the sum of its entries, within
+its signs.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
 
-from runtime.postgres import Connection
+from core._native import EntryProof
+from runtime.postgres import Connection, connect, drop
 from settlement import database
+from settlement.bulk_tables import Part, dress, strip
 from settlement.chart import Consumer
 from settlement.errors import ConsumerBusyError, LedgerRefusedError, SettlementError
+from settlement.hidden_tables import hide, put_back, reveal
 from settlement.ledger import LedgerProjection
 from settlement.ledger_batch import LedgerBatch
 from settlement.locks import read_position, try_lock, unlock
+from settlement.marks import add_places
 from settlement.ports import EventBatch
 from settlement.records import contiguous
 from settlement.schema import NAMESPACE
@@ -25,17 +31,25 @@ from settlement.schema import NAMESPACE
 BATCH_EVENTS = 100_000
 """Events of one COPY. Bounds the memory: two batches are in it, one of them being written."""
 
-BULKY = ("entries", "trades", "balance_marks")
-"""What grows with trades."""
+ENTRIES: Final = ("entries",)
+TRADES: Final = ("trades", "trade_corrections", "balance_marks")
+"""What grows with trades, by the session that writes it; the first has all other tables, too."""
 
-_RESOURCES = {
+SERVER_SETTINGS: Final = {"wal_level": "minimal", "max_wal_senders": "0"}
+"""For a server that is started for this and nobody follows: rows of files that their transaction
+began need no write-ahead log, for the files themselves are on the disk before it commits."""
+
+_RESOURCES: Final = {
     "maintenance_work_mem": "256MB",
     "work_mem": "256MB",
     "max_parallel_workers_per_gather": "2",
     "parallel_setup_cost": "0",
     "parallel_tuple_cost": "0",
+    # Either waits for the other, as long as it takes. A client that is gone is noticed all the
+    # same, by its socket.
+    "idle_in_transaction_session_timeout": "0",
 }
-"""For sorting keys and for the sums, of one transaction that has the ledger to itself; sums are
+"""For sorting keys and for the sums, of sessions that have the ledger to themselves; sums are
 made by several processes, however little the server knows of tables that are new."""
 
 
@@ -52,18 +66,24 @@ class Rebuilt(NamedTuple):
     trades: int
 
 
-class _Part(NamedTuple):
-    """A constraint or an index: what takes it away, and what puts it back."""
+class _Read(NamedTuple):
+    """A batch of events, decoded; the last of them and its stamp."""
 
-    drop: str
-    restore: str
+    ready: LedgerBatch
+    event_number: int
+    time_ns: int
 
 
-_ANYTHING = " or ".join(f"exists (select from {NAMESPACE}.{each})" for each in BULKY)
+_ANYTHING = " or ".join(f"exists (select from {NAMESPACE}.{each})" for each in (*ENTRIES, *TRADES))
 
 
 async def rebuild(
-    connection: Connection, batches: Iterable[EventBatch], *, venue: bytes
+    connection: Connection,
+    batches: Iterable[EventBatch],
+    *,
+    dsn: str,
+    venue: bytes,
+    is_replacing: bool = False,
 ) -> Rebuilt:
     """Make the ledger from all events.
 
@@ -71,55 +91,88 @@ async def rebuild(
         connection: of the schema's owner, without a transaction, to a migrated ledger that is
             empty but for what its house has moved by itself.
         batches: from the first event on, without gaps; read in a thread of its own.
+        dsn: of the same owner and database, for a second session.
         venue: whose events they are.
+        is_replacing: whether another ledger was set aside for this one.
 
     Raises:
         LedgerNotEmptyError: events were booked into this ledger.
         ConsumerBusyError: a poster runs.
+        UnfinishedLedgerError: another was set aside, and this is not meant to take its place.
         LedgerRefusedError: what was made breaks a rule; nothing is left of it.
         EventGapError, UnsettleableEventError: as for the poster.
     """
-    await database.check(connection, is_replacing=True)
     if not await try_lock(connection, Consumer.LEDGER):
         raise ConsumerBusyError("a poster runs in this database: stop settlement first")
     try:
-        stands = await read_position(connection, Consumer.LEDGER)
-        if stands or await connection.fetchval(f"select {_ANYTHING}"):
-            raise LedgerNotEmptyError(f"this ledger stands at event {stands}: it is not empty")
-        async with connection.transaction():
-            made = await _fill(connection, batches, venue)
-        # Its rows were written frozen, and a vacuum would find nothing to do.
-        for table in BULKY:
-            await connection.execute(f"analyze {NAMESPACE}.{table}")
-        await connection.execute(f"vacuum analyze {NAMESPACE}.balances")
-        return made
+        async with _resourceful(connection):
+            await put_back(connection)
+            await database.check(connection, is_replacing=is_replacing)
+            stands = await read_position(connection, Consumer.LEDGER)
+            if stands or await connection.fetchval(f"select {_ANYTHING}"):
+                raise LedgerNotEmptyError(f"this ledger stands at event {stands}: it is not empty")
+            return await _make(connection, batches, dsn=dsn, venue=venue)
     finally:
         if not connection.is_closed():
             await unlock(connection, Consumer.LEDGER)
 
 
-async def _fill(connection: Connection, batches: Iterable[EventBatch], venue: bytes) -> Rebuilt:
+async def _make(
+    connection: Connection, batches: Iterable[EventBatch], *, dsn: str, venue: bytes
+) -> Rebuilt:
+    """Fill and prove both halves, and only then commit the one and the other."""
+    try:
+        async with _second(dsn) as beside, connection.transaction():
+            async with beside.transaction():
+                made = await _fill(connection, beside, batches, venue)
+                await hide(beside, TRADES)
+            await reveal(connection, TRADES)
+    finally:
+        if not connection.is_closed():
+            await put_back(connection)
+    await connection.execute(f"vacuum analyze {NAMESPACE}.balances")
+    return made
+
+
+@asynccontextmanager
+async def _resourceful(connection: Connection) -> AsyncIterator[None]:
     for setting, value in _RESOURCES.items():
-        await connection.execute(f"set local {setting} = '{value}'")
+        await connection.execute(f"set {setting} = '{value}'")
+    try:
+        yield
+    finally:
+        if not connection.is_closed():
+            for setting in _RESOURCES:
+                await connection.execute(f"reset {setting}")
+
+
+@asynccontextmanager
+async def _second(dsn: str) -> AsyncIterator[Connection]:
+    beside = await connect(dsn, application="ledger rebuild, trades", seconds_max=60)
+    try:
+        async with _resourceful(beside):
+            yield beside
+    finally:
+        drop(beside)
+
+
+async def _fill(
+    connection: Connection, beside: Connection, batches: Iterable[EventBatch], venue: bytes
+) -> Rebuilt:
     await database.claim(connection, venue)
-    parts = await _parts(connection)
-    for part in parts:
-        await connection.execute(part.drop)
-    for table in BULKY:
-        await connection.execute(f"alter table {NAMESPACE}.{table} disable trigger user")
-        # They are empty. Files that this transaction began need no write-ahead log of their rows
-        # (``wal_level`` minimal), and no vacuum after it.
-        await connection.execute(f"truncate {NAMESPACE}.{table}")
-    projection, last, stamp, trades = LedgerProjection(is_alone=True), 0, 0, 0
+    projection, proof = LedgerProjection(is_alone=True), EntryProof()
     await projection.load(connection)
+    entry_parts, trade_parts = await strip(connection, ENTRIES), await strip(beside, TRADES)
+    last, stamp, trades = 0, 0, 0
     async for ready, last, stamp in _decoded(projection, batches):  # noqa: B007  # used below
-        await projection.write(connection, ready)
+        await _together(
+            _write_entries(connection, projection, ready, proof),
+            _write_trades(beside, projection, ready),
+        )
         trades += ready.trade_count
-    for part in reversed(parts):
-        await connection.execute(part.restore)
-    await _prove(connection)
-    for table in BULKY:
-        await connection.execute(f"alter table {NAMESPACE}.{table} enable trigger user")
+    await _together(
+        _finish_entries(connection, entry_parts, proof), dress(beside, TRADES, trade_parts)
+    )
     await connection.execute(
         "update settlement.positions set event_number = $1, time_ns = $2 where consumer = $3",
         last,
@@ -129,42 +182,41 @@ async def _fill(connection: Connection, batches: Iterable[EventBatch], venue: by
     return Rebuilt(last, trades)
 
 
-# Foreign keys first, and put back last: they stand on keys.
-_CONSTRAINTS = """
-select conrelid::regclass::text as of_table, conname::text as name,
-    pg_get_constraintdef(oid) as definition
-from pg_constraint
-where contype in ('p', 'u') and conrelid = any($1::regclass[])
-    or contype = 'f' and (conrelid = any($1::regclass[]) or confrelid = any($1::regclass[]))
-order by contype = 'f' desc, conname
-"""
-
-_INDEXES = """
-select index.indexrelid::regclass::text as name, pg_get_indexdef(index.indexrelid) as definition
-from pg_index as index
-where index.indrelid = any($1::regclass[])
-    and not exists (select from pg_constraint where conindid = index.indexrelid)
-order by 1
-"""
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """Wait for all, whatever becomes of them, and raise the first error."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
-async def _parts(connection: Connection) -> list[_Part]:
-    tables = [f"{NAMESPACE}.{table}" for table in BULKY]
-    parts = [
-        _Part(
-            f"alter table {row['of_table']} drop constraint {row['name']}",
-            f"alter table {row['of_table']} add constraint {row['name']} {row['definition']}",
-        )
-        for row in await connection.fetch(_CONSTRAINTS, tables)
-    ]
-    indexes = await connection.fetch(_INDEXES, tables)
-    return [*parts, *(_Part(f"drop index {row['name']}", row["definition"]) for row in indexes)]
+async def _write_entries(
+    connection: Connection, projection: LedgerProjection, ready: LedgerBatch, proof: EntryProof
+) -> None:
+    """Write what a batch defines, its entries, and its places of marks."""
+    rows = ready.entry_rows()
+    for part in rows:
+        broken = await asyncio.to_thread(proof.read, part)
+        if broken is not None:
+            event, asset, total = broken
+            raise LedgerRefusedError(
+                f"entries of event {event} do not balance: asset {asset} sums to {total}"
+            )
+    await projection.write_terms(connection, ready)
+    await projection.write_entries(connection, rows)
+    await add_places(connection, ready.mark_places)
+
+
+async def _write_trades(
+    beside: Connection, projection: LedgerProjection, ready: LedgerBatch
+) -> None:
+    await projection.write_trades(beside, ready)
+    await projection.write_marks(beside, ready)
 
 
 async def _decoded(
     projection: LedgerProjection, batches: Iterable[EventBatch]
-) -> AsyncIterator[tuple[LedgerBatch, int, int]]:
-    """Yield rows, the last event and its stamp; the next ones are made while these are written."""
+) -> AsyncIterator[_Read]:
+    """Yield rows; the next ones are made while these are written."""
     made = _decode(projection, batches)
     following = asyncio.create_task(asyncio.to_thread(next, made, None))
     try:
@@ -176,9 +228,7 @@ async def _decoded(
         await asyncio.gather(following, return_exceptions=True)
 
 
-def _decode(
-    projection: LedgerProjection, batches: Iterable[EventBatch]
-) -> Iterator[tuple[LedgerBatch, int, int]]:
+def _decode(projection: LedgerProjection, batches: Iterable[EventBatch]) -> Iterator[_Read]:
     gathered: list[EventBatch] = []
     last = 0
     for batch in batches:
@@ -186,22 +236,26 @@ def _decode(
         if batch.last - last >= BATCH_EVENTS:
             ready, stamp = projection.decode(list(contiguous(gathered, last)))
             gathered, last = [], batch.last
-            yield ready, last, stamp
+            yield _Read(ready, last, stamp)
     if gathered:
         ready, stamp = projection.decode(list(contiguous(gathered, last)))
-        yield ready, gathered[-1].last, stamp
+        yield _Read(ready, gathered[-1].last, stamp)
 
-
-_UNBALANCED = """
-select event_number, asset, sum(amount_atoms) as total from settlement.entries
-group by event_number, asset having sum(amount_atoms) <> 0 limit 1
-"""
 
 # Only what entries moved: accounts with a line and without money keep their zero.
 _MOVED = """
 create temporary table moved on commit drop as
-select kind, account, asset, sum(amount_atoms)::bigint as atoms
+select kind, account, asset, sum(amount_atoms)::bigint as atoms, count(*) as entries
 from settlement.entries group by kind, account, asset
+"""
+
+# That entries of an event balance is proven as they are sent: here, that they are what was sent.
+_ALTERED = """
+select kind, account, asset, moved.entries as stored, sent.entries as sent
+from moved full join
+    unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+        as sent (kind, account, asset, atoms, entries) using (kind, account, asset)
+where (moved.atoms, moved.entries) is distinct from (sent.atoms, sent.entries) limit 1
 """
 
 _OPEN = """
@@ -216,14 +270,17 @@ from moved where (moved.kind, moved.account, moved.asset)
 """
 
 
-async def _prove(connection: Connection) -> None:
-    broken = await connection.fetchrow(_UNBALANCED)
-    if broken is not None:
-        raise LedgerRefusedError(
-            f"entries of event {broken['event_number']} do not balance:"
-            f" asset {broken['asset']} sums to {broken['total']}"
-        )
+async def _finish_entries(connection: Connection, parts: list[Part], proof: EntryProof) -> None:
+    await dress(connection, ENTRIES, parts)
     await connection.execute(_MOVED)
+    columns = [list(column) for column in zip(*proof.moved(), strict=True)] or [[]] * 5
+    altered = await connection.fetchrow(_ALTERED, *columns)
+    if altered is not None:
+        kind, account, asset, stored, sent = altered
+        raise LedgerRefusedError(
+            f"entries are not stored as they were sent: kind {kind} account {account} asset"
+            f" {asset} has {stored} of {sent}, or others"
+        )
     await connection.execute(_OPEN)
     # What only entries may do the entries were not asked to do here.
     await connection.execute(f"alter table {NAMESPACE}.balances disable trigger user")

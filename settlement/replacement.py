@@ -11,6 +11,7 @@ from settlement import cycle_rebuild, database
 from settlement.chart import Consumer
 from settlement.cycle_rebuild import RecordedDecision
 from settlement.errors import ConsumerBusyError
+from settlement.hidden_tables import put_back
 from settlement.locks import read_position, try_lock
 from settlement.schema import NAMESPACE
 
@@ -28,12 +29,13 @@ async def set_aside(connection: Connection, *, at_ns: int) -> str:
     Raises:
         ConsumerBusyError: settlement runs.
     """
-    await database.check(connection, is_replacing=True)
     async with connection.transaction():
         for consumer in Consumer:
             # Held until the session ends: the rows that it guards go with the schema.
             if not await try_lock(connection, consumer):
                 raise ConsumerBusyError(f"{consumer} is running: stop settlement first")
+        await put_back(connection)
+        await database.check(connection, is_replacing=True)
         former = await database.unfinished(connection)
         if former is not None:
             await connection.execute(f"drop schema {NAMESPACE} cascade")

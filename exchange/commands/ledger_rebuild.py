@@ -42,13 +42,17 @@ async def _run(options: argparse.Namespace) -> int:
         connection = await postgres.connect(dsn, application="ledger rebuild")
         try:
             former = None
-            if not options.replace:
-                await database.check(connection)
-            else:
+            if options.replace:
                 former = await replacement.set_aside(connection, at_ns=time.time_ns())
                 print(f"the ledger until now is in schema {former}")
                 await database.migrate(dsn)
-            made = await rebuild.rebuild(connection, logged_events(state), venue=venue)
+            made = await rebuild.rebuild(
+                connection,
+                logged_events(state),
+                dsn=dsn,
+                venue=venue,
+                is_replacing=options.replace,
+            )
             carried = 0 if former is None else await replacement.carry_over(connection, former)
         finally:
             await connection.close()
@@ -66,7 +70,7 @@ async def _database(configuration: Configuration, state: State) -> AsyncIterator
     if configuration.venue.postgres.dsn or state.page(POSTGRES) is not None:
         yield database_dsn(configuration, state)
         return
-    server = EmbeddedPostgres(state.postgres)
+    server = EmbeddedPostgres(state.postgres, settings=rebuild.SERVER_SETTINGS)
     try:
         yield (await asyncio.to_thread(server.start)).url()
     finally:

@@ -2,15 +2,18 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "bindings.hpp"
+#include "core/ledger/proof.hpp"
 #include "core/ledger/rows.hpp"
 
 namespace bindings {
 
 namespace {
 
+using core::ledger::EntryProof;
 using core::ledger::Reading;
 using core::ledger::Rows;
 
@@ -42,6 +45,27 @@ nb::tuple close_marks(Rows& rows) {
   }
   nb::tuple told = nb::make_tuple(places, text_bytes(marks.rows()));
   marks.clear();
+  return told;
+}
+
+nb::object prove(EntryProof& proof, nb::handle rows) {
+  const Buffer input(rows, PyBUF_SIMPLE);
+  std::optional<core::ledger::Imbalance> broken;
+  {
+    const nb::gil_scoped_release release;
+    broken = proof.read(input.bytes());
+  }
+  if (!broken) {
+    return nb::none();
+  }
+  return nb::make_tuple(broken->event_number, broken->asset, broken->total_atoms);
+}
+
+nb::list moved(const EntryProof& proof) {
+  nb::list told;
+  for (const auto& [key, sum] : proof.moved()) {
+    told.append(nb::make_tuple(key.kind, key.account, key.asset, sum.atoms, sum.entries));
+  }
   return told;
 }
 
@@ -98,6 +122,12 @@ void bind_ledger(nb::module_& module) {
       .def("trades", [](const Rows& rows) { return text_bytes(rows.trades()); })
       .def_prop_ro("trade_count", &Rows::trade_count)
       .def("clear", &Rows::clear);
+  nb::class_<EntryProof>(module, "EntryProof")
+      .def(nb::init<>())
+      .def("read", &prove, nb::arg("rows"),
+           nb::sig("def read(self, rows: bytes) -> tuple[int, int, int] | None"))
+      .def("moved", &moved,
+           nb::sig("def moved(self) -> list[tuple[int, int, int, int, int]]"));
 }
 
 }  // namespace bindings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from settlement.errors import (
     LedgerRefusedError,
     UnfinishedLedgerError,
 )
+from settlement.ledger import LedgerProjection
+from settlement.ledger_batch import LedgerBatch
 from settlement.locks import try_lock
 from settlement.marks import MarkRules
 from settlement.rebuild import LedgerNotEmptyError
@@ -42,6 +45,9 @@ from tests.integration.settlement.test_books import book, posting
 from tests.integration.settlement.test_schema import shape
 from tests.twins.log import NaiveLog
 from tests.unit.settlement.flow import VENUE
+
+ENTRY = struct.Struct(">hiqihihihiqiqiqiq")
+"""A row of entries as a COPY sends it: a count, and each field behind its length."""
 
 HISTORY = ("orders", "order_events")
 """A projection of its own, with a position of its own."""
@@ -81,7 +87,7 @@ async def test_a_rebuilt_ledger_is_row_for_row_the_live_one(
     other = await connect(other_dsn)
     before = await shape(other)
 
-    found = await rebuild.rebuild(other, frames, venue=VENUE)
+    found = await rebuild.rebuild(other, frames, dsn=other_dsn, venue=VENUE)
 
     live, again = await ledger_tables(owner), await ledger_tables(other)
     for table, rows in live.items():
@@ -102,7 +108,7 @@ async def test_a_poster_goes_on_where_a_rebuilt_ledger_ends(
     frames = made(chance)
     await book(ledger_dsn, frames)
     other = await connect(other_dsn)
-    await rebuild.rebuild(other, frames[:11], venue=VENUE)
+    await rebuild.rebuild(other, frames[:11], dsn=other_dsn, venue=VENUE)
 
     await book(other_dsn, frames)
 
@@ -118,7 +124,7 @@ async def test_no_ledger_is_written_over(
     before = await dump(owner)
 
     with pytest.raises(LedgerNotEmptyError, match=f"stands at event {frames[2].last}"):
-        await rebuild.rebuild(owner, frames, venue=VENUE)
+        await rebuild.rebuild(owner, frames, dsn=ledger_dsn, venue=VENUE)
 
     assert await dump(owner) == before
 
@@ -127,7 +133,7 @@ async def test_nothing_is_made_while_a_poster_runs(ledger_dsn: str, owner: Conne
     poster = await connect(ledger_dsn)
     assert await try_lock(poster, Consumer.LEDGER)
     with pytest.raises(ConsumerBusyError, match="stop settlement first"):
-        await rebuild.rebuild(owner, [], venue=VENUE)
+        await rebuild.rebuild(owner, [], dsn=ledger_dsn, venue=VENUE)
     await poster.close()
 
 
@@ -149,7 +155,9 @@ def overdrawn(frames: Sequence[MemoryBatch]) -> MemoryBatch:
     return MemoryBatch(event.number, event.number, event.pack())
 
 
-async def test_what_breaks_a_rule_leaves_nothing(owner: Connection, chance: random.Random) -> None:
+async def test_what_breaks_a_rule_leaves_nothing(
+    ledger_dsn: str, owner: Connection, chance: random.Random
+) -> None:
     frames = made(chance)
     before, rules = await dump(owner), await shape(owner)
 
@@ -159,7 +167,7 @@ async def test_what_breaks_a_rule_leaves_nothing(owner: Connection, chance: rand
         ([frames[0], frames[1], frames[1]], EventGapError),  # events twice
     ):
         with pytest.raises(error):
-            await rebuild.rebuild(owner, bad, venue=VENUE)
+            await rebuild.rebuild(owner, bad, dsn=ledger_dsn, venue=VENUE)
         left = await dump(owner)
         assert left.pop("positions") in ([], [(Consumer.LEDGER, 0, 0)])
         assert left == {name: rows for name, rows in before.items() if name != "positions"}
@@ -167,17 +175,42 @@ async def test_what_breaks_a_rule_leaves_nothing(owner: Connection, chance: rand
 
 
 async def test_entries_that_do_not_balance_are_refused(
-    owner: Connection, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+    ledger_dsn: str, owner: Connection, chance: random.Random, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames, write = made(chance), ledger.LedgerProjection.write
+    frames, entry_rows = made(chance), LedgerBatch.entry_rows
 
-    async def write_one_leg_less(self, connection, ready) -> None:  # type: ignore[no-untyped-def]
-        ready.entries = ready.entries[1:]
-        await write(self, connection, ready)
+    def one_leg_less(self: LedgerBatch) -> list[bytes]:
+        self.entries = self.entries[1:]
+        return entry_rows(self)
 
-    monkeypatch.setattr(ledger.LedgerProjection, "write", write_one_leg_less)
+    monkeypatch.setattr(LedgerBatch, "entry_rows", one_leg_less)
     with pytest.raises(LedgerRefusedError, match="do not balance"):
-        await rebuild.rebuild(owner, frames, venue=VENUE)
+        await rebuild.rebuild(owner, frames, dsn=ledger_dsn, venue=VENUE)
+    assert await owner.fetchval("select count(*) from settlement.entries") == 0
+
+
+@pytest.mark.parametrize("event_rows", [0, 2])
+async def test_entries_that_are_not_stored_as_they_were_sent_are_refused(
+    event_rows: int,
+    ledger_dsn: str,
+    owner: Connection,
+    chance: random.Random,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever balances: an event that is missing, or has its amounts the other way round."""
+    frames, write = made(chance), LedgerProjection.write_entries
+
+    async def write_other(
+        self: LedgerProjection, connection: Connection, rows: Sequence[bytes]
+    ) -> None:
+        deposit = list(ENTRY.iter_unpack(rows[-1]))[:2]
+        turned = b"".join(ENTRY.pack(*row[:14], -row[14], *row[15:]) for row in deposit)
+        others = rows[-1][2 * ENTRY.size :]
+        await write(self, connection, [*rows[:-1], turned[: event_rows * ENTRY.size] + others])
+
+    monkeypatch.setattr(LedgerProjection, "write_entries", write_other)
+    with pytest.raises(LedgerRefusedError, match="not stored as they were sent"):
+        await rebuild.rebuild(owner, frames[:1], dsn=ledger_dsn, venue=VENUE)
     assert await owner.fetchval("select count(*) from settlement.entries") == 0
 
 

@@ -33,8 +33,6 @@ struct [[gnu::packed]] Header {
   std::int64_t time_ns;
 };
 
-// A row of entries: its count, then eight fields.
-constexpr std::size_t ENTRY_BYTES = 2 + 8 * 4 + 5 * 8 + 3 * 2;
 constexpr std::size_t LEGS = 8;
 
 struct Leg {

@@ -1,10 +1,14 @@
 // Fields of rows as PostgreSQL's binary COPY takes them: big-endian, each behind its length.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 namespace core::ledger {
+
+// A row of entries: its count, then eight fields.
+inline constexpr std::size_t ENTRY_BYTES = 2 + 8 * 4 + 5 * 8 + 3 * 2;
 
 // The other order of bytes; layouts are little-endian, and a binary COPY is not.
 template <class Number>
