@@ -5,8 +5,8 @@ of docs/matching.md: an iceberg shows one tranche, and a tranche that is used up
 the next at the back of the queue. Both are told apart from each other, and compared: the orders
 of a level must add up to it after every command, so a mistake in one is seen by the other.
 
-What is hidden is known here (``leaves``, ``display``), for the next tranche comes of it. It is
-not among what views and messages are made of.
+What is hidden is known here (``_display``), for the next tranche comes of it. It is not among what
+views and messages are made of.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from sortedcontainers import SortedList
 
-from messages.trading import events
+from fix_gateway.market_data.records import SeenAmendment, SeenLevel, SeenOrder, SeenTrade
 from messages.trading.answers import RestingOrder
 from messages.trading.terms import OrderStatus, OrderType, Side, TimeInForce
 
@@ -46,13 +46,6 @@ class ShownOrder(NamedTuple):
         return self.side, self.price_ticks
 
 
-class Hidden(NamedTuple):
-    """What an iceberg's next tranche follows from."""
-
-    leaves_lots: int
-    display_lots: int
-
-
 class Trade(NamedTuple):
     """A trade for the public; ``aggressor_side`` is zero in an auction."""
 
@@ -61,16 +54,6 @@ class Trade(NamedTuple):
     lots: int
     aggressor_side: int
     time_ns: int
-
-
-AnyOrderEvent = (
-    events.OrderAccepted
-    | events.OrderCancelled
-    | events.OrderExpired
-    | events.OrderAmended
-    | events.OrderTriggered
-    | events.OrderRestated
-)
 
 
 class PublicBook:
@@ -94,8 +77,12 @@ class PublicBook:
         self.orders_disagree = False
         """Whether the orders do not add up to the levels: then only levels are told."""
         self._prices: dict[int, SortedList[int]] = {Side.BUY: SortedList(), Side.SELL: SortedList()}
-        self._sums: dict[LevelKey, Level] = {}
-        self._hidden: dict[int, Hidden] = {}
+        self._unsorted: set[LevelKey] = set()
+        """Levels that have come or gone since somebody asked for the best."""
+        self._sums: dict[LevelKey, tuple[int, int]] = {}
+        """What orders add up to: lots, and how many they are."""
+        self._display: dict[int, int] = {}
+        """Of icebergs: what a tranche has."""
         self._coming: list[int] = []
         """Orders that the present command accepted and that have not traded yet."""
         self._rank = 0
@@ -108,10 +95,10 @@ class PublicBook:
         for order in orders:
             book._rank += 1
             shown = ShownOrder(order.side, order.price_ticks, order.shown_lots, book._rank)
-            book._put(order.order_id, shown, Hidden(order.leaves_lots, order.display_lots))
-        book.levels = dict(book._sums)
-        for side, price_ticks in book.levels:
-            book._prices[side].add(price_ticks)
+            book._put(order.order_id, shown)
+            book._hide(order.order_id, order.display_lots)
+        book.levels = {key: Level(*total) for key, total in book._sums.items()}
+        book._unsorted = set(book.levels)
         book.settle()
         return book
 
@@ -124,7 +111,7 @@ class PublicBook:
 
     def best(self, side: int, count: int) -> Iterator[tuple[int, Level]]:
         """Yield the best prices of a side with their levels, the best first; all for zero."""
-        prices = self._prices[side]
+        prices = self._sorted(side)
         size = min(count, len(prices)) if count else len(prices)
         chosen = prices[: -size - 1 : -1] if side == Side.BUY else prices[:size]
         for price_ticks in chosen:
@@ -132,148 +119,159 @@ class PublicBook:
 
     def worst_shown(self, side: int, count: int) -> int | None:
         """Return the price of the last of so many levels; None where there are fewer."""
-        prices = self._prices[side]
+        prices = self._sorted(side)
         if len(prices) < count:
             return None
         price_ticks: int = prices[-count] if side == Side.BUY else prices[count - 1]
         return price_ticks
 
-    def level_changed(
-        self, side: int, price_ticks: int, level: Level, *, sequence: int, time_ns: int
-    ) -> None:
+    def _sorted(self, side: int) -> "SortedList[int]":
+        """Return a side's prices, the lowest first."""
+        for key in self._unsorted:
+            prices = self._prices[key[0]]
+            (prices.add if key in self.levels else prices.remove)(key[1])
+        self._unsorted.clear()
+        return self._prices[side]
+
+    def level_changed(self, seen: SeenLevel) -> None:
         """Take a level's new state.
 
         Raises:
             BookGapError: a change of this book is missing.
         """
+        _, time_ns, _, side, sequence, price_ticks, lots, orders = seen
         if sequence != self.sequence + 1:
             raise BookGapError(
                 f"instrument {self.instrument}: book sequence {sequence} after {self.sequence}"
             )
         self.sequence, self.time_ns = sequence, time_ns
-        key = (side, price_ticks)
+        key, levels = (side, price_ticks), self.levels
         self.lines.pop(key, None)
-        if level.orders == 0:
-            if self.levels.pop(key, None) is not None:
-                self._prices[side].remove(price_ticks)
+        if (key in levels) != (orders > 0):
+            # Gone and back again, or the other way round, is nothing to sort.
+            (self._unsorted.discard if key in self._unsorted else self._unsorted.add)(key)
+        if orders:
+            levels[key] = Level(lots, orders)
         else:
-            if key not in self.levels:
-                self._prices[side].add(price_ticks)
-            self.levels[key] = level
+            levels.pop(key, None)
         self.touched_levels.add(key)
-        if self._sums.get(key, _NOTHING) != level:
+        if self._sums.get(key, _NOTHING) != (lots, orders):
             self.orders_disagree = True
 
-    def order_changed(self, event: AnyOrderEvent) -> None:
-        """Take an order's new state."""
-        order_id = event.order_id
-        if isinstance(event, events.OrderCancelled | events.OrderExpired):
-            self._drop(order_id)
-            return
-        known = self.orders.get(order_id)
-        if not _may_rest(event):
-            self._drop(order_id)
-            return
-        hidden = Hidden(event.leaves_lots, event.display_lots)
-        keeps_place = isinstance(event, events.OrderRestated) or (
-            isinstance(event, events.OrderAmended) and event.kept_priority
-        )
-        if known is not None and keeps_place:
-            lots = min(known.lots, hidden.leaves_lots)
-            self._put(order_id, known._replace(lots=lots), hidden)
-            return
-        self._rank += 1
-        shown = ShownOrder(event.side, event.price_ticks, _tranche(hidden), self._rank)
-        self._put(order_id, shown, hidden)
-        if isinstance(event, events.OrderTriggered):
-            self._let_in_before(self._coming)
-        elif isinstance(event, events.OrderAccepted):
-            self._coming.append(order_id)
+    def accepted(self, seen: SeenOrder) -> None:
+        """Take a new order, which acts before it shows what is left of it."""
+        if self._joined(seen):
+            self._coming.append(seen.order_id)
 
-    def _let_in_before(self, coming: list[int]) -> None:
-        """Put orders behind one that was triggered before they acted.
+    def triggered(self, seen: SeenOrder) -> None:
+        """Take a stop that acts as an order now.
 
         The orders of a mass quote are accepted together and act one after the other. What one of
-        them sets off comes before the next.
+        them sets off comes before the next: those that have not acted yet go behind it.
         """
-        for order_id in coming:
+        if not self._joined(seen):
+            return
+        for order_id in self._coming:
             known = self.orders.get(order_id)
             if known is not None:
                 self._rank += 1
-                self._put(order_id, known._replace(rank=self._rank), self._hidden[order_id])
+                self._put(order_id, ShownOrder(*known[:3], self._rank))
 
-    def traded(self, event: events.TradeExecuted) -> None:
+    def changed(self, seen: SeenOrder | SeenAmendment, *, keeps_place: bool) -> None:
+        """Take an order's new terms."""
+        known = self.orders.get(seen.order_id)
+        if known is None or not keeps_place or not _may_rest(seen):
+            self._joined(seen)
+            return
+        lots = min(known.lots, seen.leaves_lots)
+        self._put(seen.order_id, ShownOrder(known.side, known.price_ticks, lots, known.rank))
+        self._hide(seen.order_id, seen.display_lots)
+
+    def ended(self, order_id: int) -> None:
+        """Let an order go, if it was in the book."""
+        before = self.orders.pop(order_id, None)
+        if before is None:
+            return
+        self._display.pop(order_id, None)
+        self._add(before.level, -before.lots, -1)
+        self.touched_orders.add(order_id)
+
+    def _joined(self, seen: SeenOrder | SeenAmendment) -> bool:
+        """Put an order at the back of its queue; False for one that may not rest."""
+        if not _may_rest(seen):
+            self.ended(seen.order_id)
+            return False
+        _, order_id, side, _, _, _, price_ticks, leaves_lots, display_lots, *_ = seen
+        self._rank += 1
+        shown = ShownOrder(side, price_ticks, _tranche(leaves_lots, display_lots), self._rank)
+        self._put(order_id, shown)
+        self._hide(order_id, display_lots)
+        return True
+
+    def traded(self, seen: SeenTrade) -> None:
         """Take a trade, and what it leaves of both orders.
 
         A trade that a request for quote agreed on is not of the book: neither order was in it,
         which a resting order of fill or kill tells. It is nobody's business here.
         """
-        if event.maker_time_in_force == TimeInForce.FILL_OR_KILL:
+        if seen.maker_time_in_force == TimeInForce.FILL_OR_KILL:
             return
-        aggressor = 0 if event.is_auction else event.taker_side
-        trade = Trade(
-            event.trade_id, event.price_ticks, event.quantity_lots, aggressor, event.time_ns
-        )
-        self.trades.append(trade)
-        self.last_trade = trade
-        self.time_ns = event.time_ns
-        self._traded_from(event.maker_order_id, event.maker_leaves_lots, event.quantity_lots)
-        if event.is_auction:
-            self._traded_from(event.taker_order_id, event.taker_leaves_lots, event.quantity_lots)
+        time_ns, _, taker_side, is_auction, trade_id, price_ticks, lots, *_ = seen
+        aggressor = 0 if is_auction else taker_side
+        self.last_trade = Trade(trade_id, price_ticks, lots, aggressor, time_ns)
+        self.trades.append(self.last_trade)
+        self.time_ns = time_ns
+        self._traded_from(seen.maker_order_id, seen.maker_leaves_lots, lots)
+        if is_auction:
+            self._traded_from(seen.taker_order_id, seen.taker_leaves_lots, lots)
         else:
-            self._took(event.taker_order_id, event.taker_leaves_lots)
+            self._took(seen.taker_order_id, seen.taker_leaves_lots)
 
     def _traded_from(self, order_id: int, leaves_lots: int, lots: int) -> None:
         """Take lots off a resting order's tranche."""
+        if leaves_lots == 0:
+            self.ended(order_id)
+            return
         known = self.orders.get(order_id)
         if known is None:
             return
-        if leaves_lots == 0:
-            self._drop(order_id)
-            return
-        hidden = self._hidden[order_id]._replace(leaves_lots=leaves_lots)
-        rest = known.lots - lots
-        if rest > 0:
-            self._put(order_id, known._replace(lots=rest), hidden)
-            return
-        self._rank += 1
-        self._put(order_id, known._replace(lots=_tranche(hidden), rank=self._rank), hidden)
+        rest, rank = known.lots - lots, known.rank
+        if rest <= 0:
+            self._rank = rank = self._rank + 1
+            rest = _tranche(leaves_lots, self._display.get(order_id, 0))
+        self._put(order_id, ShownOrder(known.side, known.price_ticks, rest, rank))
 
     def _took(self, order_id: int, leaves_lots: int) -> None:
         """Take note of what an order that is still coming in has left: it shows nothing yet."""
         if order_id in self._coming:
             del self._coming[: self._coming.index(order_id) + 1]
+        if leaves_lots == 0:
+            self.ended(order_id)
+            return
         known = self.orders.get(order_id)
         if known is None:
             return
-        if leaves_lots == 0:
-            self._drop(order_id)
-            return
-        hidden = self._hidden[order_id]._replace(leaves_lots=leaves_lots)
-        self._put(order_id, known._replace(lots=_tranche(hidden)), hidden)
+        lots = _tranche(leaves_lots, self._display.get(order_id, 0))
+        self._put(order_id, ShownOrder(known.side, known.price_ticks, lots, known.rank))
 
-    def _put(self, order_id: int, shown: ShownOrder, hidden: Hidden) -> None:
+    def _put(self, order_id: int, shown: ShownOrder) -> None:
         before = self.orders.get(order_id)
         if before is not None:
             self._add(before.level, -before.lots, -1)
         self.orders[order_id] = shown
-        self._hidden[order_id] = hidden
         self._add(shown.level, shown.lots, 1)
         self.touched_orders.add(order_id)
 
-    def _drop(self, order_id: int) -> None:
-        before = self.orders.pop(order_id, None)
-        if before is None:
-            return
-        del self._hidden[order_id]
-        self._add(before.level, -before.lots, -1)
-        self.touched_orders.add(order_id)
+    def _hide(self, order_id: int, display_lots: int) -> None:
+        if display_lots:
+            self._display[order_id] = display_lots
+        elif order_id in self._display:
+            del self._display[order_id]
 
     def _add(self, key: LevelKey, lots: int, orders: int) -> None:
-        found = self._sums.get(key, _NOTHING)
-        total = Level(found.lots + lots, found.orders + orders)
-        if total.orders:
-            self._sums[key] = total
+        known_lots, known_orders = self._sums.get(key, _NOTHING)
+        if known_orders + orders:
+            self._sums[key] = (known_lots + lots, known_orders + orders)
         else:
             del self._sums[key]
 
@@ -284,20 +282,18 @@ class BookGapError(Exception):
     exit_code = 70
 
 
-_NOTHING = Level(0, 0)
+_NOTHING = (0, 0)
 
 
-def _tranche(hidden: Hidden) -> int:
+def _tranche(leaves_lots: int, display_lots: int) -> int:
     """Return what an order that joins a queue shows."""
-    if 0 < hidden.display_lots < hidden.leaves_lots:
-        return hidden.display_lots
-    return hidden.leaves_lots
+    return display_lots if 0 < display_lots < leaves_lots else leaves_lots
 
 
-def _may_rest(event: AnyOrderEvent) -> bool:
+def _may_rest(seen: SeenOrder | SeenAmendment) -> bool:
     return (
-        event.status != OrderStatus.PENDING_TRIGGER
-        and event.leaves_lots > 0
-        and event.time_in_force not in _NEVER_RESTS
-        and event.order_type not in _NO_LIMIT
+        seen.leaves_lots > 0
+        and seen.status != OrderStatus.PENDING_TRIGGER
+        and seen.time_in_force not in _NEVER_RESTS
+        and seen.order_type not in _NO_LIMIT
     )

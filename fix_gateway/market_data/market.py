@@ -3,22 +3,30 @@
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import structlog
 
-from fix_gateway.market_data.books import AnyOrderEvent, BookGapError, Level, PublicBook
+from core.event_finder import EventFinder
+from fix_gateway.market_data.books import BookGapError, PublicBook
+from fix_gateway.market_data.records import (
+    read_amendment,
+    read_end,
+    read_level,
+    read_order,
+    read_trade,
+)
 from fix_gateway.translation.directory import Directory
 from messages.layout import Record
 from messages.trading import events
 from messages.trading.answers import Book
-from messages.trading.events import EVENTS, LAST_OF_COMMAND
 from messages.trading.terms import Scope
 
 log = structlog.get_logger()
 
-_HEAD: Final = struct.Struct("<HHBBHQ")
-"""Length, kind, version, flags, reserved, number: how every event begins."""
+_HEAD: Final = struct.Struct("<8xQQ")
+"""Number and sequence, as every event has them."""
 
 
 @dataclass(slots=True)
@@ -69,17 +77,20 @@ class Market:
         self._status_changed = status_changed
         self._books_at = self._began_at_ns = 0
         self._touched: dict[int, PublicBook] = {}
-        self._handlers: dict[int, Callable[[Any], None]] = {
+        self._sequence = 0
+        """The command whose events are taken."""
+        self._handlers: dict[int, Callable[[bytes, int], None]] = {
             events.BookLevelChanged.KIND: self._level_changed,
             events.TradeExecuted.KIND: self._traded,
-            events.InstrumentCreated.KIND: self.venue.learn,
-            events.InstrumentLimitsSet.KIND: self.venue.learn,
-            events.AssetCreated.KIND: self.venue.learn,
-            events.PhaseChanged.KIND: self._status,
-            events.Killed.KIND: self._status,
-            events.Resumed.KIND: self._status,
+            events.OrderAccepted.KIND: self._accepted,
+            events.OrderTriggered.KIND: self._triggered,
+            events.OrderRestated.KIND: self._restated,
+            events.OrderAmended.KIND: self._amended,
+            events.OrderCancelled.KIND: self._ended,
+            events.OrderExpired.KIND: self._ended,
+            **{kind.KIND: partial(self._defined, kind) for kind in _DEFINITIONS},
         }
-        self._handlers.update(dict.fromkeys(_ORDER_KINDS, self._order_changed))
+        self._find = EventFinder(self._handlers).find
 
     def begin(
         self,
@@ -117,19 +128,20 @@ class Market:
         Raises:
             BookGapError: events are missing.
         """
-        at, end, handlers, head = 0, len(data), self._handlers, _HEAD.unpack_from
-        number = self.position
-        while at < end:
-            length, kind, _, flags, _, number = head(data, at)
-            handle = handlers.get(kind)
-            if handle is not None and (number > self._books_at or kind in _DEFINITIONS):
-                handle(EVENTS.by_kind[kind].unpack(data, at))
-            if flags & LAST_OF_COMMAND and self._touched:
+        try:
+            last, _, found = self._find(data, self.position + 1)
+        except ValueError as error:
+            raise BookGapError(str(error)) from None
+        handlers, books_at, head = self._handlers, self._books_at, _HEAD.unpack_from
+        for kind, offset in found:
+            number, sequence = head(data, offset)
+            if sequence != self._sequence:
                 self._end_command()
-            at += length
-        if number < self.position or at != end:
-            raise BookGapError(f"events through {number} follow {self.position}")
-        self.position = number
+                self._sequence = sequence
+            if number > books_at or kind in _DEFINED:
+                handlers[kind](data, offset)
+        self._end_command()
+        self.position = last
 
     def book(self, instrument: int) -> PublicBook:
         """Return an instrument's book; empty for one that never had an order."""
@@ -140,56 +152,64 @@ class Market:
         return found
 
     def _end_command(self) -> None:
+        if not self._touched:
+            return
         for book in self._touched.values():
             self._book_changed(book)
             book.settle()
         self._touched.clear()
 
-    def _level_changed(self, record: events.BookLevelChanged) -> None:
-        book = self._touch(record.instrument)
+    def _level_changed(self, data: bytes, offset: int) -> None:
+        seen = read_level(data, offset)
+        book = self._touch(seen.instrument)
         had_agreed = not book.orders_disagree
-        book.level_changed(
-            record.side,
-            record.price_ticks,
-            Level(record.quantity_lots, record.orders),
-            sequence=record.book_sequence,
-            time_ns=record.time_ns,
-        )
+        book.level_changed(seen)
         if book.orders_disagree and had_agreed:
             self.disagreements += 1
-            log.error("orders_disagree_with_level", instrument=book.instrument, at=record.number)
+            log.error("orders_disagree_with_level", instrument=book.instrument, at=seen.number)
 
-    def _order_changed(self, record: AnyOrderEvent) -> None:
-        self._touch(record.instrument).order_changed(record)
+    def _accepted(self, data: bytes, offset: int) -> None:
+        seen = read_order(data, offset)
+        self._touch(seen.instrument).accepted(seen)
 
-    def _traded(self, record: events.TradeExecuted) -> None:
-        self._touch(record.instrument).traded(record)
+    def _triggered(self, data: bytes, offset: int) -> None:
+        seen = read_order(data, offset)
+        self._touch(seen.instrument).triggered(seen)
+
+    def _restated(self, data: bytes, offset: int) -> None:
+        seen = read_order(data, offset)
+        self._touch(seen.instrument).changed(seen, keeps_place=True)
+
+    def _amended(self, data: bytes, offset: int) -> None:
+        seen = read_amendment(data, offset)
+        self._touch(seen.instrument).changed(seen, keeps_place=bool(seen.kept_priority))
+
+    def _ended(self, data: bytes, offset: int) -> None:
+        instrument, order_id = read_end(data, offset)
+        self._touch(instrument).ended(order_id)
+
+    def _traded(self, data: bytes, offset: int) -> None:
+        seen = read_trade(data, offset)
+        self._touch(seen.instrument).traded(seen)
+
+    def _defined(self, kind: type[Record], data: bytes, offset: int) -> None:
+        record = kind.unpack(data, offset)
+        self.venue.learn(record)
+        if isinstance(record, _STATUSES):
+            self._status_changed(record)
 
     def _touch(self, instrument: int) -> PublicBook:
-        book = self._touched[instrument] = self.book(instrument)
+        book = self._touched.get(instrument)
+        if book is None:
+            book = self._touched[instrument] = self.book(instrument)
         return book
 
-    def _status(self, record: Record) -> None:
-        self.venue.learn(record)
-        self._status_changed(record)
 
-
-_ORDER_KINDS: Final = (
-    events.OrderAccepted.KIND,
-    events.OrderCancelled.KIND,
-    events.OrderExpired.KIND,
-    events.OrderAmended.KIND,
-    events.OrderTriggered.KIND,
-    events.OrderRestated.KIND,
+_STATUSES: Final = (events.PhaseChanged, events.Killed, events.Resumed)
+_DEFINITIONS: Final = (
+    events.AssetCreated,
+    events.InstrumentCreated,
+    events.InstrumentLimitsSet,
+    *_STATUSES,
 )
-_DEFINITIONS: Final = frozenset(
-    event.KIND
-    for event in (
-        events.AssetCreated,
-        events.InstrumentCreated,
-        events.InstrumentLimitsSet,
-        events.PhaseChanged,
-        events.Killed,
-        events.Resumed,
-    )
-)
+_DEFINED: Final = frozenset(kind.KIND for kind in _DEFINITIONS)

@@ -58,6 +58,7 @@ class Desk:
     def __init__(self, *, interval_ms: int = 0) -> None:
         self.number = 0
         self.sequences = {1: 0, 2: 0, 3: 0}
+        self.command = b""
         self.market = Market(book_changed=self.changed, status_changed=self.status)
         self.intervals: list[int] = []
         self.gallery = Gallery(LIMITS, begin_interval=self.intervals.append)
@@ -113,8 +114,11 @@ class Desk:
         self.number += 1
         flags = LAST_OF_COMMAND if last else 0
         record = kind.make(number=self.number, flags=flags, time_ns=self.number, **fields)
-        self.market.take(record.pack())
-        self.gallery.tell()
+        self.command += record.pack()
+        if last:
+            self.market.take(self.command)
+            self.command = b""
+            self.gallery.tell()
 
     def order(
         self, order_id: int, side: Side, price: int, lots: int, *, instrument: int = 1
