@@ -10,9 +10,8 @@ from fix_gateway.metrics import Metrics
 from fix_gateway.open_orders import orders_of
 from fix_gateway.progress import Progress
 from fix_gateway.sessions import LiveSession
-from fix_gateway.statements.issuer import KINDS, Issuer
+from fix_gateway.statements.issuer import Issuer
 from fix_gateway.translation.directory import Directory
-from fix_gateway.translation.interest import Interest, interest_of
 from fix_gateway.translation.numbering import number_of, numbered, with_request
 from fix_gateway.translation.outbound import (
     Outgoing,
@@ -21,6 +20,7 @@ from fix_gateway.translation.outbound import (
     told_by,
 )
 from fix_gateway.translation.reasons import code_name
+from fix_gateway.watch import Watch
 from messages.layout import RECORD_PREFIX
 from messages.trading import events
 from messages.trading.commands import OpenSession, OpenSessionOnTerms
@@ -89,8 +89,7 @@ class Publisher:
         self._to = {
             session.number: (session, channels[session.file.sender_comp_id]) for session in sessions
         }
-        self._interest: tuple[int, Interest] | None = None
-        """What concerns our sessions, and by which edition of the directory."""
+        self._watch = Watch(directory, self._to.keys())
         self._waiter: asyncio.Future[None] | None = None
         self._sent = 0
         """Messages of the batch that is being published, or of statements before it."""
@@ -102,7 +101,7 @@ class Publisher:
     def add(self, session: LiveSession, channel: Channel) -> None:
         """Tell one session more, from the next event on."""
         self._to[session.number] = (session, channel)
-        self._interest = None
+        self._watch.renew()
         self._issuer.add(session)
 
     def publish(self, batch: EventBatch) -> None:
@@ -111,11 +110,12 @@ class Publisher:
         Raises:
             StoreError: QuickFIX could not store one.
         """
-        data, offset, end = batch.data, 0, len(batch.data)
+        data = batch.data
         prefix = RECORD_PREFIX.unpack_from
         receipt = _RECEIPT.unpack_from
-        while offset < end:
-            length, kind = prefix(data, offset)
+        fences = iter(self._issuer.read(data))
+        for offset in self._watch.found(data):
+            _, kind = prefix(data, offset)
             if concerns_clients(kind):
                 self._tell(kind, data, offset)
                 if kind == events.CommandRejected.KIND:
@@ -125,12 +125,9 @@ class Publisher:
             elif kind == events.SessionClosed.KIND:
                 closed = events.SessionClosed.unpack(data, offset)
                 self._closing.discard((closed.session, closed.connection))
-            elif kind in KINDS:
-                record = events.EVENTS.by_kind[kind].unpack(data, offset)
-                assert isinstance(record, events.Event), kind
-                self.state(self._issuer.take(record))
+            elif kind == events.SessionFenced.KIND:
+                self.state(self._issuer.receipt(next(fences)))
             self._progress.answered(*receipt(data, offset))
-            offset += length
         self.position = batch.last
         self._progress.look()
         self._metrics.sent.inc(self._sent)
@@ -164,16 +161,10 @@ class Publisher:
         record = events.EVENTS.by_kind[kind].unpack(data, offset)
         assert isinstance(record, events.Event), kind
         self._directory.learn(record)
-        if kind in KINDS:
-            self._issuer.take(record)
 
     def _tell(self, kind: int, data: bytes, offset: int) -> None:
         record = events.EVENTS.by_kind[kind].unpack(data, offset)
         assert isinstance(record, events.Event), kind
-        if kind in KINDS:
-            self._issuer.take(record)
-        if not self._interest_now().may_concern(kind, data, offset):
-            return
         told = told_by(record, self._directory)
         sent_before = self._sent
         for message in told:
@@ -201,12 +192,6 @@ class Publisher:
             self._sent += 1
         if self._sent != sent_before:
             self._count(kind, record)
-
-    def _interest_now(self) -> Interest:
-        """Return whose events our sessions may be told by the rights of this moment."""
-        if self._interest is None or self._interest[0] != self._directory.edition:
-            self._interest = self._directory.edition, interest_of(self._to, self._directory)
-        return self._interest[1]
 
     def _count(self, kind: int, record: events.Event) -> None:
         is_answer = kind in _ACKNOWLEDGEMENTS or (

@@ -4,7 +4,7 @@ docs/protocols/fix-presence.md has the client's side: how to compute the same tw
 own reports.
 """
 
-from fix_gateway.statements.standing import AccountStanding, OpenOrder, orders_digest
+from fix_gateway.statements.standing import AccountStanding, OpenOrder
 from fix_gateway.translation import parts
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.text import safe_text
@@ -38,7 +38,7 @@ def digest(
     """Write an account's digest, unsigned, from 35 on and in the order that is signed.
 
     Args:
-        account: how it stands.
+        account: how it stands, all its orders hashed.
         number: the account's.
         event: through which event that is.
         now_ns: the gateway's clock.
@@ -60,9 +60,8 @@ def digest(
 
 
 def _lines(account: AccountStanding, directory: Directory) -> list[str]:
-    orders = orders_digest(account, lambda order: order_text(order, directory))
     lines = [
-        f"orders {len(account.orders)} digest {orders:016x}",
+        f"orders {account.orders} digest {account.orders_sum:016x}",
         f"executions {account.executions} digest {account.executions_sum:016x}",
     ]
     for instrument, traded in sorted(account.traded.items()):

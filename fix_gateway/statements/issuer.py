@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from fix_gateway.sessions import LiveSession
 from fix_gateway.statements import digests, receipts
 from fix_gateway.statements.signing import Signer
-from fix_gateway.statements.standing import KINDS, Fence, Standing, hash_of
+from fix_gateway.statements.standing import Fence, OpenOrder, Standing
 from fix_gateway.translation.directory import Directory
 from fix_gateway.translation.outbound import Outgoing
-from messages.trading import events
 
-__all__ = ["KINDS", "Issuer"]
+LAST_NUMBER = (1 << 64) - 1
+"""What no event's number is above."""
 
 
 class Issuer:
@@ -44,10 +44,9 @@ class Issuer:
         """Make statements for one session more."""
         self._sessions[session.number] = session
 
-    def take(self, record: events.Event) -> list[Outgoing]:
-        """Take one event of ``KINDS``; a fence gives its receipt."""
-        fence = self.standing.take(record)
-        return self.receipt(fence) if fence is not None else []
+    def read(self, data: bytes) -> list[Fence]:
+        """Take a batch of events, each once and in order, and return the fences among them."""
+        return self.standing.read(data, through=LAST_NUMBER).fences
 
     def receipt(self, fence: Fence) -> list[Outgoing]:
         """Return a fence's receipt, for its session and the drop copies that see all of it."""
@@ -111,14 +110,15 @@ class Issuer:
     def hashing(self, reader: int) -> Iterator[None]:
         """Hash the orders that changed in the accounts that a session sees, one at each step."""
         for number in self._seen_by(reader):
-            for order in list(self.standing.account(number).orders.values()):
-                if order.hash is None:
-                    order.hash = hash_of(digests.order_text(order, self._directory))
+            for order_id in self.standing.unhashed(number):
+                self.standing.hash_order(number, order_id, self._order_text)
                 yield
 
     def digests(self, reader: int, *, now_ns: int, event: int) -> list[Outgoing]:
         """Return a digest of each account that a session gets copies of or trades for."""
         found = []
+        for _ in self.hashing(reader):
+            pass  # what changed since most of it was hashed
         for number in self._seen_by(reader):
             pages = digests.digest(
                 self.standing.account(number),
@@ -129,6 +129,9 @@ class Issuer:
             )
             found += [Outgoing(reader, event, 0, self._signer.sign(page)) for page in pages]
         return found
+
+    def _order_text(self, order: OpenOrder) -> str:
+        return digests.order_text(order, self._directory)
 
     def _seen_by(self, reader: int) -> list[int]:
         copies = self._directory.copies_of_account.items()

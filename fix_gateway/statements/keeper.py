@@ -79,7 +79,7 @@ class Keeper:
         """
         standing, position = self.issuer.standing, publisher.position
         if batch.first <= position:
-            read = standing.read(batch.data, through=position)
+            read = standing.read(batch.data, through=position).end
             standing.event = min(batch.last, position)
             if batch.last <= position:
                 return

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from fix_gateway.statements.standing import RECEIPTS_KEPT, AccountStanding, Fence, Pair, Standing
+from fix_gateway.statements.standing import RECEIPTS_KEPT, Fence, Standing
 
 log = structlog.get_logger()
 
@@ -22,13 +22,18 @@ class Saved(msgspec.Struct, array_like=True, kw_only=True):
     layout: int
     venue: bytes
     event: int
-    accounts: dict[int, AccountStanding]
-    pairs: dict[int, tuple[int, int]]
-    firms: dict[int, int]
+    image: bytes
     fences: dict[int, list[Fence]]
 
 
-LAYOUT = 2
+class _Named(msgspec.Struct, array_like=True):
+    """What every layout begins with."""
+
+    layout: int
+
+
+LAYOUT = 3
+"""Changes with what ``Standing.image`` writes, too."""
 
 
 def read_standing(path: Path, *, venue: bytes, through: int) -> Standing:
@@ -40,24 +45,26 @@ def read_standing(path: Path, *, venue: bytes, through: int) -> Standing:
         through: the gateway's position, which the reading may not be ahead of.
     """
     try:
-        saved = msgspec.msgpack.decode(path.read_bytes(), type=Saved)
+        data = path.read_bytes()
+        layout = msgspec.msgpack.decode(data, type=_Named).layout
+        saved = msgspec.msgpack.decode(data, type=Saved) if layout == LAYOUT else None
     except FileNotFoundError:
         return Standing()
     except msgspec.DecodeError as error:
         log.warning("standing_not_read", reason=str(error))
         return Standing()
-    if saved.layout != LAYOUT or saved.venue != venue or saved.event > through:
-        log.warning("standing_not_ours", saved_through=saved.event, position=through)
+    if saved is None or saved.venue != venue or saved.event > through:
+        log.warning("standing_not_ours", layout=layout, position=through)
         return Standing()
-    return Standing(
-        event=saved.event,
-        accounts=saved.accounts,
-        pairs={number: Pair(*pair) for number, pair in saved.pairs.items()},
-        firms=saved.firms,
-        fences={
-            session: deque(fences, maxlen=RECEIPTS_KEPT) for session, fences in saved.fences.items()
-        },
-    )
+    standing = Standing()
+    if not standing.restore(saved.image):
+        log.warning("standing_not_read", reason="damaged")
+        return standing
+    standing.event = saved.event
+    standing.fences = {
+        session: deque(fences, maxlen=RECEIPTS_KEPT) for session, fences in saved.fences.items()
+    }
+    return standing
 
 
 def encode_standing(standing: Standing, *, venue: bytes) -> bytes:
@@ -66,9 +73,7 @@ def encode_standing(standing: Standing, *, venue: bytes) -> bytes:
         layout=LAYOUT,
         venue=venue,
         event=standing.event,
-        accounts=standing.accounts,
-        pairs={number: (pair.base, pair.quote) for number, pair in standing.pairs.items()},
-        firms=standing.firms,
+        image=standing.image(),
         fences={session: list(fences) for session, fences in standing.fences.items()},
     )
     return msgspec.msgpack.encode(saved)

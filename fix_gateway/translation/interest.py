@@ -57,7 +57,8 @@ def _offsets(kind: type[Record], name: str) -> tuple[int, ...]:
     )
 
 
-_PLACES = {kind.KIND: (_offsets(kind, "account"), _offsets(kind, "session")) for kind in _KNOWN}
+PLACES = {kind.KIND: (_offsets(kind, "account"), _offsets(kind, "session")) for kind in _KNOWN}
+"""Where events of these kinds name accounts and sessions; what names none of ours is not told."""
 
 
 class Interest(NamedTuple):
@@ -71,7 +72,7 @@ class Interest(NamedTuple):
 
         Events of kinds that this module does not know are always worth a closer look.
         """
-        places = _PLACES.get(kind)
+        places = PLACES.get(kind)
         if places is None:
             return concerns_clients(kind)
         accounts, sessions = places

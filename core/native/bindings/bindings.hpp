@@ -36,5 +36,6 @@ inline nb::bytes to_bytes(std::span<const std::byte> data) {
 
 void bind_journal(nb::module_& module);
 void bind_ledger(nb::module_& module);
+void bind_statements(nb::module_& module);
 
 }  // namespace bindings

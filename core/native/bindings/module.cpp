@@ -17,6 +17,7 @@
 #include "bindings.hpp"
 #include "core/admission.hpp"
 #include "core/engine.hpp"
+#include "core/event_filter.hpp"
 #include "core/event_records.hpp"
 
 namespace nb = nanobind;
@@ -265,6 +266,28 @@ nb::tuple find(const core::EventFinder& finder, nb::handle events, std::uint64_t
   return nb::make_tuple(found.last, found.time_ns, wanted);
 }
 
+void bind_event_filter(nb::module_& module) {
+  using core::EventFilter;
+  using Numbers = std::vector<std::uint32_t>;
+  nb::class_<EventFilter>(module, "EventFilter")
+      .def(nb::init<>())
+      .def("look_by", &EventFilter::look_by, nb::arg("kind"), nb::kw_only(), nb::arg("accounts"),
+           nb::arg("sessions"))
+      .def(
+          "want",
+          [](EventFilter& filter, const Numbers& accounts, const Numbers& sessions) {
+            filter.want({accounts.begin(), accounts.end()}, {sessions.begin(), sessions.end()});
+          },
+          nb::kw_only(), nb::arg("accounts"), nb::arg("sessions"))
+      .def(
+          "find",
+          [](const EventFilter& filter, nb::handle events, std::size_t offset) {
+            return filter.find(Buffer(events, PyBUF_SIMPLE).bytes(), offset);
+          },
+          nb::arg("events"), nb::arg("offset"),
+          nb::sig("def find(self, events: bytes, offset: int) -> list[int]"));
+}
+
 void bind_event_records(nb::module_& module) {
   nb::class_<core::EventFinder>(module, "EventFinder")
       .def(nb::init<>())
@@ -300,9 +323,11 @@ NB_MODULE(_native, module) {
   // no leak, and users are not to be told so.
   nb::set_leak_warnings(false);
   bind_admission(module);
+  bind_event_filter(module);
   bind_event_records(module);
   bindings::bind_journal(module);
   bindings::bind_ledger(module);
+  bindings::bind_statements(module);
   nb::class_<core::Engine>(module, "Engine")
       .def(
           "__init__",

@@ -51,14 +51,14 @@ class Asking:
         """Let a connection end that takes an order with it."""
         terms = {"account": account, "session": session, "order_id": number, "instrument": 1}
         opened = {"number": number - 2, "quantity_lots": 5, "leaves_lots": 5}
-        self.issuer.take(events.OrderAccepted.make(**opened, **terms))
         reason = CancelReason.DISCONNECT
-        self.issuer.take(
-            events.OrderCancelled.make(number=number - 1, sequence=number, reason=reason, **terms)
-        )
-        self.issuer.take(
-            events.SessionFenced.make(number=number, sequence=number, session=session, connection=1)
-        )
+        ended = {"number": number, "sequence": number, "session": session, "connection": 1}
+        caused: list[events.Event] = [
+            events.OrderAccepted.make(**opened, **terms),
+            events.OrderCancelled.make(number=number - 1, sequence=number, reason=reason, **terms),
+            events.SessionFenced.make(**ended),
+        ]
+        self.issuer.read(b"".join(event.pack() for event in caused))
 
     def ask(
         self, session: int = TRADER, *, name: str = "s-1", kind: str = "0", **entry: str
@@ -166,7 +166,9 @@ async def test_many_pages_leave_the_others_their_turn() -> None:
     asking = Asking()
     terms = {"account": 11, "session": TRADER, "instrument": 1, "leaves_lots": 5}
     for number in range(1, 4001):
-        asking.issuer.take(events.OrderAccepted.make(number=number, order_id=number, **terms))
+        asking.issuer.read(
+            events.OrderAccepted.make(number=number, order_id=number, **terms).pack()
+        )
     turns = 0
 
     async def count() -> None:

@@ -135,19 +135,21 @@ def test_a_receipt_has_pages_and_each_a_place_of_its_own(
 
 
 def test_a_digest_says_orders_executions_trades_and_money(directory: Directory) -> None:
+    orders = [order(1, filled=40, leaves=60), order(2)]
+    texts = [
+        "1|c1|BTC-USD|1|0.0100|100.00|0.0040|0.0060",
+        "2|c2|BTC-USD|1|0.0100|100.00|0|0.0100",
+    ]
+    assert [order_text(each, directory) for each in orders] == texts
+    total = sum(hash_of(text) for text in texts) % (1 << 64)
     account = AccountStanding(
-        orders={1: order(1, filled=40, leaves=60), 2: order(2)},
+        orders=2,
+        orders_sum=total,
         traded={1: Traded(executions=3, bought_lots=40, bought_value=80_000)},
         money={1: Money(balance_atoms=1_500_000, held_atoms=250)},
         executions=3,
         executions_sum=0xAB,
     )
-    texts = [
-        "1|c1|BTC-USD|1|0.0100|100.00|0.0040|0.0060",
-        "2|c2|BTC-USD|1|0.0100|100.00|0|0.0100",
-    ]
-    assert [order_text(each, directory) for each in account.orders.values()] == texts
-    total = sum(hash_of(text) for text in texts) % (1 << 64)
     (page,) = digest(account, number=11, event=9, now_ns=NOW_NS, directory=directory)
     assert page.replace("\x01", "|") == (
         f"35=B|33=4|58=orders 2 digest {total:016x}|58=executions 3 digest 00000000000000ab|"
@@ -271,16 +273,16 @@ async def test_a_digest_waits_for_what_is_not_read_yet_and_nobody_waits_for_it(
         for number in range(1, last + 1)
     ]
     keeper.publish(EventBatch(1, last - 1, b"".join(accepted[:-1])), fixture.publisher)
-    orders = keeper.issuer.standing.account(11).orders
+    standing = keeper.issuer.standing
     monkeypatch.setattr(keeper_module, "_LOOK_SECONDS", 0)
     running = asyncio.create_task(keeper.run(fixture.publisher, requests_of(keeper, fixture)))
     for _ in range(100):
         await asyncio.sleep(0)
-    assert orders[1].hash is None
+    assert len(standing.unhashed(11)) == last - 1
     keeper.publish(EventBatch(last, last, accepted[-1]), fixture.publisher)
     turns = 0
     while not fixture.told[COPY].texts:
-        turns += orders[1].hash is not None
+        turns += 0 < len(standing.unhashed(11)) < last
         await asyncio.sleep(0)
     assert f"58=orders {last} digest" in fixture.told[COPY].texts[0]
     assert turns > 5, "others had their turn while orders were hashed"
