@@ -1,5 +1,6 @@
 """Every balance, by what moved it; that money is neither made nor lost; and nobody below a line."""
 
+from collections import deque
 from hashlib import blake2b
 from typing import Final
 
@@ -28,6 +29,9 @@ class Money:
     def __init__(self, picture: Picture, findings: Findings) -> None:
         self._picture = picture
         self._findings = findings
+        self._kept = deque(picture.trades)
+        """The trades that are kept, the oldest first: to look for it in the dictionary, behind the
+        places of all that left, takes longer than the trade's whole audit."""
         self._touched: dict[Key, Holding] = {}
         self._sums: dict[int, Asset | None] = {}
         """What the command has moved: holdings, and the sums of their assets where there are."""
@@ -147,8 +151,9 @@ class Money:
             maker_ppm=event.maker_fee_ppm,
             taker_ppm=event.taker_fee_ppm,
         )
+        self._kept.append(event.trade_id)
         while len(picture.trades) > picture.trades_max:
-            del picture.trades[next(iter(picture.trades))]
+            picture.trades.pop(self._kept.popleft(), None)
 
     def _changed(self, event: e.TradeChanged) -> None:
         market = self._picture.instruments.get(event.instrument)

@@ -136,12 +136,14 @@ class Market:
             known.price_ticks, known.leaves_lots = order.price_ticks, order.leaves_lots
 
     def fill(self, order_id: int, quantity_lots: int) -> None:
-        """Note that an order has traded."""
+        """Note that an order has traded; one that is filled is of no more interest."""
         known = self.young.get(order_id)
         if known is not None:
             known.is_touched = True
             known.leaves_lots -= quantity_lots
             self._of(known).lots -= quantity_lots
+            if known.leaves_lots <= 0:
+                self.leave(order_id)
 
     def leave(self, order_id: int) -> YoungOrder | None:
         """Forget an order; return what was known of it."""

@@ -34,6 +34,8 @@ class Pair(msgspec.Struct, array_like=True):
 
     open: list[Leg] = msgspec.field(default_factory=list)
     rounds: list[tuple[Leg, Leg]] = msgspec.field(default_factory=list)
+    backs: int = 0
+    """How many of the open ones are ways back: mostly all or none, and then no other fits."""
 
 
 class CircularState(msgspec.Struct):
@@ -53,6 +55,8 @@ class CircularDetector:
         self._rest_ns = parameters.rest_seconds * NANOSECONDS
         self._market = market
         self._pairs = Remembered(state.pairs, owners_max)
+        for pair in state.pairs.values():
+            pair.backs = sum(leg.is_back for leg in pair.open)
 
     def state(self) -> CircularState:
         """Return what to go on from."""
@@ -98,17 +102,29 @@ class CircularDetector:
     def _match(self, pair: Pair, leg: Leg) -> None:
         before_ns, still_open = leg.time_ns - self._window_ns, pair.open
         while still_open and (still_open[0].time_ns < before_ns or len(still_open) > LEGS_MAX):
-            del still_open[0]
+            pair.backs -= still_open.pop(0).is_back
         if pair.rounds:
             pair.rounds = [each for each in pair.rounds if each[0].time_ns >= before_ns]
+        at = self._way_there(pair, leg)
+        if at is None:
+            pair.backs += leg.is_back
+            still_open.append(leg)
+        else:
+            pair.backs -= still_open[at].is_back
+            pair.rounds.append((still_open.pop(at), leg))
+
+    def _way_there(self, pair: Pair, leg: Leg) -> int | None:
+        """Return the place of the first open way that a leg takes back, if there is one."""
         is_back, lots = leg.is_back, leg.lots
-        for at, there in enumerate(still_open):
+        if pair.backs == (len(pair.open) if is_back else 0):
+            return None
+        tolerance_ppm = self._parameters.quantity_tolerance_ppm
+        for at, there in enumerate(pair.open):
             if there.is_back is not is_back:
-                slack = there.lots * self._parameters.quantity_tolerance_ppm // MILLION
+                slack = there.lots * tolerance_ppm // MILLION
                 if abs(there.lots - lots) <= slack:
-                    pair.rounds.append((still_open.pop(at), leg))
-                    return
-        still_open.append(leg)
+                    return at
+        return None
 
     def _alert(self, trade: SeenTrade, rounds: list[tuple[Leg, Leg]], owner: int) -> Alert:
         legs = [leg for both in rounds for leg in both]
