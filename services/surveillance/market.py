@@ -47,6 +47,8 @@ class YoungOrder(msgspec.Struct, array_like=True):
 class Interest:
     """An owner's young orders on one side of a market, and what is left of them all."""
 
+    __slots__ = ("lots", "orders")
+
     def __init__(self) -> None:
         self.orders: dict[int, YoungOrder] = {}
         self.lots = 0
@@ -138,22 +140,25 @@ class Market:
     def fill(self, order_id: int, quantity_lots: int) -> None:
         """Note that an order has traded; one that is filled is of no more interest."""
         known = self.young.get(order_id)
-        if known is not None:
-            known.is_touched = True
-            known.leaves_lots -= quantity_lots
-            self._of(known).lots -= quantity_lots
-            if known.leaves_lots <= 0:
-                self.leave(order_id)
+        if known is None:
+            return
+        if known.leaves_lots <= quantity_lots:
+            self.leave(order_id)
+            return
+        known.is_touched = True
+        known.leaves_lots -= quantity_lots
+        self._of(known).lots -= quantity_lots
 
     def leave(self, order_id: int) -> YoungOrder | None:
         """Forget an order; return what was known of it."""
         known = self.young.pop(order_id, None)
         if known is not None:
-            interest = self._of(known)
+            key = (known.instrument, known.owner, known.side)
+            interest = self._interests[key]
             interest.lots -= known.leaves_lots
             del interest.orders[order_id]
             if not interest.orders:
-                del self._interests[known.instrument, known.owner, known.side]
+                del self._interests[key]
         return known
 
     def interest(self, instrument: int, owner: int, side: int) -> Interest:

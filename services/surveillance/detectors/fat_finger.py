@@ -41,6 +41,8 @@ class FatFingerDetector:
         self, parameters: FatFinger, market: Market, state: FatFingerState, *, owners_max: int
     ) -> None:
         self._parameters = parameters
+        self._price_ppm = parameters.price_ppm
+        self._size_multiple = parameters.size_multiple
         self._market = market
         self._named = state.named
         self._sizes = Remembered(state.sizes, owners_max)
@@ -55,18 +57,17 @@ class FatFingerDetector:
         usual = self._market.usual_price(order.instrument, self._parameters.trades_min)
         if not usual:
             return []
-        alerts = []
-        away_ppm = 0
+        alerts: list[Alert] = []
+        away_ppm, price_ppm = 0, self._price_ppm
         if order.order_type in _PRICED:
             away = order.price_ticks - usual
             if order.side == _SELL:
                 away = -away
             away_ppm = away * MILLION // usual
-            if away_ppm >= self._parameters.price_ppm:
+            if away_ppm >= price_ppm:
                 alerts.append(self._price_alert(order, usual, away))
-        is_near = away_ppm > -self._parameters.price_ppm
-        is_large = usual_lots and order.quantity_lots >= usual_lots * self._parameters.size_multiple
-        if is_near and is_large:
+        is_large = usual_lots and order.quantity_lots >= usual_lots * self._size_multiple
+        if is_large and away_ppm > -price_ppm:
             figures = {"quantity_lots": order.quantity_lots, "usual_lots": usual_lots}
             alerts.append(self._alert(AlertKind.FAT_FINGER_SIZE, order, figures))
         return alerts
@@ -112,13 +113,14 @@ class FatFingerDetector:
         if sizes is None:
             sizes = self._sizes.add(key, Sizes())
         usual_lots = sizes.usual_lots
-        sizes.last.append(order.quantity_lots)
-        sizes.seen += 1
-        if len(sizes.last) > SIZES_KEPT:
-            del sizes.last[0]
-        enough = sizes.seen >= self._parameters.orders_min
-        if enough and (usual_lots == 0 or sizes.seen % RECKONED_EVERY == 0):
-            sizes.usual_lots = sorted(sizes.last)[len(sizes.last) // 2]
+        last = sizes.last
+        last.append(order.quantity_lots)
+        seen = sizes.seen = sizes.seen + 1
+        if len(last) > SIZES_KEPT:
+            del last[0]
+        is_due = usual_lots == 0 or seen % RECKONED_EVERY == 0
+        if is_due and seen >= self._parameters.orders_min:
+            sizes.usual_lots = sorted(last)[len(last) // 2]
         return usual_lots
 
     def _price_alert(self, order: SeenOrder, usual: int, away: int) -> Alert:
