@@ -1,5 +1,6 @@
 """The journal, read beside the events: which command caused what."""
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,9 @@ from runtime.log_history import Cursor, LogHistory
 from runtime.storage import Storage
 
 READ_BYTES = 1 << 20
+
+_SEQUENCE = struct.Struct("<8xQ")
+"""A command's number: all records of a group have their header's, and are not looked into."""
 
 
 class JournalReader:
@@ -54,10 +58,10 @@ class JournalReader:
             if frame.head.kind is not FrameKind.COMMANDS:
                 continue
             seen = self._after
-            for command in COMMANDS.unpack(frame.payload):
-                sequence: int = command.sequence  # type: ignore[attr-defined]
+            for offset, cls in COMMANDS.walk(frame.payload):
+                (sequence,) = _SEQUENCE.unpack_from(frame.payload, offset)
                 if sequence > seen:
-                    commands.append(command)
+                    commands.append(cls.unpack(frame.payload, offset))
                     seen = sequence
         commands.reverse()
         self._ahead = commands

@@ -376,8 +376,9 @@ class Orders:
         if held == order.held:
             return
         if market is not None:
-            asset = market.quote if order.side == _BUY else market.base
-            self._picture.holding(order.account, asset).held += held - order.held
+            key = (order.account, market.quote if order.side == _BUY else market.base)
+            holding = self._picture.holdings.get(key) or self._picture.holding(*key)
+            holding.held += held - order.held
         order.held = held
 
 
