@@ -9,7 +9,8 @@ from runtime.log_format import FrameKind, Stream
 from runtime.log_history import Cursor, LogHistory
 from runtime.storage import Storage
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
+"""At the end of a journal most of what is read is the empty rest of its segment."""
 
 _SEQUENCE = struct.Struct("<8xQ")
 """A command's number: all records of a group have their header's, and are not looked into."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from auditor.checks.postings import (
     trade_row,
 )
 from auditor.findings import Check, Findings, Spot
-from messages.layout import RECORD_PREFIX, MalformedRecordError
+from messages.layout import RECORD_PREFIX, MalformedRecordError, Record
 from messages.trading import events as e
 from messages.trading.events import EVENTS
 
@@ -32,6 +32,8 @@ FINDINGS_OF_A_LOOK_MAX = 100
 
 HOUSE_FIRST = 10
 """Kinds from here on are the venue's own."""
+
+_UNKNOWN: Final = (-1, Record, None)
 
 BalanceKey = tuple[int, int, int]
 """Kind, account, asset."""
@@ -111,7 +113,7 @@ class LedgerAudit:
         self._trades: list[Row] = []
         self._corrections: list[Row] = []
         self._stated: dict[tuple[int, int], int] = {}
-        self._handlers: dict[int, Callable[[Any], None]] = {
+        handlers: dict[int, Callable[[Any], None]] = {
             e.InstrumentCreated.KIND: self._instrument,
             e.TradeExecuted.KIND: self._trade,
             e.TradeBusted.KIND: self._correction,
@@ -121,6 +123,10 @@ class LedgerAudit:
             e.ReceivableChanged.KIND: self._money,
             e.AssetLimitsSet.KIND: self._line,
         }
+        self._readers = {
+            kind: (cls.LENGTH, cls, handlers.get(kind)) for kind, cls in EVENTS.by_kind.items()
+        }
+        """Of each kind its length, its class, and what looks at it if anything does."""
         self.taken = picture.number
         """The last event that was taken up; the picture is behind until it is compared."""
 
@@ -135,17 +141,18 @@ class LedgerAudit:
         Returns:
             The offset of what was not taken.
         """
-        end = len(data)
-        while offset < end and self.taken < through:
-            length, kind = RECORD_PREFIX.unpack_from(data, offset)
-            cls = EVENTS.by_kind.get(kind)
-            if cls is None or length != cls.LENGTH or offset + length > end:
+        end, taken = len(data), self.taken
+        read_prefix, readers = RECORD_PREFIX.unpack_from, self._readers
+        while offset < end and taken < through:
+            length, kind = read_prefix(data, offset)
+            known_length, cls, handle = readers.get(kind, _UNKNOWN)
+            if length != known_length or offset + length > end:
                 raise MalformedRecordError(f"events: kind {kind} with {length} bytes at {offset}")
-            handler = self._handlers.get(kind)
-            if handler is not None:
-                handler(cls.unpack(data, offset))
-            self.taken += 1
+            if handle is not None:
+                handle(cls.unpack(data, offset))
+            taken += 1
             offset += length
+        self.taken = taken
         return offset
 
     def _instrument(self, event: e.InstrumentCreated) -> None:
