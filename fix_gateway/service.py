@@ -246,8 +246,7 @@ class Gateway:
         check_lineage(welcome, mark=self._checkpoint.last, known=self._venue, position=position)
         self._venue = welcome.venue
         answer = await link.query("definitions")
-        for record in events.EVENTS.unpack(answer.payload):
-            self._directory.learn(record)
+        self._directory.learn_all(events.EVENTS.unpack(answer.payload))
         # Those of the last stop: beginning writes new ones.
         marks = self._checkpoint.last.sessions if self._checkpoint.last else {}
         if self._publisher is None:

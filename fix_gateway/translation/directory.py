@@ -4,6 +4,7 @@ The engine's answer to ``definitions`` and the events of the live feed are the s
 there is one way to learn and nothing to compare.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fix_gateway.translation import tags
@@ -79,6 +80,8 @@ class Directory:
     edition: int = 0
     """How often accounts and rights have changed."""
     _granted: dict[tuple[int, int], int] = field(default_factory=dict)
+    _with_rights: set[int] = field(default_factory=set)
+    """Accounts that a session has, or had, rights on."""
     _asked: tuple[tuple[int, int], ...] = ()
     """Sessions that may answer requests for quote, each with an account."""
 
@@ -116,11 +119,25 @@ class Directory:
 
     def learn(self, record: Record) -> None:
         """Take one definition event; other events change nothing."""
-        self._learn(record)
+        if isinstance(record, events.SessionGranted):
+            self._grant(record)
+        elif self._learn(record):
+            self._arrange()
         # Last, and a new one: who still writes by the old definitions writes into the old one.
         self.parties = {}
 
-    def _learn(self, record: Record) -> None:
+    def learn_all(self, records: Iterable[Record]) -> None:
+        """Take many definition events, as ``learn`` would take each of them."""
+        for record in records:
+            if isinstance(record, events.SessionGranted):
+                self._note_grant(record)
+            else:
+                self._learn(record)
+        self._arrange()
+        self.parties = {}
+
+    def _learn(self, record: Record) -> bool:
+        """Take what grants nothing; return whether the views of rights have to be made anew."""
         if isinstance(record, events.InstrumentCreated):
             self._learn_instrument(record)
         elif isinstance(record, events.AssetCreated):
@@ -138,14 +155,36 @@ class Directory:
             )
             self.accounts[account.number] = account
             self.account_by_name[account.name] = account
-            self._arrange()
+            # Without rights it changes one thing: nobody sees the whole firm any more.
+            return account.number in self._with_rights or account.firm in self.copies_of_firm
         elif isinstance(record, events.FirmCreated):
             self.firm_names[record.firm] = safe_text(record.name)
-        elif isinstance(record, events.SessionGranted):
-            self.session_names[record.session] = safe_text(record.name)
-            self._granted[record.session, record.account] = record.rights
-            self.firm_of_session[record.session] = record.firm
+        return False
+
+    def _note_grant(self, record: events.SessionGranted) -> int:
+        """Take note of rights; return which of them are not as they were."""
+        key = record.session, record.account
+        before = self._granted.get(key, 0)
+        self._granted[key] = record.rights
+        self._with_rights.add(record.account)
+        self.session_names[record.session] = safe_text(record.name)
+        self.firm_of_session[record.session] = record.firm
+        return before ^ record.rights
+
+    def _grant(self, record: events.SessionGranted) -> None:
+        """Change the views of rights by one grant, for a venue may have very many of them."""
+        changed = self._note_grant(record)
+        account = self.accounts.get(record.account)
+        if account is None or changed & ~SessionRight.TRADE:
             self._arrange()
+            return
+        own = dict(self.trading_accounts.get(record.session, {}))
+        if record.rights & SessionRight.TRADE:
+            own[account.name] = account.number
+        else:
+            own.pop(account.name, None)
+        self.trading_accounts[record.session] = own
+        self.edition += 1
 
     def _learn_instrument(self, record: events.InstrumentCreated) -> None:
         instrument = Instrument(

@@ -97,5 +97,6 @@ def interest_of(sessions: Collection[int], directory: Directory) -> Interest:
     accounts |= {account for account, who in copies if not readers.isdisjoint(who)}
     whole = directory.copies_of_firm.items()
     firms = {firm for firm, who in whole if not readers.isdisjoint(who)}
-    of_firms = {at for at, firm in directory.firm_of_session.items() if firm in firms}
+    known = directory.firm_of_session.items() if firms else ()
+    of_firms = {session for session, firm in known if firm in firms}
     return Interest(frozenset(accounts), frozenset(readers | of_firms))
