@@ -26,6 +26,7 @@ REQUIRED_PRINCIPALS = (
     "surveillance",
     RETAIL_GATEWAY,
     "market_data",
+    "market_data_recorder",
 )
 
 

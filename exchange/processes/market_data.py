@@ -36,6 +36,8 @@ async def run(configuration: Configuration, places: Places, stop: asyncio.Event)
         service = MarketDataService(
             settings,
             make_feed=core_feed(configuration, state, name),
+            # A link that the core writes to less often: trades are stored together anyway.
+            make_recorder_feed=core_feed(configuration, state, f"{name}_recorder"),
             take_picture=_picture_of_core(configuration, state, name, settings.reconnect_seconds),
             registry=registry,
             shelf=None if door is None else RedisShelf(door),

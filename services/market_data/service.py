@@ -43,6 +43,7 @@ class MarketDataService:
         make_feed: FeedFactory,
         take_picture: TakePicture,
         registry: CollectorRegistry,
+        make_recorder_feed: FeedFactory | None = None,
         shelf: Shelf | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -50,9 +51,10 @@ class MarketDataService:
 
         Args:
             settings: where to write and to listen, and the limits.
-            make_feed: makes the feeds: one for the recorder, one for the publisher.
+            make_feed: makes the publisher's feed.
             take_picture: asks the core for its definitions and books.
             registry: gets the metrics.
+            make_recorder_feed: makes the recorder's, which may come less often; None: as the other.
             shelf: where books are put for processes that serve people; None without one.
             now_ms: our clock.
         """
@@ -61,7 +63,7 @@ class MarketDataService:
         self._take_picture = take_picture
         self._now_ms = now_ms
         self._metrics = MarketDataMetrics(registry)
-        self._recorder = Recorder(settings.recorder, make_feed, self._metrics)
+        self._recorder = Recorder(settings.recorder, make_recorder_feed or make_feed, self._metrics)
         self._doors = Doors(settings.limits, self._metrics)
         self._shelving = None if shelf is None else Shelving(shelf)
         self._publisher = Publisher(

@@ -22,11 +22,10 @@ class LateRig(Rig):
         self.early = day.picture()
         self.early_batches = len(day.batches)
 
-    def _feed(self, known: bytes | None) -> MemoryFeed:
-        feed = super()._feed(known)
-        if len(self.feeds) > 1:  # the publisher's
-            feed = MemoryFeed(self.day.batches[: self.early_batches + 1], venue=VENUE)
-            self.feeds[-1] = feed
+    def _feed(self, made: list[MemoryFeed]) -> MemoryFeed:
+        feed = super()._feed(made)
+        if made is self.feeds:  # the publisher's
+            feed = made[-1] = MemoryFeed(self.day.batches[: self.early_batches + 1], venue=VENUE)
         return feed
 
     async def _picture(self, _stop: asyncio.Event) -> CorePicture:
@@ -61,12 +60,12 @@ async def test_nobody_is_let_in_before_the_last_of_what_it_began_with(
         assert rig.service.health()["linked"]
         assert not rig.service.health()["healthy"]
         for batch in day.batches[rig.early_batches + 1 :]:
-            rig.feeds[1].add(batch)
+            rig.feeds[0].add(batch)
         while not let_in_at:  # noqa: ASYNC110  # it is asked
             await asyncio.sleep(0.005)
     assert let_in_at == [day.last]
     assert rig.service.health()["healthy"]
-    rig.feeds[1].last_event = None  # as a feed has it that has lost its link
+    rig.feeds[0].last_event = None  # as a feed has it that has lost its link
     assert not rig.service.health()["healthy"]
     assert not rig.service.health()["linked"]
     stop.set()

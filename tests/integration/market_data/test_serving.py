@@ -35,6 +35,7 @@ from tests.conftest import Templates
 from tests.integration.market_data.day import VENUE, Day, openings
 
 PATIENCE_SECONDS = 180.0
+DONE = ("published_event", "stored_event")
 SYMBOLS = {1: "A1A2", 2: "A3A2", 3: "A3A1"}
 """Of the flow's instruments."""
 
@@ -104,6 +105,7 @@ class Rig:
     ) -> None:
         self.day = day
         self.feeds: list[MemoryFeed] = []
+        self.recorder_feeds: list[MemoryFeed] = []
         self.now_ms: int | None = None
         self.registry = CollectorRegistry()
         self.settings = MarketDataSettings(
@@ -116,7 +118,8 @@ class Rig:
         )
         self.service = MarketDataService(
             self.settings,
-            make_feed=self._feed,
+            make_feed=lambda _known: self._feed(self.feeds),
+            make_recorder_feed=lambda _known: self._feed(self.recorder_feeds),
             take_picture=self._picture,
             registry=self.registry,
             shelf=shelf,
@@ -128,9 +131,9 @@ class Rig:
     def clock(self) -> int:
         return self.day.time_ns // 1_000_000 if self.now_ms is None else self.now_ms
 
-    def _feed(self, _known: bytes | None) -> MemoryFeed:
+    def _feed(self, made: list[MemoryFeed]) -> MemoryFeed:
         feed = MemoryFeed(self.day.batches[: self.shown], venue=VENUE)
-        self.feeds.append(feed)
+        made.append(feed)
         return feed
 
     async def _picture(self, _stop: asyncio.Event) -> CorePicture:
@@ -139,8 +142,12 @@ class Rig:
     def go_on(self, commands: int) -> None:
         """Let the venue live on, and everybody hear of it."""
         self.day.go_on(commands)
+        self.show(self.feeds + self.recorder_feeds)
+
+    def show(self, feeds: list[MemoryFeed]) -> None:
+        """Let some hear of what is new."""
         for batch in self.day.batches[self.shown :]:
-            for feed in self.feeds:
+            for feed in feeds:
                 feed.add(batch)
         self.shown = len(self.day.batches)
 
@@ -170,12 +177,12 @@ class Rig:
         finally:
             await door.close()
 
-    async def seen(self) -> None:
-        """Wait until all that happened is published and stored."""
+    async def seen(self, *done: str) -> None:
+        """Wait until all that happened is published and stored, or what is asked for."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 health = self.service.health()
-                if health["published_event"] == health["stored_event"] == self.day.last:
+                if all(health[each] == self.day.last for each in done or DONE):
                     return
                 await asyncio.sleep(0.005)
 
@@ -300,6 +307,23 @@ async def test_every_trade_is_told_once_and_in_order(
             ]
             events = door.of(f"{symbol.lower()}@aggTrade")
             assert [_aggregate(each) for each in events] == rig.day.aggregates(mine)
+
+
+async def test_the_recorder_may_hear_later_than_the_publisher(
+    dsn: str, tmp_path: Path, chance: random.Random
+) -> None:
+    rig = rig_after(dsn, tmp_path, chance, 300)
+    async with rig.running():
+        await rig.seen()
+        stored, shown = rig.day.last, rig.shown
+        rig.day.go_on(300)
+        rig.show(rig.feeds)
+        await rig.seen("published_event")
+        assert rig.recorder_feeds
+        assert rig.service.health()["stored_event"] == stored
+        rig.shown = shown
+        rig.show(rig.recorder_feeds)
+        await rig.seen()
 
 
 def _aggregate(told: dict[str, Any]) -> tuple[int, int, str, str]:
