@@ -121,6 +121,7 @@ class SettlementTable(Strict, frozen=True):
     """``[settlement]``: the poster, the order-history projector, and the closer of cycles."""
 
     batch_events_max: Count = 20_000
+    gather_seconds: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
     cycles: CyclesTable = CyclesTable()
 
 

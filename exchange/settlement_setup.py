@@ -19,6 +19,7 @@ def settlement_settings(configuration: Configuration, state: State) -> Settlemen
     return SettlementSettings(
         dsn=database_dsn(configuration, state),
         batch_events_max=table.batch_events_max,
+        gather_seconds=table.gather_seconds,
         cycle_close_utc_minutes=hours * 60 + minutes if table.cycles.close == "daily" else None,
         decides=table.cycles.close != "rebuild",
         cycle_grace_seconds=table.cycles.grace_seconds,

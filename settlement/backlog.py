@@ -14,6 +14,8 @@ class Backlog:
         self._batches: deque[EventBatch] = deque()
         self._bytes = 0
         self._is_closed = False
+        self._bytes_wanted = 1
+        """From how many on the writer is woken."""
         self._changed = asyncio.Event()
 
     @property
@@ -27,7 +29,25 @@ class Backlog:
             await self._change()
         self._batches.append(batch)
         self._bytes += len(batch.data)
-        self._changed.set()
+        if self._bytes >= self._bytes_wanted:
+            self._changed.set()
+
+    async def gather(self, *, bytes_min: int, seconds: float) -> None:
+        """Wait until so much is there, at most some seconds, and not when nothing more comes.
+
+        Args:
+            bytes_min: no more than the queue's bound.
+            seconds: zero or more.
+        """
+        self._bytes_wanted = bytes_min
+        try:
+            async with asyncio.timeout(seconds):
+                while self._bytes < bytes_min and not self._is_closed:
+                    await self._change()
+        except TimeoutError:
+            pass
+        finally:
+            self._bytes_wanted = 1
 
     def close(self) -> None:
         """Say that nothing more comes, or that nothing more is wanted."""

@@ -214,9 +214,12 @@ class FeedConsumer(Generic[Ready]):
                     before = on_their_way[-1] if on_their_way else None
                     on_their_way.append(posting)
                     group.create_task(self._post(posting, before, stop))
-                    if backlog.bytes_pending < self._settings.batch_bytes_max // _LITTLE:
+                    little = self._settings.batch_bytes_max // _LITTLE
+                    if backlog.bytes_pending < little:
                         await posting.is_done.wait()
-                        await stopped_within(stop, self._settings.gather_seconds)
+                        await backlog.gather(
+                            bytes_min=little, seconds=self._settings.gather_seconds
+                        )
         finally:
             # The reader may be waiting for room that nobody will make any more.
             backlog.close()

@@ -17,9 +17,9 @@ class SettlementSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Bytes of one transaction's events, counted before a further frame is added."""
     pending_bytes_max: int = 16 * 1024 * 1024
     """Bytes read ahead of the database, per consumer; more stay with the core."""
-    gather_seconds: float = 0.02
-    """Between two transactions while little is waiting: a transaction costs much the same for one
-    event as for a hundred."""
+    gather_seconds: float = 0.05
+    """At most so long between two transactions while little is waiting: a transaction costs much
+    the same for one event as for a hundred. It is part of the lag."""
     post_seconds_max: float = 60.0
     """After this a transaction counts as lost, and its outcome is looked up."""
     connect_seconds_max: float = 10.0

@@ -212,3 +212,28 @@ async def test_a_poster_waits_for_each_session_of_its_predecessor(
     async with running(crowded(ledger_dsn), batches) as (service, _):
         await predecessor.close()
         await until(lambda: service.poster.position == batches[-1].last)
+
+
+async def test_little_is_not_posted_before_it_is_enough(
+    ledger_dsn: str, chance: random.Random
+) -> None:
+    """The first at once; what comes after it, in one transaction as soon as there is enough."""
+    first, *others, final = flow_of(chance, steps=60).batches(commands_max=2)
+    enough = sum(len(each.data) for each in (*others, final))
+    # Enough is a 32nd part of what a transaction may have.
+    settings = fast_settings(ledger_dsn, gather_seconds=3600.0, batch_bytes_max=32 * enough)
+    async with running(settings, [first]) as (service, feeds):
+        consumers = service.poster, service.projector
+        await until(lambda: all(each.position == first.last for each in consumers))
+        for feed in feeds:
+            for batch in others:
+                feed.add(batch)
+        await until(lambda: all(each._read_through == others[-1].last for each in consumers))
+        assert [each.position for each in consumers] == [first.last] * 2
+        for feed in feeds:
+            feed.add(final)
+        await until(lambda: all(each.position == final.last for each in consumers))
+        for consumer in Consumer:
+            posted = service.metrics.batch_events.labels(str(consumer))
+            assert posted._sum.get() == final.last
+            assert sum(bucket.get() for bucket in posted._buckets) == 2

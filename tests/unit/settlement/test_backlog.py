@@ -51,3 +51,39 @@ async def test_closing_lets_a_waiting_reader_go() -> None:
     backlog.close()
 
     await waiting
+
+
+async def test_gathering_ends_when_enough_is_there() -> None:
+    backlog = Backlog(bytes_max=1000)
+    await backlog.put(batch(1, 1))
+    gathering = asyncio.create_task(backlog.gather(bytes_min=30, seconds=3600))
+    await asyncio.sleep(0)
+    await backlog.put(batch(2, 2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not gathering.done()
+
+    await backlog.put(batch(3, 3))
+
+    await gathering
+    assert len(await backlog.take(events_max=9, bytes_max=99)) == 3
+
+
+async def test_gathering_ends_when_nothing_more_comes() -> None:
+    backlog = Backlog(bytes_max=1000)
+    gathering = asyncio.create_task(backlog.gather(bytes_min=1, seconds=3600))
+    await asyncio.sleep(0)
+    assert not gathering.done()
+    backlog.close()
+    await gathering
+
+
+async def test_gathering_ends_after_its_time_and_one_batch_is_enough_again() -> None:
+    backlog = Backlog(bytes_max=1000)
+    await backlog.gather(bytes_min=1000, seconds=0)
+
+    taking = asyncio.create_task(backlog.take(events_max=9, bytes_max=99))
+    await asyncio.sleep(0)
+    await backlog.put(batch(1, 1))
+
+    assert [b.first for b in await taking] == [1]
