@@ -42,6 +42,8 @@ began need no write-ahead log, for the files themselves are on the disk before i
 _RESOURCES: Final = {
     "maintenance_work_mem": "256MB",
     "work_mem": "256MB",
+    # Either session builds keys while the other does: helpers would only be in the way.
+    "max_parallel_maintenance_workers": "0",
     "max_parallel_workers_per_gather": "2",
     "parallel_setup_cost": "0",
     "parallel_tuple_cost": "0",
@@ -67,9 +69,10 @@ class Rebuilt(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """A batch of events, decoded; the last of them and its stamp."""
+    """A batch of events, decoded, and its entries, proven; the last event and its stamp."""
 
     ready: LedgerBatch
+    entries: list[bytes]
     event_number: int
     time_ns: int
 
@@ -164,12 +167,11 @@ async def _fill(
     await projection.load(connection)
     entry_parts, trade_parts = await strip(connection, ENTRIES), await strip(beside, TRADES)
     last, stamp, trades = 0, 0, 0
-    async for ready, last, stamp in _decoded(projection, batches):  # noqa: B007  # used below
+    async for read in _decoded(projection, proof, batches):
         await _together(
-            _write_entries(connection, projection, ready, proof),
-            _write_trades(beside, projection, ready),
+            _write_entries(connection, projection, read), _write_trades(beside, projection, read)
         )
-        trades += ready.trade_count
+        last, stamp, trades = read.event_number, read.time_ns, trades + read.ready.trade_count
     await _together(
         _finish_entries(connection, entry_parts, proof), dress(beside, TRADES, trade_parts)
     )
@@ -189,35 +191,23 @@ async def _together(*works: Coroutine[Any, Any, None]) -> None:
             raise outcome
 
 
-async def _write_entries(
-    connection: Connection, projection: LedgerProjection, ready: LedgerBatch, proof: EntryProof
-) -> None:
+async def _write_entries(connection: Connection, projection: LedgerProjection, read: _Read) -> None:
     """Write what a batch defines, its entries, and its places of marks."""
-    rows = ready.entry_rows()
-    for part in rows:
-        broken = await asyncio.to_thread(proof.read, part)
-        if broken is not None:
-            event, asset, total = broken
-            raise LedgerRefusedError(
-                f"entries of event {event} do not balance: asset {asset} sums to {total}"
-            )
-    await projection.write_terms(connection, ready)
-    await projection.write_entries(connection, rows)
-    await add_places(connection, ready.mark_places)
+    await projection.write_terms(connection, read.ready)
+    await projection.write_entries(connection, read.entries)
+    await add_places(connection, read.ready.mark_places)
 
 
-async def _write_trades(
-    beside: Connection, projection: LedgerProjection, ready: LedgerBatch
-) -> None:
-    await projection.write_trades(beside, ready)
-    await projection.write_marks(beside, ready)
+async def _write_trades(beside: Connection, projection: LedgerProjection, read: _Read) -> None:
+    await projection.write_trades(beside, read.ready)
+    await projection.write_marks(beside, read.ready)
 
 
 async def _decoded(
-    projection: LedgerProjection, batches: Iterable[EventBatch]
+    projection: LedgerProjection, proof: EntryProof, batches: Iterable[EventBatch]
 ) -> AsyncIterator[_Read]:
     """Yield rows; the next ones are made while these are written."""
-    made = _decode(projection, batches)
+    made = _decode(projection, proof, batches)
     following = asyncio.create_task(asyncio.to_thread(next, made, None))
     try:
         while (found := await following) is not None:
@@ -228,18 +218,33 @@ async def _decoded(
         await asyncio.gather(following, return_exceptions=True)
 
 
-def _decode(projection: LedgerProjection, batches: Iterable[EventBatch]) -> Iterator[_Read]:
+def _decode(
+    projection: LedgerProjection, proof: EntryProof, batches: Iterable[EventBatch]
+) -> Iterator[_Read]:
     gathered: list[EventBatch] = []
     last = 0
     for batch in batches:
         gathered.append(batch)
         if batch.last - last >= BATCH_EVENTS:
-            ready, stamp = projection.decode(list(contiguous(gathered, last)))
+            yield _read(projection, proof, gathered, last)
             gathered, last = [], batch.last
-            yield _Read(ready, last, stamp)
     if gathered:
-        ready, stamp = projection.decode(list(contiguous(gathered, last)))
-        yield _Read(ready, gathered[-1].last, stamp)
+        yield _read(projection, proof, gathered, last)
+
+
+def _read(
+    projection: LedgerProjection, proof: EntryProof, batches: list[EventBatch], after: int
+) -> _Read:
+    ready, stamp = projection.decode(list(contiguous(batches, after)))
+    entries = ready.entry_rows()
+    for rows in entries:
+        broken = proof.read(rows)
+        if broken is not None:
+            event, asset, total = broken
+            raise LedgerRefusedError(
+                f"entries of event {event} do not balance: asset {asset} sums to {total}"
+            )
+    return _Read(ready, entries, batches[-1].last, stamp)
 
 
 # Only what entries moved: accounts with a line and without money keep their zero.

@@ -57,6 +57,12 @@ def test_the_shipped_limits_of_the_guard_are_those_that_the_code_and_the_documen
             r"venue\.toml: .*<= 65535.*fix_guard\.port",
         ),
         ("venue.toml", 'durability = "disk"', 'durability = "hope"', r"venue\.toml: .*'hope'"),
+        (
+            "venue.toml",
+            "gather_seconds = 0.05",
+            "gather_seconds = 1.01",
+            r"venue\.toml: .*<= 1.*settlement\.gather_seconds",
+        ),
         ("venue.toml", "[core.batch]", "[core.batch]\nx = 1", r"venue\.toml: .*`x` - at `\$\.core"),
         ("assets.toml", 'symbol = "BTC"', 'symbol = "USD"', r"asset\[1\]: USD is there twice"),
         ("assets.toml", "scale = 8", "scale = 19", r"assets\.toml: .*<= 18.*asset\[\.*"),
