@@ -11,8 +11,14 @@ from fix_gateway.market_data.encoding import update, whole
 from fix_gateway.market_data.market import Market
 from fix_gateway.market_data.views import View, ViewKey
 from messages.trading.answers import Book, read_books
-from messages.trading.events import EVENTS, TradeExecuted
-from messages.trading.terms import Side, TimeInForce
+from messages.trading.events import (
+    EVENTS,
+    BookLevelChanged,
+    OrderAccepted,
+    PhaseChanged,
+    TradeExecuted,
+)
+from messages.trading.terms import OrderStatus, OrderType, Side, TimeInForce
 from tests.property.flow import INSTRUMENTS, Flow
 from tests.unit.fix_gateway.market_data_client import ClientBook
 from venue.reference.engine import ReferenceEngine
@@ -161,6 +167,8 @@ def rebuilt(chance: random.Random, *, calm: bool) -> tuple[bool, bool]:
     rig.settle()
     rig.compare()
     assert rig.market.disagreements == 0
+    for book in rig.market.books.values():
+        assert book._display.keys() <= book.orders.keys(), "nothing is kept of orders that are gone"
     assert all(each.book.checked for each in rig.subscribers)
     prompt = [each for each in rig.subscribers if each.patience == 1.0]
     for each in prompt:
@@ -216,3 +224,28 @@ def test_a_restarted_process_goes_on_as_if_it_had_never_stopped(chance: random.R
             market = restarted(rig)
     assert market is not None
     assert market.disagreements == rig.market.disagreements == 0
+
+
+def test_each_command_of_a_delivery_is_told_by_itself() -> None:
+    told: list[object] = []
+    market = Market(
+        book_changed=lambda book: told.append((book.sequence, sorted(book.touched_orders))),
+        status_changed=lambda record: told.append(type(record)),
+    )
+    order = {"instrument": 1, "side": Side.BUY, "price_ticks": 100, "status": OrderStatus.NEW}
+    kind = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.DAY}
+    level = {"instrument": 1, "side": Side.BUY, "price_ticks": 100}
+    records = [
+        OrderAccepted.make(number=1, sequence=7, order_id=11, leaves_lots=5, **order, **kind),
+        BookLevelChanged.make(
+            number=2, sequence=7, quantity_lots=5, orders=1, book_sequence=1, **level
+        ),
+        OrderAccepted.make(number=3, sequence=8, order_id=12, leaves_lots=4, **order, **kind),
+        BookLevelChanged.make(
+            number=4, sequence=8, quantity_lots=9, orders=2, book_sequence=2, **level
+        ),
+        PhaseChanged.make(number=5, sequence=9, instrument=1),
+    ]
+    market.take(b"".join(record.pack() for record in records))
+    assert told == [(1, [11]), (2, [12]), PhaseChanged]
+    assert market.disagreements == 0

@@ -14,7 +14,8 @@ from services.market_data.errors import BookGapError
 from services.market_data.instruments import Instrument
 from services.market_data.market import OneMarket
 from services.market_data.records import SeenLevel
-from services.market_data.trades import Aggregate, Trade
+from services.market_data.trades import Aggregate, Numbering, Trade
+from tests.unit.market_data.test_candles import NOON_MS, trade
 
 UNITS = Instrument(1, "BTCUSD", 5, 1, 100, 2, 4, 6)
 
@@ -85,3 +86,12 @@ def test_trades_and_aggregates_are_written_as_their_rows_are(taker_side: Side) -
     told = msgspec.json.decode(rendering.aggregate_event(UNITS, aggregate))
     head = {"e": "aggTrade", "E": 1_701_432_000_123, "s": "BTCUSD"}
     assert told == head | rendering.aggregate_row(UNITS, aggregate)
+
+
+def test_an_aggregate_is_of_one_command() -> None:
+    """An order may rest and come in again, amended, at the price at which it has traded."""
+    first = trade(1, at_ms=NOON_MS)._replace(sequence=7, taker_order_id=5)
+    same = first._replace(number=2, trade_id=2)
+    later = same._replace(number=3, trade_id=3, sequence=8)
+    numbering = Numbering()
+    assert [numbering.trade(each).aggregate_id for each in (first, same, later)] == [1, 1, 3]
