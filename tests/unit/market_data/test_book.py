@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -95,3 +96,24 @@ def test_an_aggregate_is_of_one_command() -> None:
     later = same._replace(number=3, trade_id=3, sequence=8)
     numbering = Numbering()
     assert [numbering.trade(each).aggregate_id for each in (first, same, later)] == [1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "trades_of"),
+    [
+        ((0, 1), lambda market: market.candles.by_interval["1s"].candle.trades),
+        ((0, 1000), lambda market: market.candles.by_interval["1M"].candle.trades),
+        ((0, 1), lambda market: market.minute.candle.trades),
+        # With the first trade of the next minute the one before is over.
+        ((0, 1, 60_000), lambda market: market.minutes[0].candle.trades),
+        ((0, 1, 60_000), lambda market: market.windows["1h"].total(NOON_MS + 60_000, None).trades),
+    ],
+)
+def test_whoever_asks_gets_the_second_that_runs(
+    times_ms: tuple[int, ...], trades_of: Callable[[OneMarket], int]
+) -> None:
+    market, numbering = OneMarket(UNITS, Book(1)), Numbering()
+    for number, at_ms in enumerate(times_ms, start=1):
+        seen = trade(number, at_ms=NOON_MS + at_ms)
+        market.trade(number, numbering.trade(seen), seen)
+    assert trades_of(market) == 2
