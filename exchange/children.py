@@ -4,7 +4,6 @@ Errors: ``ChildFailedError``, when a child did not come to serve.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from runtime.embedded_postgres import (
     EmbeddedPostgresError,
 )
 from runtime.postgres import is_outage
+from runtime.priority import let_session_go_after_others
 from runtime.process import EXIT_IN_USE, EXIT_UNAVAILABLE, exit_code_of
 
 log = structlog.get_logger()
@@ -161,7 +161,8 @@ class ProcessChild:
                 start_new_session=True,  # Ctrl-C reaches the supervisor, who stops them in order
             )
         if kind_of(self.name) in BACKGROUND:
-            let_others_go_first(self._process.pid, self._settings.background_nice)
+            nice = self._settings.background_nice
+            await let_session_go_after_others(self._process.pid, nice)
         await self._wait_for_page(self._process)
 
     async def _wait_for_page(self, process: asyncio.subprocess.Process) -> None:
@@ -252,11 +253,10 @@ class PostgresChild:
             port=self._port,
             start_seconds_max=self._settings.start_seconds_max,
             stop_seconds_max=self._settings.stop_seconds_max,
+            nice=self._settings.background_nice,
         )
         dsn = await asyncio.to_thread(server.start)
         self._server = server
-        if server.pid is not None:
-            let_others_go_first(server.pid, self._settings.background_nice)
         self._port = dsn.port  # whoever holds a connection string keeps it over a restart
         page = ProcessPage(
             name=self.name,
@@ -282,21 +282,6 @@ class PostgresChild:
         if server is not None:
             await asyncio.to_thread(server.stop)
         self._state.withdraw(self.name)
-
-
-def let_others_go_first(pid: int, nice: int) -> None:
-    """Give a process, and all that it starts, what the order path leaves of the processors.
-
-    Args:
-        pid: of a child; one that has ended is noticed by whoever waits for it.
-        nice: at least so much; 0 changes nothing.
-    """
-    if not nice:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, pid, max(nice, os.getpriority(os.PRIO_PROCESS, pid)))
-        # It wakes without pushing anybody off a processor.
-        os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 
 def last_error(log_file: Path) -> str:

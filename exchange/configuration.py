@@ -199,7 +199,7 @@ class SupervisorTable(Strict, frozen=True):
     stop_seconds_max: Seconds = 30.0
     restarts_max: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
     restart_window_seconds: Seconds = 60.0
-    background_nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
+    background_nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 10
 
 
 class BoundsTable(Strict, frozen=True):

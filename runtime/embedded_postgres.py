@@ -35,6 +35,7 @@ from urllib.parse import quote
 import asyncpg
 
 from runtime import postgres_processes
+from runtime.priority import go_after_others
 
 # --- what can go wrong, and whose fault it is ---
 
@@ -131,6 +132,7 @@ class EmbeddedPostgres:
         confinement: Confinement | None = None,
         start_seconds_max: float = 60.0,
         stop_seconds_max: float = 30.0,
+        nice: int = 0,
     ) -> None:
         """Describe the server; nothing happens before ``start()``.
 
@@ -142,6 +144,7 @@ class EmbeddedPostgres:
             start_seconds_max: recovery after a crash happens within this time.
             stop_seconds_max: after this a clean shutdown becomes an immediate one,
                 which loses nothing committed but makes the next start recover.
+            nice: how far its processes go after others; see ``go_after_others``.
         """
         self._data = data_directory.absolute()
         self._port = port
@@ -149,6 +152,7 @@ class EmbeddedPostgres:
         self._confinement = confinement
         self._start_seconds_max = start_seconds_max
         self._stop_seconds_max = stop_seconds_max
+        self._nice = nice
         self._password_file = self._beside(".password")
         self._log_file = self._beside(".log")
         self._lock: IO[str] | None = None
@@ -335,6 +339,7 @@ class EmbeddedPostgres:
             arguments += ["-c", f"{name}={value}"]
         with self._log_file.open("wb") as log:
             self._process = _spawn("postgres", arguments, confinement=confinement, output=log)
+        go_after_others(self._process.pid, self._nice)  # before it has begun any of its processes
         self._wait_until_ready(self._process)
         return Dsn(
             port=port,

@@ -51,6 +51,9 @@ def _orders_go_first(pids: dict[str, int]) -> None:
     for name, pid in pids.items():
         nice = os.getpriority(os.PRIO_PROCESS, pid)
         assert nice == (max(10, ours) if name in behind else ours), name
+        group = Path(f"/proc/{pid}/autogroup")
+        if name in BACKGROUND and group.exists():  # where the kernel weighs sessions
+            assert group.read_text().split()[-2:] in ([], ["nice", "10"]), name
 
 
 def _move_money(run: VenueRun) -> None:
