@@ -109,7 +109,7 @@ async def test_who_does_not_speak_the_protocol_is_sent_away(tmp_path: Path) -> N
         await again.close()
 
 
-async def test_a_follower_gets_what_came_in_a_while_together_and_all_before_the_core_stops(
+async def test_a_follower_that_is_told_now_and_then_is_told_everything_before_the_core_stops(
     tmp_path: Path,
 ) -> None:
     settings = settings_in(tmp_path)
