@@ -1,7 +1,6 @@
 """Who goes first where processors are short."""
 
 import asyncio
-import contextlib
 import os
 from pathlib import Path
 
@@ -22,10 +21,14 @@ def go_after_others(pid: int, nice: int) -> None:
     """
     if not nice:
         return
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.setpriority(os.PRIO_PROCESS, pid, max(nice, os.getpriority(os.PRIO_PROCESS, pid)))
         # It wakes without pushing anybody off a processor.
         os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+    except ProcessLookupError:
+        return
+    except OSError as error:  # a machine that forbids it: worth a word, and no trouble else
+        log.warning("process_keeps_its_share", pid=pid, reason=str(error))
 
 
 async def let_session_go_after_others(pid: int, nice: int) -> None:

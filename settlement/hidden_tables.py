@@ -2,7 +2,8 @@
 
 A ledger that is made again is written by two sessions, each in a transaction of its own. The first
 that commits moves its tables into a schema of their own on the way; the other takes them back as
-it commits. So whoever reads finds an empty ledger or all of it. Where everything ends between the
+it commits. So whoever reads finds an empty ledger or all of it; a statement that waited for one of
+these tables meanwhile fails, as for a table that is not there. Where everything ends between the
 two commits, the ledger lacks tables: nobody uses it, and the next rebuild puts them back, empty.
 """
 

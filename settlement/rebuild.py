@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
+import asyncpg
+
 from core._native import EntryProof
 from runtime.postgres import Connection, connect, drop
 from settlement import database
@@ -50,6 +52,9 @@ _RESOURCES: Final = {
     # Either waits for the other, as long as it takes. A client that is gone is noticed all the
     # same, by its socket.
     "idle_in_transaction_session_timeout": "0",
+    # Who reads trades and then entries would wait for one session, and the other for the reader:
+    # PostgreSQL does not see that circle, which goes through us.
+    "lock_timeout": "60s",
 }
 """For sorting keys and for the sums, of sessions that have the ledger to themselves; sums are
 made by several processes, however little the server knows of tables that are new."""
@@ -100,13 +105,12 @@ async def rebuild(
 
     Raises:
         LedgerNotEmptyError: events were booked into this ledger.
-        ConsumerBusyError: a poster runs.
+        ConsumerBusyError: a poster runs, or somebody does not end a transaction that has read.
         UnfinishedLedgerError: another was set aside, and this is not meant to take its place.
         LedgerRefusedError: what was made breaks a rule; nothing is left of it.
         EventGapError, UnsettleableEventError: as for the poster.
     """
-    if not await try_lock(connection, Consumer.LEDGER):
-        raise ConsumerBusyError("a poster runs in this database: stop settlement first")
+    await _lock(connection)
     try:
         async with _resourceful(connection):
             await put_back(connection)
@@ -115,9 +119,33 @@ async def rebuild(
             if stands or await connection.fetchval(f"select {_ANYTHING}"):
                 raise LedgerNotEmptyError(f"this ledger stands at event {stands}: it is not empty")
             return await _make(connection, batches, dsn=dsn, venue=venue)
+    except asyncpg.LockNotAvailableError as error:
+        seconds = _RESOURCES["lock_timeout"]
+        raise ConsumerBusyError(
+            f"somebody has read this ledger for more than {seconds} in one transaction: end that"
+        ) from error
     finally:
         if not connection.is_closed():
             await unlock(connection, Consumer.LEDGER)
+
+
+async def mend(connection: Connection) -> None:
+    """Put back what a rebuild that broke off at its last step has hidden, before a migration.
+
+    Raises:
+        ConsumerBusyError: a poster runs.
+    """
+    await _lock(connection)
+    try:
+        await put_back(connection)
+    finally:
+        if not connection.is_closed():
+            await unlock(connection, Consumer.LEDGER)
+
+
+async def _lock(connection: Connection) -> None:
+    if not await try_lock(connection, Consumer.LEDGER):
+        raise ConsumerBusyError("a poster runs in this database: stop settlement first")
 
 
 async def _make(

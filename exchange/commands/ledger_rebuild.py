@@ -38,9 +38,10 @@ async def _run(options: argparse.Namespace) -> int:
     state, began = State(options.state), time.perf_counter()
     venue = venue_of(state)
     async with _database(read_configuration(options.config), state) as dsn:
-        await database.migrate(dsn)
         connection = await postgres.connect(dsn, application="ledger rebuild")
         try:
+            await rebuild.mend(connection)
+            await database.migrate(dsn)
             former = None
             if options.replace:
                 former = await replacement.set_aside(connection, at_ns=time.time_ns())

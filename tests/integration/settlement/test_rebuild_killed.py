@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -13,8 +14,8 @@ from runtime.postgres import Connection, connect, drop
 from settlement import database, rebuild, replacement
 from settlement.adapters.memory import MemoryBatch
 from settlement.chart import Consumer
-from settlement.errors import UnfinishedLedgerError
-from settlement.hidden_tables import HIDDEN, are_hidden, put_back
+from settlement.errors import ConsumerBusyError, UnfinishedLedgerError
+from settlement.hidden_tables import HIDDEN, are_hidden, hide, put_back
 from settlement.locks import try_lock, unlock
 from tests.integration.settlement.conftest import dump, until
 from tests.integration.settlement.test_books import book
@@ -164,4 +165,47 @@ async def test_neither_session_is_ended_for_waiting_for_the_other(
 
     assert await owner.fetchval("select count(*) from settlement.entries") > 0
     assert await session.fetchval("show idle_in_transaction_session_timeout") == "1ms"
+    await session.close()
+
+
+async def test_who_has_read_and_reads_on_is_waited_for_and_then_nothing_was_done(
+    ledger_dsn: str, owner: Connection, chance: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(rebuild._RESOURCES, "lock_timeout", "300ms")
+    frames, session = made(chance)[:3], await connect(ledger_dsn)
+    empty, rules = await dump(owner), await shape(owner)
+
+    async with owner.transaction():
+        await owner.fetch("select from settlement.trades")
+        rebuilding = asyncio.create_task(
+            rebuild.rebuild(session, frames, dsn=ledger_dsn, venue=VENUE)
+        )
+        # It waits for the first of our sessions, which waits for the other, which waits for it.
+        reading = asyncio.create_task(owner.fetch("select from settlement.entries"))
+        with pytest.raises(ConsumerBusyError, match="somebody has read this ledger for more"):
+            await rebuilding
+        assert await reading == []
+
+    left = await dump(owner)
+    assert left.pop("positions") == [(Consumer.LEDGER, 0, 0)]
+    assert left == {name: rows for name, rows in empty.items() if name != "positions"}
+    assert await shape(owner) == rules
+    assert await session.fetchval("show lock_timeout") == "0"
+    await rebuild.rebuild(session, frames, dsn=ledger_dsn, venue=VENUE)
+    await session.close()
+
+
+async def test_what_is_hidden_is_put_back_before_a_migration(
+    ledger_dsn: str, owner: Connection
+) -> None:
+    rules = await shape(owner)
+    async with owner.transaction():
+        await hide(owner, rebuild.TRADES)
+    assert await are_hidden(owner)
+    session = await connect(ledger_dsn)
+
+    await rebuild.mend(session)
+
+    assert await shape(owner) == rules
+    await rebuild.mend(session)
     await session.close()
