@@ -1,10 +1,10 @@
 """The journal, read beside the events: which command caused what."""
 
-import struct
 from collections.abc import Iterator
 from typing import Any
 
-from messages.trading.commands import COMMANDS
+from messages.layout import fields_reader
+from messages.trading.commands import COMMANDS, GroupHeader
 from runtime.log_format import FrameKind, Stream
 from runtime.log_history import Cursor, LogHistory
 from runtime.storage import Storage
@@ -12,7 +12,7 @@ from runtime.storage import Storage
 READ_BYTES = 1 << 18
 """At the end of a journal most of what is read is the empty rest of its segment."""
 
-_SEQUENCE = struct.Struct("<8xQ")
+_read_sequence = fields_reader(GroupHeader, ("sequence",), *COMMANDS.by_kind.values())
 """A command's number: all records of a group have their header's, and are not looked into."""
 
 
@@ -60,7 +60,7 @@ class JournalReader:
                 continue
             seen = self._after
             for offset, cls in COMMANDS.walk(frame.payload):
-                (sequence,) = _SEQUENCE.unpack_from(frame.payload, offset)
+                (sequence,) = _read_sequence(frame.payload, offset)
                 if sequence > seen:
                     commands.append(cls.unpack(frame.payload, offset))
                     seen = sequence

@@ -174,22 +174,40 @@ class Vocabulary:
 Shape = TypeVar("Shape", bound=tuple[int | bytes, ...])
 
 
-def reader(record: type[Record], shape: type[Shape]) -> Callable[[bytes, int], Shape]:
-    """Return what reads a record's fields of a shape, and passes over the others.
+def fields_reader(
+    record: type[Record], wanted: tuple[str, ...], *also: type[Record]
+) -> Callable[[bytes, int], tuple[Any, ...]]:
+    """Return what reads some fields of a record, and passes over the others.
 
     Args:
         record: whose layout it is.
-        shape: a named tuple of fields, in the order of the layout.
+        wanted: names of fields, in the order of the layout.
+        also: other records that are read with it, and so have these fields at the same places.
     """
-    wanted: tuple[str, ...] = shape._fields  # type: ignore[attr-defined]  # it is a NamedTuple
-    found = [field for field in record.FIELDS if field.name in wanted]
+    found = _fields_named(record, wanted)
     assert tuple(field.name for field in found) == wanted, (record.__name__, wanted)
+    for other in also:
+        assert _fields_named(other, wanted) == found, (record.__name__, other.__name__, wanted)
     last = record.FIELDS.index(found[-1])
     codes = [
         field.code if field.name in wanted else f"{field.size}x"
         for field in record.FIELDS[: last + 1]
     ]
-    unpack = struct.Struct("<" + "".join(codes)).unpack_from
+    return struct.Struct("<" + "".join(codes)).unpack_from
+
+
+def reader(
+    record: type[Record], shape: type[Shape], *also: type[Record]
+) -> Callable[[bytes, int], Shape]:
+    """Return what reads a record's fields of a shape, and passes over the others.
+
+    Args:
+        record: whose layout it is.
+        shape: a named tuple of fields, in the order of the layout.
+        also: other records that are read with it, and so have these fields at the same places.
+    """
+    wanted: tuple[str, ...] = shape._fields  # type: ignore[attr-defined]  # it is a NamedTuple
+    unpack = fields_reader(record, wanted, *also)
     # What a named tuple's _make does, without a look at the length.
     new: Callable[[type[Shape], tuple[Any, ...]], Shape] = tuple.__new__
 
@@ -197,6 +215,10 @@ def reader(record: type[Record], shape: type[Shape]) -> Callable[[bytes, int], S
         return new(shape, unpack(data, offset))
 
     return read
+
+
+def _fields_named(record: type[Record], wanted: tuple[str, ...]) -> list[Field]:
+    return [field for field in record.FIELDS if field.name in wanted]
 
 
 def _fields(cls: type[Record]) -> tuple[Field, ...]:

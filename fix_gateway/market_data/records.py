@@ -72,10 +72,10 @@ class SeenLevel(NamedTuple):
     orders: int
 
 
-read_order: Final = reader(events.OrderAccepted, SeenOrder)
-"""Of an OrderTriggered and an OrderRestated, too: they begin alike."""
+read_order: Final = reader(
+    events.OrderAccepted, SeenOrder, events.OrderTriggered, events.OrderRestated
+)
 read_amendment: Final = reader(events.OrderAmended, SeenAmendment)
-read_end: Final = reader(events.OrderCancelled, SeenEnd)
-"""Of an OrderExpired, too."""
+read_end: Final = reader(events.OrderCancelled, SeenEnd, events.OrderExpired)
 read_trade: Final = reader(events.TradeExecuted, SeenTrade)
 read_level: Final = reader(events.BookLevelChanged, SeenLevel)

@@ -55,8 +55,7 @@ class SeenChange(NamedTuple):
 
 read_trade: Final = reader(e.TradeExecuted, SeenTrade)
 read_level: Final = reader(e.BookLevelChanged, SeenLevel)
-read_change: Final = reader(e.TradeBusted, SeenChange)
-"""Of a TradeCorrected, too: the two have one layout."""
+read_change: Final = reader(e.TradeBusted, SeenChange, e.TradeCorrected)
 
 
 class EventWalk:

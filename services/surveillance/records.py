@@ -6,11 +6,11 @@ every detector looks up several of every order and trade.
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from messages.layout import Record
+from messages.layout import Record, fields_reader
 from messages.trading import events as e
 
 _HEADER = struct.Struct("<HHxxxxQ8xq")
@@ -132,20 +132,6 @@ class SeenUncross(Seen, frozen=True, gc=False):
 
 
 Shape = TypeVar("Shape", bound=Seen)
-
-
-def fields_reader(
-    record: type[Record], wanted: tuple[str, ...]
-) -> Callable[[bytes, int], tuple[Any, ...]]:
-    """Return what reads some fields of a record, in the order of its layout, and no others."""
-    found = [field for field in record.FIELDS if field.name in wanted]
-    assert tuple(field.name for field in found) == wanted, (record.__name__, wanted)
-    last = record.FIELDS.index(found[-1])
-    codes = [
-        field.code if field.name in wanted else f"{field.size}x"
-        for field in record.FIELDS[: last + 1]
-    ]
-    return struct.Struct("<" + "".join(codes)).unpack_from
 
 
 def reader(record: type[Record], shape: type[Shape]) -> Callable[[bytes, int], Shape]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from messages.layout import plain_text
+from messages.layout import fields_reader, plain_text
 from messages.trading import events as e
 from messages.trading.terms import CancelReason, OrderFlag
 from services.surveillance import records
@@ -258,7 +258,7 @@ _read_expired = records.reader(e.OrderExpired, records.SeenOrder)
 _read_prevented_cancel = records.reader(e.OrderCancelled, records.SeenPrevention)
 _read_prevented_cut = records.reader(e.OrderRestated, records.SeenPrevention)
 _read_trade = records.reader(e.TradeExecuted, records.SeenTrade)
-_read_level = records.fields_reader(
+_read_level = fields_reader(
     e.BookLevelChanged, ("instrument", "side", "price_ticks", "quantity_lots")
 )
 _read_phase = records.reader(e.PhaseChanged, records.SeenPhase)

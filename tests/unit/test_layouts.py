@@ -1,12 +1,20 @@
 """The wire layouts: aligned, complete, stable."""
 
 import struct
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messages.layout import MalformedRecordError, Record, Vocabulary
+from messages.layout import (
+    U32,
+    MalformedRecordError,
+    Record,
+    Vocabulary,
+    fields_reader,
+    reader,
+)
 from messages.trading.commands import COMMANDS, CancelOrder, PlaceOrder
 from messages.trading.events import EVENTS
 from messages.trading.identity import client_id, event_number_of, execution_id
@@ -53,6 +61,59 @@ def test_a_record_cut_short_names_its_byte(cut: int) -> None:
     stream = PlaceOrder.make().pack() + CancelOrder.make().pack()[:cut]
     with pytest.raises(MalformedRecordError, match=f"byte {PlaceOrder.LENGTH}"):
         list(COMMANDS.walk(stream))
+
+
+class SeenOrder(NamedTuple):
+    """An order's place in a book."""
+
+    account: int
+    price_ticks: int
+
+
+def test_some_fields_of_a_record_are_read_wherever_it_stands() -> None:
+    stream = b"before" + PlaceOrder.make(account=7, price_ticks=-8, quantity_lots=9).pack()
+    names = SeenOrder._fields
+    assert fields_reader(PlaceOrder, names)(stream, 6) == (7, -8)
+    assert reader(PlaceOrder, SeenOrder)(stream, 6) == SeenOrder(account=7, price_ticks=-8)
+    with pytest.raises(AssertionError, match="PlaceOrder"):
+        fields_reader(PlaceOrder, names[::-1])
+    with pytest.raises(AssertionError, match="CancelOrder"):
+        reader(CancelOrder, SeenOrder)
+
+
+def test_records_that_are_read_as_one_have_their_fields_at_the_same_places() -> None:
+    made = Vocabulary("test")
+
+    @made.record(1)
+    class First(Record, frozen=True, gc=False):
+        """The one that is read."""
+
+        spare: U32
+        account: U32
+        price_ticks: U32
+
+    @made.record(2)
+    class Alike(Record, frozen=True, gc=False):
+        """Another, which goes on where it ends."""
+
+        other: U32
+        account: U32
+        price_ticks: U32
+        more: U32
+
+    @made.record(3)
+    class Moved(Record, frozen=True, gc=False):
+        """Another, with one of its fields elsewhere."""
+
+        account: U32
+        spare: U32
+        price_ticks: U32
+
+    read = reader(First, SeenOrder, Alike)
+    assert read(Alike(other=1, account=7, price_ticks=8, more=2).pack(), 0) == SeenOrder(7, 8)
+    for record in (Moved, CancelOrder):
+        with pytest.raises(AssertionError, match=f"First.*{record.__name__}"):
+            reader(First, SeenOrder, Alike, record)
 
 
 def test_a_kind_is_given_once() -> None:
