@@ -19,6 +19,7 @@ import json
 import random
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -157,8 +158,8 @@ def recorder() -> Part:
 
     def add_up() -> None:
         for gathering in intake.hand_over().gatherings:
-            for _ in gathering.candles():
-                """Each interval's would be stored by a statement."""
+            # Each interval's would be stored by a statement.
+            deque(gathering.candles(), maxlen=0)
 
     return Part(intake.take, end_second=add_up)
 

@@ -18,7 +18,7 @@ _OF_THE_MARKET = (
     events.IndicativePriceChanged.KIND,
     events.BalanceChanged.KIND,
 )
-"""Nobody is told of these, and no request of a session causes nothing else."""
+"""Nobody is told of these, and every request of a session also causes another event."""
 
 
 class Watch:
