@@ -67,7 +67,12 @@ class Directory:
     instrument_by_symbol: dict[str, Instrument] = field(default_factory=dict)
     account_by_name: dict[str, Account] = field(default_factory=dict)
     trading_accounts: dict[int, dict[str, int]] = field(default_factory=dict)
-    """By session: the accounts it may trade for, number by name."""
+    """By session: the accounts it may trade for, number by name.
+
+    One session may have the accounts of very many people, so it grows in place while QuickFIX's
+    thread may be reading. A look-up is sound, and so is what the interpreter does with all of
+    them in one step (``min``, ``set``, ``tuple``); a loop is not.
+    """
     copies_of_account: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By account: the drop-copy sessions that see it."""
     copies_of_firm: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -97,8 +102,11 @@ class Directory:
 
     def sessions_trading_for(self, account: int) -> list[int]:
         """Return the sessions that may trade for an account, by number."""
+        own = self.accounts.get(account)
+        if own is None:
+            return []
         trading = self.trading_accounts.items()
-        return sorted(session for session, known in trading if account in known.values())
+        return sorted(session for session, known in trading if known.get(own.name) == account)
 
     def asked_sessions(self, requester: int) -> tuple[int, ...]:
         """Return the sessions that are told of an account's requests for quote, by number.
@@ -178,12 +186,14 @@ class Directory:
         if account is None or changed & ~SessionRight.TRADE:
             self._arrange()
             return
-        own = dict(self.trading_accounts.get(record.session, {}))
+        own = self.trading_accounts.setdefault(record.session, {})
         if record.rights & SessionRight.TRADE:
             own[account.name] = account.number
-        else:
-            own.pop(account.name, None)
-        self.trading_accounts[record.session] = own
+        elif account.name in own:
+            # Rare, and a new one: who has found a name in the old one looks for its number there.
+            others = dict(own)
+            del others[account.name]
+            self.trading_accounts[record.session] = others
         self.edition += 1
 
     def _learn_instrument(self, record: events.InstrumentCreated) -> None:

@@ -6,6 +6,7 @@ A reader returns zero for a field that it cannot read and remembers why; whoever
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from fix_gateway.translation import tags
 from fix_gateway.translation.directory import Directory, Instrument
@@ -90,8 +91,9 @@ class Reader:
         allowed = self.directory.trading_accounts.get(self.arrival.session, {})
         name = self.fields.get(tags.ACCOUNT, parties.account or None)
         if name is None:
-            if len(allowed) == 1:
-                return next(iter(allowed.values()))
+            only = tuple(islice(allowed.values(), 2))
+            if len(only) == 1:
+                return only[0]
             return self.refuse(RejectCode.GATEWAY_FIELD_MISSING, "Account (1) is missing")
         if parties.account and parties.account != name:
             return self.refuse(

@@ -54,13 +54,35 @@ def test_one_by_one_and_all_at_once_lead_to_the_same(chance: random.Random) -> N
     assert single.trading_accounts
 
 
-def test_who_reads_a_sessions_accounts_reads_them_as_they_were() -> None:
+def grant(number: int, rights: int = 1) -> Record:
+    return e.SessionGranted.make(session=1, account=number, firm=1, rights=rights)
+
+
+def directory_of(accounts: int) -> Directory:
+    """All of one session, which may trade for the first one."""
     directory = Directory()
-    for number in (1, 2):
+    for number in range(1, accounts + 1):
         name = padded_text(f"A{number}", 32)
         directory.learn(e.AccountCreated.make(account=number, firm=1, name=name))
-    directory.learn(e.SessionGranted.make(session=1, account=1, firm=1, rights=1))
+    directory.learn(grant(1))
+    return directory
+
+
+def test_who_found_an_account_finds_its_number_whatever_is_taken_away() -> None:
+    directory = directory_of(2)
     reading = directory.trading_accounts[1]
-    directory.learn(e.SessionGranted.make(session=1, account=2, firm=1, rights=1))
-    assert reading == {"A1": 1}, "QuickFIX's thread may be in the middle of it"
-    assert directory.trading_accounts[1] == {"A1": 1, "A2": 2}
+    directory.learn(grant(2))
+    directory.learn(grant(1, rights=0))
+    assert reading == {"A1": 1, "A2": 2}, "QuickFIX's thread may be in the middle of it"
+    assert directory.trading_accounts[1] == {"A2": 2}
+
+
+def test_one_more_account_of_a_session_copies_none_of_the_others() -> None:
+    directory = directory_of(50)
+    reading = directory.trading_accounts[1]
+    for number in range(2, 51):
+        directory.learn(grant(number))
+    assert directory.trading_accounts[1] is reading
+    assert reading == {f"A{number}": number for number in range(1, 51)}
+    assert directory.sessions_trading_for(50) == [1]
+    assert directory.sessions_trading_for(51) == []
