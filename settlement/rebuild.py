@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+import structlog
 
 from core._native import EntryProof
 from runtime.postgres import Connection, connect, drop
+from runtime.process import describe
 from settlement import database
 from settlement.bulk_tables import Part, dress, strip
 from settlement.chart import Consumer
@@ -29,6 +31,8 @@ from settlement.marks import add_places
 from settlement.ports import EventBatch
 from settlement.records import contiguous
 from settlement.schema import NAMESPACE
+
+log = structlog.get_logger()
 
 BATCH_EVENTS = 100_000
 """Events of one COPY. Bounds the memory: two batches are in it, one of them being written."""
@@ -197,11 +201,13 @@ async def _fill(
     last, stamp, trades = 0, 0, 0
     async for read in _decoded(projection, proof, batches):
         await _together(
-            _write_entries(connection, projection, read), _write_trades(beside, projection, read)
+            entries=_write_entries(connection, projection, read),
+            trades=_write_trades(beside, projection, read),
         )
         last, stamp, trades = read.event_number, read.time_ns, trades + read.ready.trade_count
     await _together(
-        _finish_entries(connection, entry_parts, proof), dress(beside, TRADES, trade_parts)
+        entries=_finish_entries(connection, entry_parts, proof),
+        trades=dress(beside, TRADES, trade_parts),
     )
     await connection.execute(
         "update settlement.positions set event_number = $1, time_ns = $2 where consumer = $3",
@@ -212,11 +218,23 @@ async def _fill(
     return Rebuilt(last, trades)
 
 
-async def _together(*works: Coroutine[Any, Any, None]) -> None:
-    """Wait for all, whatever becomes of them, and raise the first error."""
-    for outcome in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
+async def _together(**works: Coroutine[Any, Any, None]) -> None:
+    """Wait for the work of all sessions, whatever becomes of it, and raise the first error.
+
+    No task group: it would cut one session off in the middle of a COPY when the other fails. Where
+    several fail each is logged, for what is raised may be the consequence of another.
+    """
+    outcomes = await asyncio.gather(*works.values(), return_exceptions=True)
+    failures = {
+        session: outcome
+        for session, outcome in zip(works, outcomes, strict=True)
+        if isinstance(outcome, BaseException)
+    }
+    if len(failures) > 1:
+        for session, failure in failures.items():
+            log.error("rebuild_session_failed", session=session, error=describe(failure))
+    for failure in failures.values():
+        raise failure
 
 
 async def _write_entries(connection: Connection, projection: LedgerProjection, read: _Read) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from exchange.__main__ import main
 from exchange.state import State
@@ -212,6 +213,46 @@ async def test_entries_that_are_not_stored_as_they_were_sent_are_refused(
     with pytest.raises(LedgerRefusedError, match="not stored as they were sent"):
         await rebuild.rebuild(owner, frames[:1], dsn=ledger_dsn, venue=VENUE)
     assert await owner.fetchval("select count(*) from settlement.entries") == 0
+
+
+@pytest.mark.parametrize("is_trades_sound", [True, False])
+async def test_of_two_sessions_that_fail_both_are_told_of(
+    is_trades_sound: bool,
+    ledger_dsn: str,
+    owner: Connection,
+    chance: random.Random,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cause may be either's."""
+    write = LedgerProjection.write_trades
+
+    async def fail_entries(*_: object) -> None:
+        raise LedgerRefusedError("the consequence")
+
+    async def fail_trades(
+        self: LedgerProjection, connection: Connection, batch: LedgerBatch
+    ) -> None:
+        await write(self, connection, batch)
+        if not is_trades_sound:
+            raise LedgerRefusedError("the cause")
+
+    monkeypatch.setattr(LedgerProjection, "write_entries", fail_entries)
+    monkeypatch.setattr(LedgerProjection, "write_trades", fail_trades)
+    with capture_logs() as logs, pytest.raises(LedgerRefusedError, match="the consequence"):
+        await rebuild.rebuild(owner, made(chance), dsn=ledger_dsn, venue=VENUE)
+    told = [
+        (each["session"], each["error"])
+        for each in logs
+        if each["event"] == "rebuild_session_failed"
+    ]
+    assert told == (
+        []
+        if is_trades_sound
+        else [
+            ("entries", "LedgerRefusedError: the consequence"),
+            ("trades", "LedgerRefusedError: the cause"),
+        ]
+    )
 
 
 # --- from the event log, by the command ---
