@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/event_records.hpp"
+
 namespace core {
 
 namespace {
 
-template <class Number>
-Number number_at(std::span<const std::byte> bytes, std::size_t offset) noexcept {
-  Number number{};
+std::uint32_t number_at(std::span<const std::byte> bytes, std::size_t offset) noexcept {
+  std::uint32_t number = 0;
   std::memcpy(&number, bytes.data() + offset, sizeof number);
   return number;
 }
@@ -19,7 +20,7 @@ bool names_one(std::span<const std::byte> event, const EventFilter::Offsets& pla
                const EventFilter::Numbers& wanted) {
   return std::any_of(places.begin(), places.end(), [&](std::size_t at) {
     return at + sizeof(std::uint32_t) > event.size() ||
-           wanted.contains(number_at<std::uint32_t>(event, at));
+           wanted.contains(number_at(event, at));
   });
 }
 
@@ -36,17 +37,16 @@ std::vector<std::size_t> EventFilter::find(std::span<const std::byte> events,
                                            std::size_t offset) const {
   std::vector<std::size_t> found;
   while (offset < events.size()) {
-    const auto rest = events.subspan(offset);
-    const std::size_t length = rest.size() < 4 ? 0 : number_at<std::uint16_t>(rest, 0);
-    if (length < 4 || length > rest.size()) {
+    const events::Header* event = event_at(events, offset);
+    if (event == nullptr) {
       found.push_back(offset);
       break;
     }
-    const std::size_t kind = number_at<std::uint16_t>(rest, 2);
-    if (kind >= kinds_.size() || is_wanted(rest.first(length), kinds_[kind])) {
+    if (event->kind >= kinds_.size() ||
+        is_wanted(events.subspan(offset, event->length), kinds_[event->kind])) {
       found.push_back(offset);
     }
-    offset += length;
+    offset += event->length;
   }
   return found;
 }

@@ -1,22 +1,6 @@
 #include "core/event_records.hpp"
 
-#include "core/layouts.hpp"
-
 namespace core {
-
-namespace {
-
-// The event at an offset; null where none can be.
-const events::Header* event_at(std::span<const std::byte> events, std::size_t at) noexcept {
-  if (events.size() - at < sizeof(events::Header)) {
-    return nullptr;
-  }
-  const auto* event = reinterpret_cast<const events::Header*>(events.data() + at);
-  const std::size_t length = event->length;
-  return length < sizeof(events::Header) || length > events.size() - at ? nullptr : event;
-}
-
-}  // namespace
 
 EventBorder find_after(std::span<const std::byte> events, std::uint64_t number) noexcept {
   EventBorder border;
@@ -67,27 +51,26 @@ Finding EventFinder::find(std::span<const std::byte> events, std::uint64_t first
   found.last = first - 1;
   std::size_t at = 0;
   while (at < events.size()) {
-    if (events.size() - at < sizeof(events::Header)) {
+    const events::Header* event = header_at(events, at);
+    if (event == nullptr) {
       found.fault = Fault::CUT_SHORT;
       break;
     }
-    const auto& event = *reinterpret_cast<const events::Header*>(events.data() + at);
-    const Rule rule = event.kind < rules_.size() ? rules_[event.kind] : Rule{};
-    const bool is_next = event.number == found.last + 1;
-    if (!is_next || rule.length < sizeof(events::Header) || event.length != rule.length ||
-        event.length > events.size() - at) {
+    const Rule rule = event->kind < rules_.size() ? rules_[event->kind] : Rule{};
+    const bool is_next = event->number == found.last + 1;
+    if (!is_next || event->length != rule.length || event_at(events, at) == nullptr) {
       found.fault = is_next ? Fault::WRONG_LENGTH : Fault::WRONG_NUMBER;
-      found.number = event.number;
-      found.kind = event.kind;
-      found.length = event.length;
+      found.number = event->number;
+      found.kind = event->kind;
+      found.length = event->length;
       break;
     }
     if (rule.is_wanted) {
-      found.events.push_back({event.kind, at});
+      found.events.push_back({event->kind, at});
     }
-    found.last = event.number;
-    found.time_ns = event.time_ns;
-    at += event.length;
+    found.last = event->number;
+    found.time_ns = event->time_ns;
+    at += event->length;
   }
   return found;
 }

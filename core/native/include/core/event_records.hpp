@@ -7,7 +7,28 @@
 #include <span>
 #include <vector>
 
+#include "core/layouts.hpp"
+
 namespace core {
+
+// What stands at an offset, read as an event's beginning; null where less than that is left.
+[[nodiscard]] inline const events::Header* header_at(std::span<const std::byte> events,
+                                                     std::size_t at) noexcept {
+  return events.size() - at < sizeof(events::Header)
+             ? nullptr
+             : reinterpret_cast<const events::Header*>(events.data() + at);
+}
+
+// The event at an offset; null where none can be. Of its bytes those up to its length may be read.
+[[nodiscard]] inline const events::Header* event_at(std::span<const std::byte> events,
+                                                    std::size_t at) noexcept {
+  const events::Header* event = header_at(events, at);
+  if (event == nullptr) {
+    return nullptr;
+  }
+  const std::size_t length = event->length;
+  return length < sizeof(events::Header) || length > events.size() - at ? nullptr : event;
+}
 
 // A place between two event records.
 struct EventBorder {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/event_records.hpp"
 #include "core/ledger/copy_fields.hpp"
 
 namespace core::ledger {
@@ -17,21 +18,6 @@ constexpr std::int16_t BY_TRADE = 1;
 constexpr std::int16_t BY_FEE = 2;
 constexpr std::int16_t BY_REBATE = 7;
 constexpr std::int64_t VENUE = 0;
-
-constexpr std::uint8_t BUY = 1;
-constexpr std::uint8_t LAST_OF_COMMAND = 1;
-
-// What all events begin with.
-struct [[gnu::packed]] Header {
-  std::uint16_t length;
-  std::uint16_t kind;
-  std::uint8_t version;
-  std::uint8_t flags;
-  std::uint16_t reserved;
-  std::uint64_t number;
-  std::uint64_t sequence;
-  std::int64_t time_ns;
-};
 
 constexpr std::size_t LEGS = 8;
 
@@ -120,20 +106,15 @@ Reading Rows::read(std::span<const std::byte> frame, std::uint64_t first, std::u
   std::uint64_t expected = first;
   std::uint8_t flags = 0;
   while (offset < frame.size()) {
-    Header header;
-    if (frame.size() - offset < sizeof header) {
+    const events::Header* event = event_at(frame, offset);
+    if (event == nullptr || event->number != expected || event->kind >= KINDS) {
       return reading;
     }
-    std::memcpy(&header, frame.data() + offset, sizeof header);
-    if (header.number != expected || header.kind >= KINDS) {
+    const KindRule rule = rules_[event->kind];
+    if (rule.treatment == Treatment::UNKNOWN || rule.length != event->length) {
       return reading;
     }
-    const KindRule rule = rules_[header.kind];
-    if (rule.treatment == Treatment::UNKNOWN || rule.length != header.length ||
-        header.length > frame.size() - offset) {
-      return reading;
-    }
-    if (header.kind == events::TradeExecuted::KIND) {
+    if (event->kind == events::TradeExecuted::KIND) {
       events::TradeExecuted trade;
       std::memcpy(&trade, frame.data() + offset, sizeof trade);
       if (!add_trade(trade)) {
@@ -141,16 +122,16 @@ Reading Rows::read(std::span<const std::byte> frame, std::uint64_t first, std::u
       }
     } else if (rule.treatment == Treatment::LEFT_TO_CALLER) {
       reading.left.push_back(offset);
-      if (header.kind == events::InstrumentCreated::KIND) {
+      if (event->kind == events::InstrumentCreated::KIND) {
         events::InstrumentCreated market;
         std::memcpy(&market, frame.data() + offset, sizeof market);
         know_market(market.instrument, market.base_asset, market.quote_asset);
       }
     }
-    flags = header.flags;
-    reading.time_ns = header.time_ns;
+    flags = event->flags;
+    reading.time_ns = event->time_ns;
     ++expected;
-    offset += header.length;
+    offset += event->length;
   }
   reading.is_whole = expected == last + 1 && (flags & LAST_OF_COMMAND) != 0;
   return reading;
@@ -170,7 +151,7 @@ bool Rows::add_trade(const events::TradeExecuted& trade) {
   const auto [base, quote] = found->second;
   add_trade_row(trades_, trade);
   ++trade_count_;
-  const std::int64_t way = trade.taker_side == BUY ? 1 : -1;
+  const std::int64_t way = trade.taker_side == side::BUY ? 1 : -1;
   const std::int64_t to_taker = way * trade.base_atoms;
   const std::int64_t to_maker = way * trade.notional_atoms;
   const std::int64_t maker_fee = trade.maker_fee_atoms;

@@ -4,21 +4,12 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/event_records.hpp"
 #include "core/journal/digest.hpp"
 
 namespace core::statements {
 
 namespace {
-
-// What all events begin with.
-struct [[gnu::packed, gnu::may_alias]] Header {
-  std::uint16_t length;
-  std::uint16_t kind;
-  std::uint8_t version;
-  std::uint8_t flags;
-  std::uint16_t reserved;
-  std::uint64_t number;
-};
 
 // The first eight bytes of SHA-256 of an execution's ExecID (17).
 std::uint64_t execution_hash(std::uint64_t event, bool is_bought) {
@@ -70,21 +61,19 @@ bool with(std::span<const std::byte> record, Act&& act) {
 Reading Standing::read(std::span<const std::byte> batch, std::uint64_t through) {
   Reading reading;
   while (reading.offset < batch.size()) {
-    const auto rest = batch.subspan(reading.offset);
-    const auto& header = *reinterpret_cast<const Header*>(rest.data());
-    if (rest.size() < sizeof header || header.length < sizeof header ||
-        header.length > rest.size()) {
+    const events::Header* event = event_at(batch, reading.offset);
+    if (event == nullptr) {
       reading.is_damaged = true;
       break;
     }
-    if (header.number > through) {
+    if (event->number > through) {
       break;
     }
-    if (!take(rest.first(header.length), reading.fences)) {
+    if (!take(batch.subspan(reading.offset, event->length), reading.fences)) {
       reading.is_damaged = true;
       break;
     }
-    reading.offset += header.length;
+    reading.offset += event->length;
   }
   return reading;
 }
