@@ -88,7 +88,7 @@ def test_the_threads_of_the_journal_do_not_race(tmp_path: Path) -> None:
     run(str(tmp_path / "core_journal"))
 
 
-def test_damaged_commands_and_snapshots_do_no_harm(
+def test_damaged_commands_snapshots_and_events_do_no_harm(
     sanitized: Path, chance: random.Random, tmp_path: Path
 ) -> None:
     for kind in (Flow, WideFlow):

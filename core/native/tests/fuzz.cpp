@@ -1,35 +1,32 @@
 // Feeds damaged commands and damaged snapshots to the engine: core_fuzz COMMANDS SEED ROUNDS
 //
 // Whatever it is given, the engine refuses it or is in a state that it can write down and take
-// over again; a refused batch changed nothing. Admission, and what divides events, are given frames
-// of the same and of noise. Meant for the sanitizers' build.
+// over again; a refused batch changed nothing. Admission is given frames of the same and of noise,
+// and all that reads events is given damaged ones. Meant for the sanitizers' build.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <random>
 #include <set>
 #include <vector>
 
 #include "core/admission.hpp"
 #include "core/engine.hpp"
-#include "core/event_records.hpp"
 #include "core/records.hpp"
+#include "damage.hpp"
+#include "fuzz_events.hpp"
 
 namespace {
 
 using core::Bytes;
 using core::Status;
-using Chance = std::mt19937_64;
-
-[[noreturn]] void fail(const char* what) {
-  std::fprintf(stderr, "fuzz: %s\n", what);
-  std::abort();
-}
+using fuzz::below;
+using fuzz::Chance;
+using fuzz::damage;
+using fuzz::fail;
 
 // A group is one command of several records.
 std::vector<Bytes> read_commands(const char* path) {
@@ -50,25 +47,6 @@ std::vector<Bytes> read_commands(const char* path) {
     }
   }
   return found;
-}
-
-std::size_t below(Chance& chance, std::size_t limit) { return chance() % limit; }
-
-// Change a few bytes, or a word to an edge of its range.
-void damage(Chance& chance, Bytes& data, std::size_t from) {
-  if (data.size() <= from + 8) {
-    return;
-  }
-  constexpr std::uint64_t EDGES[] = {0, 1, ~0ULL, 1ULL << 62, (1ULL << 62) - 1, 1ULL << 63,
-                                     (1ULL << 63) - 1, 0xFFFFFFFFULL, 3, 100};
-  for (std::size_t count = 1 + below(chance, 3); count != 0; --count) {
-    const std::size_t at = from + below(chance, data.size() - from - 7);
-    if (below(chance, 2) == 0) {
-      data[at] = static_cast<std::byte>(chance());
-    } else {
-      std::memcpy(&data[at - at % 8], &EDGES[below(chance, std::size(EDGES))], 8);
-    }
-  }
 }
 
 // Number and stamp a command as the sequencer would, so that it gets as far as it can.
@@ -380,34 +358,6 @@ class AdmissionFuzz {
   std::uint64_t sequence_ = 1;
 };
 
-// Divide bytes that may be events anywhere; the borders lie inside them.
-void divide_events(Bytes events, Chance& chance) {
-  core::EventFinder finder;
-  for (std::size_t at = 0; at < events.size();) {
-    const auto& event = *reinterpret_cast<const core::events::Header*>(events.data() + at);
-    finder.know(event.kind, event.length, event.kind % 2 == 0);
-    at += event.length;
-  }
-  for (int time = 0; time < 20; ++time) {
-    const std::size_t limit = below(chance, events.size() + 1);
-    const core::EventBorder end = core::find_end_of_command(events, limit);
-    const core::EventBorder after = core::find_after(events, below(chance, 4000));
-    if (end.offset > (end.is_damaged ? events.size() : limit) || after.offset > events.size()) {
-      fail("a border lies outside");
-    }
-    for (const core::FoundEvent& event : finder.find(events, 1).events) {
-      if (event.offset + sizeof(core::events::Header) > events.size()) {
-        fail("an event lies outside");
-      }
-    }
-    damage(chance, events, 0);
-    if (below(chance, 4) == 0) {
-      events.resize(below(chance, events.size() + 1));
-      events.shrink_to_fit();
-    }
-  }
-}
-
 Bytes events_of(const std::vector<Bytes>& records) {
   core::Engine engine;
   Bytes all;
@@ -433,9 +383,10 @@ int main(int count, char** arguments) {
   Chance chance(std::strtoull(arguments[2], nullptr, 10));
   const int rounds = std::atoi(arguments[3]);
   const Bytes events = events_of(records);
+  fuzz::EventFuzz readers(events, chance);
   for (int round = 0; round < rounds; ++round) {
     AdmissionFuzz(records, chance).run(200);
-    divide_events(events, chance);
+    readers.run();
     const core::Settings settings{chance(), below(chance, 3) == 0 ? 3U : 20'000U};
     core::Engine engine(settings);
     const auto percent = static_cast<unsigned>(below(chance, 4) * 7);
