@@ -1,6 +1,7 @@
 #include "fuzz_events.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <stdexcept>
 
@@ -49,6 +50,14 @@ bool balances(std::span<const std::byte> rows) {
     fail("a row of entries is not counted");
   }
   return true;
+}
+
+// Let an event that is cut short say that this is its length.
+void end_at_last_event(Bytes& events) {
+  const std::size_t at = core::find_after(events, ALL).offset;
+  if (const auto left = static_cast<std::uint16_t>(events.size() - at); left >= sizeof(Header)) {
+    std::memcpy(&events[at], &left, sizeof left);
+  }
 }
 
 core::EventFilter::Offsets some_places(Chance& chance) {
@@ -159,14 +168,14 @@ void EventFuzz::stand() {
   }
   Bytes events = part().events;
   for (int time = 0; time < 5; ++time) {
-    damage(chance_, events, 0);
-    cut(chance_, events);
     const std::uint64_t through = below(chance_, 2) == 0 ? ALL : below(chance_, last_ + 1);
     const auto reading = standing.read(events, through);
     if (reading.offset > events.size() ||
         (reading.offset < events.size() && !reading.is_damaged && through == ALL)) {
       fail("events are read beyond their end, or not to it");
     }
+    damage(chance_, events, 0);
+    cut(chance_, events);
   }
   Standing other;
   if (const Bytes image = standing.image();
@@ -223,7 +232,11 @@ EventFuzz::Part EventFuzz::part() const {
   const core::EventBorder border = core::find_after(events_, below(chance_, last_ + 1));
   const auto rest = std::span(events_).subspan(border.offset);
   const auto some = rest.first(std::min(rest.size(), 1 + below(chance_, PART_BYTES)));
-  return {{some.begin(), some.end()}, border.last};
+  Part made{{some.begin(), some.end()}, border.last};
+  if (below(chance_, 2) == 0) {
+    end_at_last_event(made.events);
+  }
+  return made;
 }
 
 }  // namespace fuzz
