@@ -118,6 +118,8 @@ class Link:
         self._limits = limits
         self._is_reading = False
         self._queries = 0
+        self._last_event = welcome.last_event
+        """The last event that the venue is known to have, by its welcome and its answers."""
 
     @classmethod
     async def connect(
@@ -206,9 +208,9 @@ class Link:
         """
         assert not self._is_reading, "one reader a link"
         self._is_reading = True
-        if after > self.welcome.last_event:
+        if after > self._last_event:
             raise AheadOfVenue(
-                f"position {after} is ahead of the venue's last event {self.welcome.last_event}"
+                f"position {after} is ahead of the venue's last event {self._last_event}"
             )
         self._protocol.send_control(read_frame(after))
         position = after
@@ -245,11 +247,13 @@ class Link:
         self._protocol.send_control(struct_frame(FrameType.QUERY, Query(number, what, numbers)))
         try:
             async with asyncio.timeout(self._limits.query_seconds):
-                return await future
+                answer = await future
         except TimeoutError:
             raise LinkLost(f"no answer to {what!r} in {self._limits.query_seconds} s") from None
         finally:
             self._protocol.answers.pop(number, None)
+        self._last_event = max(self._last_event, answer.event_number)
+        return answer
 
     async def close(self) -> None:
         """Send what waits, say goodbye and close; repeating it is harmless."""

@@ -138,6 +138,21 @@ async def test_a_follower_that_is_told_now_and_then_is_told_everything_before_th
     assert got[-1].last >= 50
 
 
+async def test_who_begins_at_an_answer_may_be_ahead_of_the_welcome(tmp_path: Path) -> None:
+    async with core(settings_in(tmp_path)) as running:
+        follower, gateway = await running.link("auditor"), await running.link()
+        gateway.send(command(1))
+        await read_events(gateway, after=0, through=1)
+        answer = await follower.query("definitions")
+        assert answer.event_number == 1 > follower.welcome.last_event
+
+        following = asyncio.create_task(read_events(follower, after=1, through=2))
+        gateway.send(command(2))
+        assert len(records(await following)) == 1
+        with pytest.raises(AheadOfVenue):
+            await anext(aiter((await running.link("auditor")).events(3)))
+
+
 async def test_who_says_nothing_does_not_stay(tmp_path: Path) -> None:
     links = LinkSettings(authentication_seconds=0.1)
     async with core(settings_in(tmp_path, links=links)) as running:
